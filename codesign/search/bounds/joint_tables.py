@@ -6,7 +6,7 @@ of a kind, ``w`` values of a variable; a variable has its own number of them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -50,11 +50,20 @@ class Sweep:
             least = self.messages[turn.kind][turn.tables]
             np.minimum.reduce(joint, axis=2 + plan.kinds[turn.kind].axis, out=least)
         self.value = np.zeros(self.count)
-        for kind, step in plan.roots:
-            self.value = self.value + self.messages[kind][plan.kinds[kind].table_of[step]]
-        for i in plan.alone:
-            family, member = plan.member_of[i]
-            self.value = self.value + tables[family][:, member]
+        for _, least in (*self.of_roots(), *self.of_alone()):
+            self.value = self.value + least
+
+    def of_roots(self) -> Iterator[tuple[int, Floats]]:
+        """The variable eliminated last in each part of the network, and the part's least (B,)."""
+        for kind, step in self.plan.roots:
+            of_kind = self.plan.kinds[kind]
+            yield int(of_kind.variables[step]), self.messages[kind][of_kind.table_of[step]]
+
+    def of_alone(self) -> Iterator[tuple[int, Floats]]:
+        """The layers of tables over no variable, and the least of each (B,)."""
+        for i in self.plan.alone:
+            family, member = self.plan.member_of[i]
+            yield i, self.tables[family][:, member]
 
     def _parts_of(self, kind: StepKind, own: Floats) -> Floats:
         """(T, B, w, …): the variables' own rows and layers' tables, added up."""

@@ -3,22 +3,26 @@
 For multipliers λ ≥ 0 on the limited metrics, ``min (objective + λ·metrics) − λ·limits`` is a lower
 bound on the objective of every assignment of widths within the limits (Fisher 1981). Any
 multipliers give a valid bound; good ones give a tight one, and are found for one limit by cutting
-planes (Kelley 1960), for several by subgradient steps (Polyak 1969). Beside the bound stands the
-best assignment within the limits met on the way.
+planes (Kelley 1960), for several by subgradient steps (Polyak 1969). Where each member of a suite
+has one limit of its own, each is maximised by itself: the Lagrangian is a sum over the members.
+Beside the bound stands the best assignment within the limits met on the way.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from codesign.arrays import Bools, Floats, Ints
+from codesign.problem.metrics import ENERGY
 from codesign.problem.tolerances import CLOSING_GAP, UNDERFLOW, ceiling
 from codesign.search.bounds.batch import Batch
-from codesign.search.bounds.relaxation import Relaxation
+from codesign.search.bounds.relaxation import Relaxation, RelaxedSolution
+from codesign.units import kind_of, member_of, of_member
 
 SmallInts = npt.NDArray[np.int8]
 
@@ -69,6 +73,21 @@ class Dual:
         self.limited = [self.metrics.index(name) for name in limited]
         self.limits = ceiling(np.array([limits[name] for name in limited], dtype=np.float64))
         self.scale = np.where(self.limits > 0, self.limits, 1.0)
+        self.by_member = self._member_of_limits(metric, limited)
+
+    def _member_of_limits(self, metric: str, limited: list[str]) -> Ints | None:
+        """(limits,): whose each is, where each member has one, and the objective is a sum of them.
+
+        Of a network by itself, 0 of its only limit. None where limits hold several together.
+        """
+        space = self.relaxation.space
+        names = [x.name for x in space.problem.network.members]
+        if not names:
+            return np.zeros(1, dtype=np.int64) if len(limited) == 1 else None
+        own = [member_of(x) for x in limited]
+        if space.runs or kind_of(metric) == ENERGY or sorted(map(str, own)) != sorted(names):
+            return None
+        return np.array([names.index(str(x)) for x in own], dtype=np.int64)
 
     def coefficients(self, multipliers: Floats) -> Floats:
         """(B, metrics) coefficients of the Lagrangian from (B, limits) multipliers."""
@@ -100,7 +119,7 @@ class Dual:
             Multipliers to try at most; 1: those to begin with.
         below : float
             The accuracy, if that is less, of an option that no multiplier brings to the cutoff, as
-            far as a single limit tells.
+            far as tangents tell.
         """
         self.relaxation.check_time()
         relaxation = self.relaxation.of(batch)
@@ -131,12 +150,27 @@ class Dual:
             search.evaluate(np.arange(len(batch)), search.found.multipliers.copy())
         else:
             first = search.first_multipliers() if start is None else start.copy()
-            if len(self.limited) == 1:
+            if self.by_member is not None:
                 search.cross_tangents(first, enough, accuracy, rounds, below)
             else:
                 search.step_by_subgradients(first, enough, accuracy, rounds)
         search.found.value[search.found.value > worst + UNDERFLOW] = np.inf
         return search.found
+
+
+class _OfLimits(NamedTuple):
+    """What is best of each limit's member: its value and its incumbent's objective, (B, limits)."""
+
+    value: Floats
+    incumbent: Floats
+
+
+class _LimitsOf(NamedTuple):
+    """A limit's number for each width variable, layer, and placed tensor and fused run."""
+
+    variables: Ints
+    layers: Ints
+    places: Ints
 
 
 class _Ascent:
@@ -159,6 +193,20 @@ class _Ascent:
             weight=np.zeros((count, len(space.problem.network.layers)), dtype=np.int8),
             on_chip=np.zeros((count, len(space.placed) + len(space.runs)), dtype=bool),
         )
+        shape = count, len(dual.limited)
+        self.of_limits = _OfLimits(np.full(shape, -np.inf), np.full(shape, np.inf))
+        self.members_of = self._limits_of()
+
+    def _limits_of(self) -> _LimitsOf:
+        """The limit of the member that each variable, layer and place is of."""
+        space, of = self.relaxation.space, self.dual.by_member
+        layers = space.shares.member_of
+        variables = space.member_of_variable
+        places = np.concatenate([variables[space.placed_variable], space.member_of_run])
+        limit_of = np.zeros(layers.max() + 1, dtype=np.int64)
+        if of is not None:
+            limit_of[of] = np.arange(len(of))
+        return _LimitsOf(limit_of[variables], limit_of[layers], limit_of[places])
 
     def first_multipliers(self) -> Floats:
         """(B, limits): so much that each limit's charge is a share of the unlimited optimum."""
@@ -173,18 +221,12 @@ class _Ascent:
         What is kept as a bound is lowered by all that rounding can have added: the charge for the
         limits is taken off a sum that may be much larger than what is left.
         """
-        self.relaxation.check_time()
         found, dual = self.found, self.dual
-        if len(rows) == len(self.batch):
-            self.part, self.part_rows = self.batch, rows
-        elif not np.array_equal(rows, self.part_rows):
-            self.part, self.part_rows = self.batch.take(rows), rows
-        answer = self.relaxation.solve(self.part, dual.coefficients(multipliers))
+        answer = self._solve(rows, multipliers)
         charge = multipliers @ self.limits
         value = answer.value - charge
         slope = answer.metrics[:, dual.limited] - self.limits
-        size = np.where(np.isfinite(value), np.abs(value), 0.0) + charge
-        bound = value - (self.relaxation.rounding * size + UNDERFLOW)
+        bound = self._lowered(value, charge)
         better = bound > found.value[rows]
         found.value[rows[better]] = bound[better]
         found.multipliers[rows[better]] = multipliers[better]
@@ -196,10 +238,66 @@ class _Ascent:
         found.on_chip[rows[within]] = answer.on_chip[within]
         return value, slope
 
+    def _solve(self, rows: Ints, multipliers: Floats) -> RelaxedSolution:
+        """The least Lagrangians of some rows."""
+        self.relaxation.check_time()
+        if len(rows) == len(self.batch):
+            self.part, self.part_rows = self.batch, rows
+        elif not np.array_equal(rows, self.part_rows):
+            self.part, self.part_rows = self.batch.take(rows), rows
+        return self.relaxation.solve(self.part, self.dual.coefficients(multipliers))
+
+    def _lowered(self, value: Floats, charge: Floats) -> Floats:
+        """Values less all that rounding can have added to them."""
+        size = np.where(np.isfinite(value), np.abs(value), 0.0) + charge
+        return np.asarray(value - (self.relaxation.rounding * size + UNDERFLOW))
+
+    def _evaluate_each(self, rows: Ints, multipliers: Floats) -> tuple[Floats, Floats]:
+        """Values and slopes of each limit's member, (R, limits) both; keeps what is best of each.
+
+        Members share nothing that the relaxation chooses: the best of each are a bound, and an
+        assignment, of all.
+        """
+        found, dual, best, of = self.found, self.dual, self.of_limits, self.dual.by_member
+        assert of is not None
+        answer = self._solve(rows, multipliers)
+        charge = multipliers * self.limits
+        value = answer.of_members[:, of] - charge
+        slope = answer.metrics[:, dual.limited] - self.limits
+        bound = self._lowered(value, charge)
+        better = bound > best.value[rows]
+        best.value[rows] = np.where(better, bound, best.value[rows])
+        found.multipliers[rows] = np.where(better, multipliers, found.multipliers[rows])
+        values = best.value[rows]
+        size = np.where(np.isfinite(values), np.abs(values), 0.0).sum(axis=1)
+        found.value[rows] = values.sum(axis=1) - self.relaxation.rounding * size
+        objective = self._objectives(answer.metrics)
+        within = answer.runs[:, None] & (slope <= 0) & (objective < best.incumbent[rows])
+        best.incumbent[rows] = np.where(within, objective, best.incumbent[rows])
+        found.incumbent[rows] = best.incumbent[rows].sum(axis=1)
+        for kept, chosen, members in (
+            (found.variable_width, answer.variable_width, self.members_of.variables),
+            (found.weight, answer.weight, self.members_of.layers),
+            (found.on_chip, answer.on_chip, self.members_of.places),
+        ):
+            mine = within[:, members]
+            kept[rows] = np.where(mine, chosen, kept[rows])
+        return value, slope
+
+    def _objectives(self, metrics: Floats) -> Floats:
+        """(R, limits): what each limit's member adds to the objective."""
+        space, main, of = self.relaxation.space, self.dual.main, self.dual.by_member
+        members = space.problem.network.members
+        if not members or of is None:
+            return metrics[:, [main]]
+        name = self.dual.metrics[main]
+        own = [self.dual.metrics.index(of_member(kind_of(name), x.name)) for x in members]
+        return np.asarray((metrics[:, own] * space.shares.of_members(name))[:, of])
+
     def cross_tangents(
         self, multipliers: Floats, cutoff: Floats, accuracy: float, rounds: int, below: float
     ) -> None:
-        """Maximise over the multiplier of a single limit.
+        """Maximise over the multiplier of a single limit, or over each member's own.
 
         The dual is concave and piecewise linear: no value is above where two of its tangents cross.
         Kept are the last tangent where the relaxed optimum breaks the limit, which rises, and the
@@ -207,41 +305,47 @@ class _Ascent:
         where it is no more than ``accuracy`` above the best value known. Twice on the same side in
         a row, their middle is. Where couplings are cut tangents mislead, and patience ends.
         """
-        count, multiplier = len(self.batch), multipliers[:, 0]
-        breaks, keeps = np.full((count, 3), np.nan), np.full((count, 3), np.nan)
-        shrunk, side, stale = (np.zeros(count, dtype=np.int64) for _ in range(3))
-        rows, patience = np.arange(count), PATIENCE if self.relaxation.coarse else MAX_CROSSINGS
+        shape, multiplier = multipliers.shape, multipliers
+        breaks, keeps = np.full((*shape, 3), np.nan), np.full((*shape, 3), np.nan)
+        shrunk, side, stale = (np.zeros(shape, dtype=np.int64) for _ in range(3))
+        going, best = np.ones(shape, dtype=bool), self.of_limits
+        rows, patience = np.arange(shape[0]), PATIENCE if self.relaxation.coarse else MAX_CROSSINGS
         for _ in range(min(MAX_CROSSINGS, rounds)):
-            before = self.found.value[rows]
-            value, slopes = self.evaluate(rows, multiplier[rows, None])
-            tangent = np.stack([multiplier[rows], value, slopes[:, 0]], axis=1)
-            broken = slopes[:, 0] > self.unclear
-            side[rows] = np.where(
-                broken, np.maximum(side[rows], 0) + 1, np.minimum(side[rows], 0) - 1
-            )
+            before = best.value[rows]
+            value, slopes = self._evaluate_each(rows, multiplier[rows])
+            tangent = np.stack([multiplier[rows], value, slopes], axis=2)
+            broken = slopes > self.unclear
+            onward = np.maximum(side[rows], 0) + 1, np.minimum(side[rows], 0) - 1
+            side[rows] = np.where(broken, *onward)
             with np.errstate(invalid="ignore"):  # nothing is known before the first
-                better = ~(self.found.value[rows] <= before + accuracy * np.abs(before))
+                better = ~(best.value[rows] <= before + accuracy * np.abs(before))
             stale[rows] = np.where(better, 0, stale[rows] + 1)
-            breaks[rows[broken]], keeps[rows[~broken]] = tangent[broken], tangent[~broken]
-            done = (self.found.value[rows] > cutoff[rows]) | np.isinf(value)
-            done |= stale[rows] >= patience
-            rows = rows[~(done | (~broken & (multiplier[rows] == 0)))]
+            breaks[rows] = np.where(broken[..., None], tangent, breaks[rows])
+            keeps[rows] = np.where(broken[..., None], keeps[rows], tangent)
+            going[rows] &= ~(stale[rows] >= patience) & (broken | (multiplier[rows] != 0))
+            done = (self.found.value[rows] > cutoff[rows]) | np.isinf(value).any(axis=1)
+            rows = rows[~done & going[rows].any(axis=1)]
             rising, falling = breaks[rows], keeps[rows]
-            lacks_rising, lacks_falling = np.isnan(rising[:, 0]), np.isnan(falling[:, 0])
+            lacks_rising, lacks_falling = np.isnan(rising[..., 0]), np.isnan(falling[..., 0])
             meet, top = _crossing(rising, falling)
-            # Without a tangent that falls: to where the rising one is above the cutoff.
-            ahead = np.where(np.isfinite(cutoff[rows]), cutoff[rows], 2 * np.abs(rising[:, 1]))
-            reach = OVERSHOOT * np.maximum(ahead - rising[:, 1], 0) / rising[:, 2]
-            higher = np.maximum(multiplier[rows] * GROWTH, rising[:, 0] + reach)
+            # Without a tangent that falls: to where the rising one is above what the others leave.
+            others = best.value[rows].sum(axis=1)[:, None] - best.value[rows]
+            left = cutoff[rows, None] - others
+            ahead = np.where(np.isfinite(left), left, 2 * np.abs(rising[..., 1]))
+            reach = OVERSHOOT * np.maximum(ahead - rising[..., 1], 0) / rising[..., 2]
+            higher = np.maximum(multiplier[rows] * GROWTH, rising[..., 0] + reach)
             # Without one that rises: towards 0, where the unlimited optimum may keep the limit.
             lower = np.where(shrunk[rows] < SHRINKS, multiplier[rows] / SHRINK, 0.0)
             shrunk[rows] += lacks_rising
-            tried = np.where(np.abs(side[rows]) > 2, (rising[:, 0] + falling[:, 0]) / 2, meet)
-            multiplier[rows] = np.where(lacks_falling, higher, np.where(lacks_rising, lower, tried))
-            known = np.maximum(rising[:, 1], falling[:, 1])
-            wanted = np.where(top < cutoff[rows], max(accuracy, below), accuracy)
-            near = top - known <= wanted * np.abs(top)
-            rows = rows[~near & (multiplier[rows] < LARGEST)]  # a missing tangent is never near
+            tried = np.where(np.abs(side[rows]) > 2, (rising[..., 0] + falling[..., 0]) / 2, meet)
+            following = np.where(lacks_falling, higher, np.where(lacks_rising, lower, tried))
+            known = np.maximum(rising[..., 1], falling[..., 1])
+            wanted = np.where(top < left, max(accuracy, below), accuracy)
+            near = top - known <= wanted * np.abs(top)  # a missing tangent is never near
+            going[rows] &= ~near & (following < LARGEST)
+            settled = self.found.multipliers[rows]
+            multiplier[rows] = np.where(going[rows], following, settled)
+            rows = rows[going[rows].any(axis=1)]
             if not len(rows):
                 return
 
@@ -291,9 +395,9 @@ def _crossing(rising: Floats, falling: Floats) -> tuple[Floats, Floats]:
     """Where pairs of tangents (multiplier, value, slope) cross, and the value there."""
     with np.errstate(invalid="ignore", divide="ignore"):
         meet = (
-            falling[:, 1]
-            - rising[:, 1]
-            + rising[:, 2] * rising[:, 0]
-            - falling[:, 2] * falling[:, 0]
-        ) / (rising[:, 2] - falling[:, 2])
-    return meet, rising[:, 1] + rising[:, 2] * (meet - rising[:, 0])
+            falling[..., 1]
+            - rising[..., 1]
+            + rising[..., 2] * rising[..., 0]
+            - falling[..., 2] * falling[..., 0]
+        ) / (rising[..., 2] - falling[..., 2])
+    return meet, rising[..., 1] + rising[..., 2] * (meet - rising[..., 0])

@@ -62,6 +62,8 @@ class RelaxedSolution:
     ----------
     value : floats, shape (B,)
         The Lagrangian, constant left out; inf where no widths can run.
+    of_members : floats, shape (B, members)
+        The same of each member of a suite.
     variable_width : ints, shape (B, width variables)
         Index into the width list.
     on_chip : bools, shape (B, placed tensors and fused runs)
@@ -75,6 +77,7 @@ class RelaxedSolution:
     """
 
     value: Floats
+    of_members: Floats
     variable_width: Ints
     on_chip: Bools
     weight: Ints
@@ -290,7 +293,19 @@ class Relaxation:
         runs &= np.isfinite(swept.value)
         if self.states.runs:
             runs &= self.states.agree(values, chosen[1])
-        return RelaxedSolution(value, *chosen, weight, metrics, runs)
+        of_members = (
+            self._of_members(swept) if self.space.problem.network.members else value[:, None]
+        )
+        return RelaxedSolution(value, of_members, *chosen, weight, metrics, runs)
+
+    def _of_members(self, swept: Sweep) -> Floats:
+        """(B, members): what each adds to the least Lagrangian."""
+        found = np.zeros((len(swept.value), len(self.space.problem.network.members)))
+        for variable, value in swept.of_roots():
+            found[:, self.states.member_of[variable]] += value
+        for i, value in swept.of_alone():
+            found[:, self.space.shares.member_of[i]] += value
+        return found
 
     def _fused(
         self, batch: Batch, coefficients: Floats, prices: RunPrices, on_chip: Bools

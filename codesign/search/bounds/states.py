@@ -71,6 +71,17 @@ class States:
             self.sizes[variable] = int(places) + len(self.runs_of.get(t, []))
 
     @cached_property
+    def member_of(self) -> Ints:
+        """(variables,): the member of a suite that each is of."""
+        of_widths = self.space.member_of_variable
+        found = np.zeros(len(self.sizes), dtype=np.int64)
+        found[: len(of_widths)] = of_widths
+        for t, variable in self.place.items():
+            if t is not None:
+                found[variable] = of_widths[self.space.placed_variable[t]]
+        return found
+
+    @cached_property
     def least_run_bits(self) -> LeastRunBits:
         """What fused runs take at least, at the widths that are values."""
         kept = np.zeros(len(self.space.widths), dtype=bool)
