@@ -21,7 +21,8 @@ from codesign.arrays import Bools, Floats, Ints
 from codesign.problem.metrics import ENERGY
 from codesign.problem.tolerances import CLOSING_GAP, UNDERFLOW, ceiling
 from codesign.search.bounds.batch import Batch
-from codesign.search.bounds.relaxation import Relaxation, RelaxedSolution
+from codesign.search.bounds.relaxation import Relaxation
+from codesign.search.bounds.relaxed_solution import RelaxedSolution
 from codesign.units import kind_of, member_of, of_member
 
 SmallInts = npt.NDArray[np.int8]

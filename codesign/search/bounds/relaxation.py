@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -40,6 +40,7 @@ from codesign.search.bounds.layer_tables import (
     LayerTables,
 )
 from codesign.search.bounds.plan import Plan
+from codesign.search.bounds.relaxed_solution import RelaxedSolution
 from codesign.search.bounds.states import States
 from codesign.space.placement import FREE, OPEN
 from codesign.space.widths import WidthSpace
@@ -52,37 +53,6 @@ MAX_JOINTS = 2**23  # entries of all joint tables of the options worked on at on
 MAX_TABLE = 40_000  # entries of one elimination table; beyond it couplings are cut
 MAX_FINE_TABLE = 2**20  # the same where a single option is worked on
 MAX_KEPT = 64  # relaxations, of different places
-
-
-@dataclass(frozen=True)
-class RelaxedSolution:
-    """Widths chosen for each option of a batch, and what they cost.
-
-    Attributes
-    ----------
-    value : floats, shape (B,)
-        The Lagrangian, constant left out; inf where no widths can run.
-    of_members : floats, shape (B, members)
-        The same of each member of a suite.
-    variable_width : ints, shape (B, width variables)
-        Index into the width list.
-    on_chip : bools, shape (B, placed tensors and fused runs)
-    weight : ints, shape (B, layers)
-        The same for the weight operand of every layer.
-    metrics : floats, shape (B, metrics)
-        In the order of `WidthSpace.additive_metrics`.
-    runs : bools, shape (B,)
-        Whether every layer runs at these widths, with tensors in these places; always, where the
-        value is finite and nothing was cut from a layer but output and residuals.
-    """
-
-    value: Floats
-    of_members: Floats
-    variable_width: Ints
-    on_chip: Bools
-    weight: Ints
-    metrics: Floats
-    runs: Bools
 
 
 class Relaxation:
