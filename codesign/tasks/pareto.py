@@ -92,6 +92,8 @@ def pareto(
         raise SpecError(f"points: at least {len(names)}, one for each end, got {points}")
     if not 0 <= rel_step < 1:
         raise SpecError(f"rel_step must be at least 0 and below 1, got {rel_step}")
+    if problem.references:  # of regret, which no point has
+        problem = replace(problem, objective=names[0], references={})
     checked = _check_ranges(by_metric(ranges or {}), names)
     stop = StopCondition(time_limit_s)
     search = EpsilonConstraintSearch(problem, names, checked, stop, rel_step)
