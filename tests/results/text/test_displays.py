@@ -32,6 +32,7 @@ from codesign.results.text.area_fit import fit_parts
 from codesign.results.text.displays import DISPLAYS
 from codesign.results.text.layout import to_text
 from codesign.specs import load as specs
+from codesign.specs.decoder import Decoder, DecoderSizes
 from codesign.study.text import Overview, overview_parts
 from codesign.units import METRIC_UNITS
 
@@ -69,9 +70,13 @@ def objects(name: str) -> tuple[Any, ...]:
         source=name,
     )
     design = solve(problem)
+    sizes = DecoderSizes(
+        blocks=2, hidden=8, heads=2, ffn=16, vocabulary=10, max_context=32, learned_positions=True
+    )
     bits_alone = Problem(network=network, choices=choices, objective="model_bits")
     return (
         network,
+        Decoder(name=name, decoder=sizes, source=name),
         accelerator,
         problem,
         design,
@@ -101,8 +106,11 @@ def test_every_kind_shows_itself(name: str) -> None:
 
 
 def test_lines_say_the_most_important() -> None:
-    network, accelerator, problem, design, evaluation, assignment, front, _ = objects("conv")
+    network, decoder, accelerator, problem, design, evaluation, assignment, front, _ = objects(
+        "conv"
+    )
     assert repr(network) == "<Network conv: 2 layers, 13,248 MACs, 3,168 weights>"
+    assert repr(decoder).startswith("<Decoder conv: ")
     assert repr(accelerator) == "<Accelerator conv: 2 × 2 PEs of 6 × 6 bit, SRAM 0.05 Mbit>"
     assert "conv on tsmc28: least latency with area ≤ 0.03 mm², noise ≤" in repr(problem)
     assert repr(design).startswith("<Design for conv: optimal, gap ")
@@ -129,7 +137,7 @@ def reports() -> dict[str, list[Any]]:
     """What each command prints, of names that are long."""
     found = {type(one).__name__: DISPLAYS[type(one)].parts(one) for one in objects(LONG)}
     kinds = {
-        "networks": specs.load_network,
+        "networks": specs.describe_network,
         "technologies": specs.load_technology,
         "memories": specs.load_memory,
         "accelerators": specs.load_accelerator,
