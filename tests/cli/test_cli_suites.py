@@ -98,6 +98,18 @@ def test_limits_are_read_by_name(texts: list[str], right: Any) -> None:
     assert limits(texts) == right
 
 
+def test_certificates_are_refused_before_the_solve(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiny, out = tmp_path / "tiny.toml", tmp_path / "design.json"
+    tiny.write_text(TINY)
+    words = f"--certificate {tmp_path / 'c.json'} --max-area-mm2 0.2 --out {out}".split()
+    code, shown, err = run(capsys, "solve", str(tiny), str(tiny), *words, *SMALL)
+    assert (code, shown) == (2, "")
+    assert "certificates are of one network, not a suite of several" in err
+    assert not out.exists()
+
+
 def test_limits_without_a_name_are_of_the_others() -> None:
     network = Suite([load_network("alexnet"), load_network("mobilenetv2")]).network
     found = limits_by_metric("max_noise", "noise", {"alexnet": 1.0, None: 2.0}, network)
