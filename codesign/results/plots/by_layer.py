@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from codesign.arrays import Floats
 from codesign.results.consistency import names_in_bands, names_on_chip
 from codesign.results.design import Design
 from codesign.results.evaluation import Evaluation
@@ -17,6 +18,7 @@ from codesign.results.plots.labels import layer_blocks, spread
 from codesign.results.text.layout import counted
 from codesign.results.text.phrases import beside_usual
 from codesign.specs.fpga import Fpga
+from codesign.specs.network import Network
 from codesign.units import METRIC_UNITS, four_digits, gap_text
 
 MAX_NAMED_LAYERS = 30  # above, layers carry numbers only
@@ -27,6 +29,9 @@ MAX_LINE = 160  # letters of a heading's line
 def titles(design: Design | Evaluation, layers: pd.DataFrame) -> list[str]:
     """What was reached and how sure that is; what was asked; with what hardware."""
     network = short_label(design.network.name, 50)
+    if len(set(design.network.layer_weights)) > 1:
+        weights = (four_digits(member.weight) for member in design.network.members)
+        network += f" (weights {', '.join(weights)})"
     hardware = _in_lines(_hardware(design, layers))
     if not isinstance(design, Design):
         known = {x: design.metrics[x] for x in ("latency_s",) if x in design.metrics}
@@ -95,10 +100,17 @@ def constant_widths(layers: pd.DataFrame) -> str | None:
     return ", ".join([*words, *(f"input activations {bits} bit" for bits in inputs)])
 
 
-def name_layers(panels: Sequence[Axes], layers: pd.DataFrame, metric: str = "latency_s") -> None:
+def weighted(network: Network, layers: pd.DataFrame, metric: str) -> Floats:
+    """A column of the layers as the metric counts it: times the weight of each one's member."""
+    return np.asarray(layers[metric].to_numpy(np.float64) * network.layer_weights)
+
+
+def name_layers(
+    panels: Sequence[Axes], network: Network, layers: pd.DataFrame, metric: str = "latency_s"
+) -> None:
     """Give the panels by layer one x axis: every name, or blocks of layers, or numbers.
 
-    Blocks with their shares of a column of the layers, where that is there.
+    Blocks with their shares of a metric, where that is among the columns of the layers.
     """
     names, last = layers.index.tolist(), panels[-1]
     for axes in panels[:-1]:
@@ -118,8 +130,9 @@ def name_layers(panels: Sequence[Axes], layers: pd.DataFrame, metric: str = "lat
     ticks = [f"{short_label(block.name, MAX_NAME)} · {block.numbers}" for block in blocks]
     known = metric in layers
     if known:
-        share = layers[metric].cumsum() / layers[metric].sum()
-        parts = np.diff([0.0, *(float(share.iloc[block.last - 1]) for block in blocks)])
+        share = np.cumsum(weighted(network, layers, metric))
+        share /= share[-1]
+        parts = np.diff([0.0, *(float(share[block.last - 1]) for block in blocks)])
         ticks = [f"{x} ({100 * part:.0f} %)" for x, part in zip(ticks, parts, strict=True)]
     middles = [(block.first + block.last) / 2 for block in blocks]
     last.set_xticks(spread(middles, len(names) / 42, 1, len(names)), ticks, **turned)

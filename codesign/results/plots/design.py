@@ -22,6 +22,7 @@ from codesign.results.plots.by_layer import (
     constant_widths,
     name_layers,
     titles,
+    weighted,
     write_titles,
 )
 from codesign.results.plots.drawing import (
@@ -93,7 +94,7 @@ def _draw(design: Design | Evaluation) -> Figure:
     for axes in widths:
         _widths(axes, design, layers)
     drawn = [(axes, *draw_sram(axes, design, 2)) for axes in sram]
-    name_layers([latency, *more], layers)
+    name_layers([latency, *more], design.network, layers)
     write_titles(picture, lines, line)
     freeze_layout(picture)
     for axes, patches, scale in drawn:
@@ -208,8 +209,9 @@ def _latency(axes: Axes, result: HardwareResult, layers: pd.DataFrame) -> None:
     axes.ticklabel_format(axis="y", style="plain", useOffset=False)
     axes.grid(True, axis="y")
     legend += [*_mark_runs(axes, result), *_mark_mappings(axes, result, layers)]
-    _call_out(axes, layers)
-    title_and_legend(axes, "Latency per layer", legend, 3 if len(legend) < 4 else 2)
+    _call_out(axes, result, layers)
+    once = ", each network once" if len(set(result.network.layer_weights)) > 1 else ""
+    title_and_legend(axes, f"Latency per layer{once}", legend, 3 if len(legend) < 4 else 2)
 
 
 def _mark_runs(axes: Axes, result: HardwareResult) -> list[Any]:
@@ -238,16 +240,16 @@ def _mark_mappings(axes: Axes, result: HardwareResult, layers: pd.DataFrame) -> 
     return legend
 
 
-def _call_out(axes: Axes, layers: pd.DataFrame) -> None:
+def _call_out(axes: Axes, result: HardwareResult, layers: pd.DataFrame) -> None:
     """Name the layer with the largest share of the latency over its bar."""
-    latency_s = layers["latency_s"].to_numpy()
+    latency_s = weighted(result.network, layers, "latency_s")
     largest, count = int(latency_s.argmax()), len(latency_s)
-    height = latency_s[largest] * MS_PER_S
+    height = layers["latency_s"].iloc[largest] * MS_PER_S
     name = short_label(layers.index[largest], MAX_NAME)
     text = f"{name}: {100 * latency_s[largest] / latency_s.sum():.1f} % of the latency"
     align = ("left", "center", "right")[int(3 * largest / count)]
     place = largest + 1 + {"left": -0.4, "center": 0.0, "right": 0.4}[align]
-    axes.set_ylim(0, 1.1 * height)
+    axes.set_ylim(0, 1.1 * layers["latency_s"].max() * MS_PER_S)
     axes.annotate(text, (place, height), (0, 3), ha=align, textcoords="offset points", fontsize=8)
 
 

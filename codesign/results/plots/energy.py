@@ -61,7 +61,9 @@ def _draw(result: Design | Evaluation, energy: EnergyFigures) -> Figure:
     by_layer, whole = picture.add_subplot(places[0]), picture.add_subplot(places[1])
     shown = [part for part in LABELS if energy.parts_j[part] > 0]
     _by_layer(by_layer, energy, shown)
-    name_layers([by_layer], layers, ENERGY)
+    if len(set(result.network.layer_weights)) > 1:
+        by_layer.set_ylabel(f"{by_layer.get_ylabel()}, each network once")
+    name_layers([by_layer], result.network, layers, ENERGY)
     _whole(whole, energy, shown)
     write_titles(picture, lines, TITLE_SHARE)
     freeze_layout(picture)

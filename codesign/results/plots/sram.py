@@ -64,7 +64,7 @@ def _draw(result: Design | Evaluation) -> Figure:
     picture = canvas(14, 6.6, w_pad=0.12, h_pad=0.1, rect=(0, 0, 1, head))
     axes = picture.add_subplot()
     drawn, scale = draw_sram(axes, result, 2 if result.fused_runs else 3)
-    name_layers([axes], layers)
+    name_layers([axes], result.network, layers)
     write_titles(picture, lines, TITLE_SHARE)
     freeze_layout(picture)
     name_residents(axes, drawn, scale)

@@ -14,10 +14,10 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from pictures import GIVEN as PLAIN
-from pictures import NETWORK
+from pictures import NETWORK, panel
 from random_problems import ENERGIES
 
-from codesign import Evaluation, Layer, Network, SpecError, evaluate
+from codesign import Evaluation, Layer, Network, SpecError, Suite, evaluate
 from codesign.results.plots.energy import LOOKS
 from codesign.results.text.energy import LABELS
 
@@ -92,6 +92,25 @@ def test_blocks_of_layers_have_their_shares_of_the_energy() -> None:
         for x in ("energy_j", "latency_s")
     )
     assert shown == of_energy != of_latency
+
+
+def test_shares_of_a_suite_count_the_weights_of_its_members() -> None:
+    layers = [Layer(name=f"l{n}", input=f"t{n}", output=f"t{n + 1}", C=4, K=4) for n in range(16)]
+    tensors = {f"t{n}": 4 for n in range(17)}
+    one, two = (Network(name=x, layers=tuple(layers), tensors=tensors) for x in ("one", "two"))
+    found = evaluate(Suite([one, two], [3, 1]).network, GIVEN, 8)
+    pictures = (found.plot_energy(), found.plot())
+    for axes in pictures:
+        ticks = [tick.get_text() for x in axes.axes for tick in x.get_xticklabels()]
+        assert [x for x in ticks if "·" in x] == [
+            "one · 1–16 (75 %)",
+            "two · 17–32 (25 %)",
+        ]  # equal networks, 3 to 1
+        assert axes.texts[0].get_text().startswith("one + two (weights 3, 1) on ")
+    (largest,) = panel(pictures[1], "Latency").texts  # the first of 16 equal layers
+    assert largest.get_text() == "one/l0: 4.7 % of the latency"  # 3 of 16·3 + 16
+    assert "each network once" in panel(pictures[1], "Latency").get_title(loc="left")
+    assert "each network once" in pictures[0].axes[0].get_ylabel()
 
 
 def test_neighbours_differ_in_grey_or_hatch() -> None:
