@@ -19,7 +19,7 @@ import numpy as np
 
 from codesign.problem.goal import Goal
 from codesign.problem.metrics import ADDITIVE_METRICS, ENERGY
-from codesign.problem.tolerances import BUDGET_TOLERANCE, SUM_ROUNDING, UNDERFLOW, ceiling
+from codesign.problem.tolerances import BUDGET_TOLERANCE, SUM_ROUNDING, UNDERFLOW, beyond, ceiling
 from codesign.search.cut_pool import CutPool
 from codesign.space.solution import Solution, price
 from codesign.units import kind_of, member_of
@@ -84,7 +84,9 @@ class ByMember:
         kind, share = goal.metric, self.space.shares.of_members(goal.metric)
         searches = [self._search(m, option, sram_bits, kind, x) for m, x in enumerate(limits)]
         known = [x.bounded(option, sram_bits, x.tables_of(option, sram_bits)) for x in searches]
+        own = beyond(np.array([x.get(kind, math.inf) for x in limits]))
         lower = np.array([max(float(found.value[0]), 0.0) for _, found in known])
+        lower[lower > own] = math.inf  # a member breaks its own limit
         # Those that are all but settled come first: they leave the others less to look through.
         values = np.array([x.task.value_of(x.incumbent) for x in searches])
         if not np.isfinite(lower).all():
@@ -103,6 +105,7 @@ class ByMember:
                 if values[m] > most:  # what it has is of no use
                     each.incumbent = None
             lower[m] = max(lower[m], each.solve_bounded(option, sram_bits, *known[m], -math.inf))
+            lower[m] = math.inf if lower[m] > own[m] else lower[m]
         made = [x.incumbent for x in searches if x.incumbent is not None]
         whole = self._together(option, sram_bits, made) if len(made) == len(searches) else None
         if whole is not None and not goal.kept_by(whole.metrics):
