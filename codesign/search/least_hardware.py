@@ -344,8 +344,11 @@ class LeastHardware(HardwareSearch):
     def _least_with(self, option: int, sram_bits: float, goal: Goal) -> Solution | None:
         """The design of least ``goal`` on one option with so much SRAM, if there is any."""
         if self.by_member.suits(goal):
-            least = ceiling(goal.limits.get(goal.metric, np.inf))
-            return self._members_within(option, sram_bits, goal, float(np.nextafter(least, np.inf)))
+            cutoff = float(np.nextafter(ceiling(goal.limits.get(goal.metric, np.inf)), np.inf))
+            bound, found = self.by_member.solve(option, sram_bits, goal, cutoff)
+            self.update_incumbent(found)
+            if found is not None or bound >= cutoff:
+                return found  # else the members' least break a limit on the sum of all
         domains = self._domains_with(option, sram_bits)
         if domains is None:
             return None
@@ -361,13 +364,3 @@ class LeastHardware(HardwareSearch):
         mine = self.space.hardware_metrics
         limits = {name: x for name, x in self.goal.limits.items() if name not in mine}
         return Goal(self.held or "latency_s", limits)
-
-    def _members_within(
-        self, option: int, sram_bits: float, goal: Goal, cutoff: float
-    ) -> Solution | None:
-        """The design of the members' least with so much SRAM, if it keeps the limits."""
-        bound, found = self.by_member.solve(option, sram_bits, goal, cutoff)
-        if found is None and bound < cutoff:
-            raise Stopped
-        self.update_incumbent(found)
-        return found
