@@ -157,9 +157,7 @@ def folds(
 
     Phases of no products take none of pixels, and one over the reduction.
     """
-    rows, cols = np.broadcast_arrays(
-        np.asarray(rows, dtype=np.int64), np.asarray(cols, dtype=np.int64)
-    )
+    rows, cols = _together(rows, cols)
     together = side_by_side(layer, rows, cols, engine, mapping, zero_skipping)
     groups, outputs = -(-layer.G // together), -(-layer.K // cols)
     found = []
@@ -172,6 +170,12 @@ def folds(
             pixels = np.zeros_like(pixels)
         found.append((phase, Folds(groups, reduction, outputs, layer.N * pixels)))
     return found
+
+
+def _together(rows: npt.ArrayLike, cols: npt.ArrayLike) -> tuple[Ints, Ints]:
+    """Both as whole numbers of one shape."""
+    every = np.broadcast_arrays(np.asarray(rows, np.int64), np.asarray(cols, np.int64))
+    return every[0], every[1]
 
 
 def _reduction(layer: Layer, window: int, rows: Ints, engine: int, mapping: Mapping) -> Ints:
@@ -200,9 +204,7 @@ def cycles(
     Rows and columns broadcast together. None where a layer only moves data: the array is not
     involved.
     """
-    rows, cols = np.broadcast_arrays(
-        np.asarray(rows, dtype=np.int64), np.asarray(cols, dtype=np.int64)
-    )
+    rows, cols = _together(rows, cols)
     if layer.moves:
         return np.zeros(rows.shape, dtype=np.int64)
     streamed, passes = np.zeros_like(rows), np.zeros_like(rows)

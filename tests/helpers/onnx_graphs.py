@@ -10,12 +10,23 @@ import numpy as np
 import onnx
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper, parser, shape_inference
 
+from codesign import Accelerator
 from codesign.specs.network import Layer, Network
 from codesign.specs.onnx import import_onnx
 from codesign.specs.onnx.read import Imported
 
 Shapes = Mapping[str, Any]
 OPSET = 20
+ROOMY = Accelerator(  # whatever small graph it is evaluated on
+    name="chip",
+    rows=4,
+    cols=4,
+    engine=9,
+    pe_weight_bits=8,
+    pe_activation_bits=8,
+    clock_hz=1e9,
+    sram_bits=10**8,
+)
 
 
 def node(line: str) -> NodeProto:

@@ -28,12 +28,13 @@ from codesign.units import kind_of, member_of, of_member
 SmallInts = npt.NDArray[np.int8]
 
 MAX_ROUNDS = 120  # of multipliers tried
-MAX_CROSSINGS = 60  # of tangents, where one limit is all there is
+MAX_CROSSINGS = 60  # of tangents, where each limit is maximised by itself
 FIRST_CHARGE = 0.1  # of the unlimited optimum, charged for a limit by the multiplier tried first
 GROWTH, SHRINK, SHRINKS = 4.0, 8.0, 3  # of a multiplier while it has no tangent on one side
 OVERSHOOT = 1.1  # beyond where a tangent reaches what would rule an option out
 LARGEST = 1e250  # multiplier: no product with a metric overflows
-PATIENCE, LEAST_STEP = 3, 1e-3  # rounds without a better bound before a step is halved; its least
+PATIENCE = 3  # rounds without a better bound, before a step is halved or tangents are given up
+LEAST_STEP = 1e-3  # of halved ones
 AIM_ABOVE = 0.05  # relative; of the best value known, where nothing better says what to aim at
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -83,32 +84,12 @@ def grouped_queries() -> ModelProto:
     return contributed(line, {"x": (2, 6, 16), "n": (2,)}, constants, kinds={"n": INT32})
 
 
-def grouped_queries_past() -> ModelProto:
-    """One new token after 5 earlier ones."""
+def cached_queries(tokens: int, held: int) -> ModelProto:
+    """New tokens behind a cache that has so many rows: those of earlier ones, or a buffer."""
     line = "a: y, nk, nv = .GroupQueryAttention <num_heads=8, kv_num_heads=2> "
     line += "(q, k, v, pk, pv, n, t)"
-    inputs = {"q": (1, 1, 64), "k": (1, 1, 16), "v": (1, 1, 16), "n": (1,)}
-    inputs |= {"pk": (1, 2, 5, 8), "pv": (1, 2, 5, 8)}
-    constants = {"t": whole(6, np.int32)}
-    return contributed(line, inputs, constants, ("y", "nk", "nv"), kinds={"n": INT32})
-
-
-def grouped_queries_buffer() -> ModelProto:
-    """The same where the earlier ones lie in a buffer of 12 tokens."""
-    line = "a: y, nk, nv = .GroupQueryAttention <num_heads=8, kv_num_heads=2> "
-    line += "(q, k, v, pk, pv, n, t)"
-    inputs = {"q": (1, 1, 64), "k": (1, 1, 16), "v": (1, 1, 16), "n": (1,)}
-    inputs |= {"pk": (1, 2, 12, 8), "pv": (1, 2, 12, 8)}
-    constants = {"t": whole(6, np.int32)}
-    return contributed(line, inputs, constants, ("y", "nk", "nv"), kinds={"n": INT32})
-
-
-def grouped_queries_prompt() -> ModelProto:
-    """A prompt of 6 tokens into an empty buffer of 12."""
-    line = "a: y, nk, nv = .GroupQueryAttention <num_heads=8, kv_num_heads=2> "
-    line += "(q, k, v, pk, pv, n, t)"
-    inputs = {"q": (1, 6, 64), "k": (1, 6, 16), "v": (1, 6, 16), "n": (1,)}
-    inputs |= {"pk": (1, 2, 12, 8), "pv": (1, 2, 12, 8)}
+    inputs = {"q": (1, tokens, 64), "k": (1, tokens, 16), "v": (1, tokens, 16), "n": (1,)}
+    inputs |= {"pk": (1, 2, held, 8), "pv": (1, 2, held, 8)}
     constants = {"t": whole(6, np.int32)}
     return contributed(line, inputs, constants, ("y", "nk", "nv"), kinds={"n": INT32})
 
@@ -258,18 +239,18 @@ ENTRIES = (
     *(
         Entry(
             name=f"grouped queries with {name}",
-            build=build,
+            build=partial(cached_queries, 1, held),
             macs=2 * (8 * 6 * 8),
             weights=0,
             feeds={"n": np.array([5], np.int32)},
             legal=False,
             solved=name == "past",
         )
-        for name, build in (("past", grouped_queries_past), ("buffer", grouped_queries_buffer))
+        for name, held in (("past", 5), ("buffer", 12))
     ),
     Entry(
         name="grouped queries of a prompt in a buffer",
-        build=grouped_queries_prompt,
+        build=partial(cached_queries, 6, 12),
         macs=2 * (8 * 6 * 6 * 8),
         weights=0,
         layers=4,

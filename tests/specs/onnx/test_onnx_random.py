@@ -14,24 +14,14 @@ from typing import Any
 
 import pytest
 from onnx import ModelProto
-from onnx_graphs import imported, integers, model
+from onnx_graphs import ROOMY, imported, integers, model
 
-from codesign import Accelerator, evaluate
+from codesign import evaluate
 from codesign.checking import check_content
 from codesign.errors import SpecError
 from codesign.specs.load import load_network
 from codesign.specs.write_network import to_toml
 
-CHIP = Accelerator(
-    name="chip",
-    rows=4,
-    cols=4,
-    engine=9,
-    pe_weight_bits=8,
-    pe_activation_bits=8,
-    clock_hz=1e9,
-    sram_bits=10**8,
-)
 Shape = tuple[int, ...]
 
 
@@ -233,7 +223,7 @@ def check(seed: int, folder: Path) -> tuple[int, int]:
     assert math.gcd(*(network.batched(3).tensors.values())) % 3 == 0
     (folder / "back.toml").write_text(to_toml(network), encoding="utf-8")
     assert load_network(folder / "back.toml") == network
-    done = json.loads(json.dumps(evaluate(network, CHIP).to_dict()))
+    done = json.loads(json.dumps(evaluate(network, ROOMY).to_dict()))
     assert check_content(done, "given.json").findings == ()
     layers = network.layers
     return sum(x.moves for x in layers), sum(x.output in x.reads for x in layers)

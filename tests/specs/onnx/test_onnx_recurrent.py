@@ -14,13 +14,13 @@ import pytest
 from certified import certify_and_check
 from onnx import numpy_helper
 from onnx_corpus.recurrent import BACK, BOTH, dynamic_lstm, recurrent
-from onnx_graphs import imported, loops, story
+from onnx_graphs import ROOMY, imported, loops, story
 from random_on_chip import on_chip_case
 from recurrent_stacks import Stack
 from seeds import check_all
 
 import codesign
-from codesign import Accelerator, Network, evaluate
+from codesign import Network, evaluate
 from codesign.checking import check_content
 from codesign.errors import InfeasibleError, SpecError
 from codesign.specs.load import load_network
@@ -29,16 +29,6 @@ from codesign.specs.onnx.read import Imported
 from codesign.specs.write_network import to_toml
 
 T, N, C, H = 3, 2, 5, 4  # sizes of the corpus: steps, images, inputs, state
-CHIP = Accelerator(
-    name="chip",
-    rows=4,
-    cols=4,
-    engine=9,
-    pe_weight_bits=8,
-    pe_activation_bits=8,
-    clock_hz=1e9,
-    sram_bits=10**7,
-)
 
 
 def read(folder: Path, *given: Any, **how: Any) -> Imported:
@@ -262,7 +252,7 @@ def check_stack(seed: int, folder: Path) -> Stack:
     assert network.batched(3).weights == stack.weights
     (folder / "back.toml").write_text(to_toml(network), encoding="utf-8")
     assert load_network(folder / "back.toml") == network
-    done = json.loads(json.dumps(evaluate(network, CHIP).to_dict()))
+    done = json.loads(json.dumps(evaluate(network, ROOMY).to_dict()))
     assert check_content(done, "given.json").findings == ()
     return stack
 
