@@ -35,7 +35,6 @@ from codesign.problem.metrics import REGRET, kinds_of, metric_of
 from codesign.problem.places import DEFAULT_ON_CHIP
 from codesign.problem.posed import most_fused, placed, sensitivity_of
 from codesign.problem.words import DEFAULT_QUALITY, SOLVE_CONTRADICTIONS
-from codesign.specs.suite import refuse_suite
 from codesign.units import kind_of
 
 if TYPE_CHECKING:
@@ -64,6 +63,8 @@ def solve(**given: Any) -> int:
     if len(problems) > 1 and given["certificate"] is not None:
         raise SpecError("--certificate proves a design of one batch; give one --batch.")
     if given["certificate"] is not None:
+        from codesign.specs.suite import refuse_suite
+
         refuse_suite(problems[0].network, "certificates are of")
     if given["regret_of"] is not None and given["minimize"] != REGRET:
         raise SpecError("--regret-of says what --minimize regret is of; give both.")

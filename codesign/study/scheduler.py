@@ -206,7 +206,8 @@ class Scheduler:
             if not self._pending and self._held_elsewhere:
                 time.sleep(TICK_S)
             return
-        for future in wait(self._running, TICK_S, FIRST_COMPLETED).done:
+        done = wait(self._running, TICK_S, FIRST_COMPLETED).done
+        for future in sorted(done, key=_broke):  # what is finished is stored first
             claimed = self._running[future]
             answer = self._answer_of(future, claimed)
             if answer is None:
@@ -257,3 +258,8 @@ class Scheduler:
                     self._store.record(claimed.sha256, future.result())
         finally:
             self._store.release()
+
+
+def _broke(future: Future[Answer]) -> bool:
+    """Whether a call that has ended was given up by its executor."""
+    return future.cancelled() or isinstance(future.exception(), BrokenExecutor)

@@ -9,7 +9,13 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import (
+    BrokenExecutor,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+)
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -37,7 +43,7 @@ from codesign.study.cell_keys import QuestionBuilder
 from codesign.study.executors import slots
 from codesign.study.records import Answer, Question
 from codesign.study.scheduler import Tally
-from codesign.study.solve_cell import answer_question
+from codesign.study.solve_cell import answer_question, worker_version
 from codesign.study.store import opened
 from codesign.tasks.solve import solve
 
@@ -207,6 +213,32 @@ def test_an_executor_that_breaks_costs_nothing_finished(path: Path) -> None:
     assert "1 of 8 cells are finished" in str(raised.value)
     assert statuses(path) == {"optimal": 1, "waiting": 7}
     assert grid(8).run(path, executor=Serial(), resume=True, work=made_up).here == 7
+
+
+class Breaking(Executor):
+    """Ends all calls at once with the last of `calls`; the first of them by breaking."""
+
+    def __init__(self, calls: int) -> None:
+        self._max_workers, self._calls, self._held = calls, calls, list[Any]()
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        if fn is worker_version:
+            future.set_result(fn())
+            return future
+        self._held.append((future, fn, args))
+        if len(self._held) == self._calls:
+            (first, _, _), *others = self._held
+            first.set_exception(BrokenExecutor("gone"))
+            for other, work, given in others:
+                other.set_result(work(*given))
+        return future
+
+
+def test_what_ends_while_an_executor_breaks_is_counted(path: Path) -> None:
+    with pytest.raises(CodesignError, match="7 of 8 cells are finished"):
+        grid(8).run(path, executor=Breaking(8), work=made_up)
+    assert statuses(path) == {"optimal": 7, "waiting": 1}
 
 
 def test_what_is_lost_on_its_way_is_a_row(path: Path) -> None:
