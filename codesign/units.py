@@ -100,6 +100,7 @@ class _MetricUnits(dict[str, DisplayUnit]):
 
 
 METRIC_UNITS = _MetricUnits(
+    interval_s=DisplayUnit("interval", 1 / MS_PER_S, "ms"),
     latency_s=DisplayUnit("latency", 1 / MS_PER_S, "ms"),
     area_mm2=DisplayUnit("area", 1.0, "mm²"),
     lut=DisplayUnit("LUTs", 1.0, "", "LUT"),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import field
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from codesign.costs.compute import power_of_two
 from codesign.errors import SpecError
@@ -15,9 +15,23 @@ from codesign.problem.places import OnChip as OnChip
 from codesign.problem.places import Place as Place
 from codesign.specs.accelerator import MAX_BITS, ArraySide, Bits
 from codesign.specs.layer import Name
-from codesign.specs.machine import Machine, Precision, check_unfused, check_widening
+from codesign.specs.machine import PLAIN, Machine, Precision, check_unfused, check_widening
 from codesign.specs.schema import spec_dataclass
 
+Architecture = Literal["array", "dataflow", "hybrid"]
+ARRAY: tuple[Architecture, ...] = ("array",)
+
+
+def _architectures(given: Any) -> Any:
+    """Words as a list, as in array,dataflow, each once."""
+    given = given.split(",") if isinstance(given, str) else given
+    words = isinstance(given, (list, tuple)) and all(isinstance(x, str) for x in given)
+    return tuple(dict.fromkeys(given)) if words else given
+
+
+Architectures = Annotated[
+    tuple[Architecture, ...], BeforeValidator(_architectures), Field(min_length=1)
+]
 BitsList = Annotated[tuple[Bits, ...], Field(min_length=1, max_length=MAX_BITS)]
 SideList = Annotated[tuple[ArraySide, ...], Field(min_length=1, max_length=1000)]
 SourceGroup = Annotated[tuple[Name, ...], Field(min_length=1)]
@@ -73,6 +87,11 @@ class Choices(Machine):
         that every member may take. Groups that overlap are one.
     tied : bool
         Every layer's weights take the width of its input tensor.
+    architecture : tuple of "array", "dataflow" or "hybrid"
+        Array: one PE array works off the layers one after the other. Dataflow: each layer has an
+        array of its own, of the sides on offer, at its own widths, in one of the mappings on offer,
+        and all work at once; see `codesign.costs.stages`. Hybrid: some consecutive layers share an
+        array. Of several the best is found.
     """
 
     rows: SideList = DEFAULT_SIDES
@@ -93,6 +112,7 @@ class Choices(Machine):
     on_chip: OnChip = DEFAULT_ON_CHIP
     fused_layers: FusedLayers = DEFAULT_FUSED_LAYERS
     places: Mapping[Name, Place] = field(default_factory=dict)
+    architecture: Architectures = ARRAY
 
     def __post_init__(self) -> None:
         pins = {"weight": set[int](), "tensor": set[int]()}
@@ -116,6 +136,7 @@ class Choices(Machine):
         for name, values in resolved.items():
             object.__setattr__(self, name, tuple(sorted(set(values))))
         self._check_sram()
+        self._check_architecture()
         if self.places and self.on_chip == "none":
             raise SpecError("places are given, but on_chip is 'none'; make it 'tensors'")
         if "band" in self.places.values() and self.on_chip != "bands":
@@ -135,6 +156,23 @@ class Choices(Machine):
                 "shorten rows, cols or the PE bitwidths"
             )
 
+    @property
+    def pipelined(self) -> bool:
+        """Whether an architecture is on offer in which layers work at once."""
+        return self.architecture != ARRAY
+
+    def _check_architecture(self) -> None:
+        """Refuse what is said of one shared array where none is on offer."""
+        if "array" in self.architecture:
+            return
+        where = f"architecture {', '.join(self.architecture)}"
+        for name, usual in OF_ONE_ARRAY.items():
+            if getattr(self, name) != usual:
+                raise SpecError(
+                    f"{where}: {name} is of one shared array; leave it out, or offer architecture "
+                    "'array' too"
+                )
+
     def _check_sram(self) -> None:
         least, most = self.min_sram_bits, self.max_sram_bits
         if self.sram_bits and (least is not None or most is not None):
@@ -149,3 +187,14 @@ class Choices(Machine):
             )
         if least is not None and most is not None and least > most:
             raise SpecError(f"min_sram_bits {least} is above max_sram_bits {most}")
+
+
+OF_ONE_ARRAY: dict[str, object] = {
+    "sram_bits": (),
+    "min_sram_bits": None,
+    "max_sram_bits": None,
+    "places": {},
+    **{name: getattr(PLAIN, name) for name in ("overlap", "sram_bits_per_cycle")},
+    **{name: getattr(PLAIN, name) for name in ("stored_channels", "reconfigurable")},
+    **dict.fromkeys(("weight_buffer_bits", "ifmap_buffer_bits", "accumulator_bits")),
+}

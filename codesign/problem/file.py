@@ -29,7 +29,7 @@ DRAM_ENERGY = "dram_energy_j_per_bit"  # absent where it is not known
 LATER_CHOICES = (  # absent from older files, which knew no other than none
     *("shared", "tied"),
     *("sram_bits", "min_sram_bits", "max_sram_bits"),
-    *("on_chip", "places", "fused_layers"),
+    *("on_chip", "places", "fused_layers", "architecture"),
     *MACHINE_FIELDS,
 )
 
@@ -92,6 +92,8 @@ def _choices_to_dict(choices: Choices) -> dict[str, Any]:
         del content["on_chip"], content["places"]
     if choices.on_chip != "bands":
         del content["fused_layers"]
+    if not choices.pipelined:
+        del content["architecture"]
     return content | unusual(choices)
 
 

@@ -53,7 +53,7 @@ Limit = Annotated[Amount, AfterValidator(refuse_negligible)]
 Loss = Annotated[Amount, AfterValidator(zero_if_negligible)]
 Limited = Annotated[str, AfterValidator(known_limit)]
 Budgets = Annotated[Mapping[Limited, Limit], BeforeValidator(by_metric)]
-Objective = Annotated[Metric, BeforeValidator(of_interval)]
+Objective = Annotated[str, AfterValidator(known_limit)]
 
 
 @spec_dataclass
@@ -90,7 +90,8 @@ class Problem(Displayed):
     budgets : mapping of str to float
         Upper limits of metrics, each in the unit that the full name ends with. An ``interval_s``,
         seconds for each image of the batch, becomes a limit on ``latency_s`` (and is that as an
-        objective); at least so many images per second are an interval of their reciprocal.
+        objective) unless layers may work at once (``choices.architecture``); at least so many
+        images per second are an interval of their reciprocal.
 
     references : mapping of str to float
         Of the objective ``regret`` of a suite, the largest ratio of a member's share to its own
@@ -122,7 +123,10 @@ class Problem(Displayed):
         for metric, limit in self.budgets.items():
             if kind_of(metric) != "noise" and limit == 0:
                 raise SpecError(f"budgets: {metric} must be above 0")
-        self._hold_interval()
+        if self.choices.pipelined:
+            self._check_pipelined()
+        else:
+            self._hold_interval()
         check_members_named((self.objective,), self.network, "objective")
         check_members_named(self.budgets, self.network, "budgets")
         self._check_references()
@@ -185,8 +189,24 @@ class Problem(Displayed):
             for name, quality in self.qualities.items()
         }
 
+    def _check_pipelined(self) -> None:
+        """Refuse networks that no pipeline is for."""
+        where = f"architecture {', '.join(self.choices.architecture)}"
+        refuse_suite(self.network, f"{where}: layers that work at once are of")
+        if self.network.images > 1:
+            raise SpecError(
+                f"{where}: images follow each other, one at a time; give a batch of 1, not "
+                f"{self.network.images}"
+            )
+        if self.network.cache:
+            raise SpecError(
+                f"{where}: {self.network.name!r} has a cache, which outlasts the run; it needs "
+                "architecture 'array'"
+            )
+
     def _hold_interval(self) -> None:
-        """Take a limit on the interval for one on the latency of the batch, the lesser of both."""
+        """Take the interval for the latency of the batch, and of two limits the lesser."""
+        object.__setattr__(self, "objective", of_interval(self.objective))
         budgets = dict(self.budgets)
         interval_s = budgets.pop(INTERVAL, None)
         if interval_s is not None:
@@ -202,6 +222,8 @@ class Problem(Displayed):
         Of a suite with the shares of its members.
         """
         known = *metrics_on(self.technology), *self._shares_of(ADDITIVE_METRICS)
+        if self.choices.pipelined:
+            known = INTERVAL, *known
         return (*known, REGRET) if self.objective == REGRET else known
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from codesign.costs.layers import Whole
+from codesign.problem.choices import Architecture
 from codesign.problem.goal import Ended, TiesFound
 from codesign.problem.tolerances import OPTIMAL_GAP
 from codesign.specs.layer import Count
@@ -120,6 +121,49 @@ class SolverRecord:
     bounded_away: Whole
     solved: Whole
     left_open: Whole
+    programmes: Whole
+    interrupted: bool = False
+
+
+@spec_dataclass
+class ArchitectureRecord:
+    """What was proven of one of several architectures that a design was chosen from.
+
+    Attributes
+    ----------
+    architecture : "array", "dataflow" or "hybrid"
+    outcome, bound
+        As of `BatchRecord`.
+    """
+
+    architecture: Architecture
+    outcome: Outcome
+    bound: Amount | None
+
+
+@spec_dataclass
+class PipelineSolverRecord:
+    """Which solver, how long, and what happened to the stages' options.
+
+    Attributes
+    ----------
+    options : int
+        Of all stages together: arrays, widths, places of weights and bands, without those that
+        others equal or beat in all that is asked.
+    intervals : int
+        Ranges of the interval that were ruled out or solved.
+    programmes : int
+        MILPs handed to the solver, tie-breaking included.
+    interrupted : bool
+        Whether an interrupt (Ctrl-C) ended the search.
+    """
+
+    name: str
+    version: str
+    seconds: Amount
+    method: Literal["search", "whole"]
+    options: Whole
+    intervals: Whole
     programmes: Whole
     interrupted: bool = False
 

@@ -1,0 +1,365 @@
+"""A pipeline of stages, one for each layer: when each starts, what waits for it, and all totals.
+
+A stage *starts* a chosen number ``u ≥ 0`` of intervals after the network's input, and its output
+follows at ``z = u + lag``; of the network's input ``z`` is 0. For every tensor ``t`` that it reads
+and every stage ``w`` that writes (a part of) it ``u ≥ z_w``. In between the tensor waits in a FIFO
+of ``e·δ`` elements, ``e`` those that are read of it for an image, with
+
+    δ = u − z_w          of its operands: beyond what `codesign.costs.stages` holds of them
+    δ = u + lag − z_w    of a residual (a skip connection), which is added to its output
+    δ = u − z_w + 2      of what a layer reads that only moves data
+
+and none where δ is 0 (below `LEAST_WAIT`). Network inputs come from DRAM once, results go there
+once, and weights that are streamed come once for each band.
+
+    interval_s = max(max cycles / f, DRAM bits / bandwidth)
+    latency_s  = interval_s · (1 + max z)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from codesign.costs.area import array_area_um2, sram_area_um2
+from codesign.costs.energy import Rates, mac_j
+from codesign.costs.fpga import array_dsp, array_lut, bram
+from codesign.costs.layer_energy import rates_of
+from codesign.costs.stage_row import StageDesign, StageMemories, Weights
+from codesign.costs.stages import StageTable, lag_of, stage_table
+from codesign.costs.widths import layer_bops, model_bits, noise
+from codesign.specs.accelerator import Accelerator
+from codesign.specs.fpga import AnyTechnology, Fpga
+from codesign.specs.machine import Machine
+from codesign.specs.machine import Mapping as ArrayMapping
+from codesign.specs.network import Layer, Network
+from codesign.units import UM2_PER_MM2
+
+LEAST_WAIT = 1e-9  # intervals: a shorter one is what rounding leaves
+ENERGY_PARTS = ("macs", "weights", "lines", "psums", "fifos", "dram", "static")
+
+
+@dataclass(frozen=True)
+class Platform:
+    """What stages are built in and fed by.
+
+    Attributes
+    ----------
+    machine : Machine
+        What their cycles hold beside MACs.
+    """
+
+    technology: AnyTechnology
+    machine: Machine
+    area_overhead: float
+    clock_hz: float
+    dram_bits_per_s: float
+    dram_energy_j_per_bit: float | None
+
+    def rates(self, area_mm2: float | None) -> tuple[Rates | None, tuple[str, ...]]:
+        """Energies per event; None, and why, where one that is needed is not known."""
+        one = Accelerator(
+            name="a stage",
+            rows=1,
+            cols=1,
+            engine=self.technology.engine,
+            pe_weight_bits=1,
+            pe_activation_bits=1,
+            clock_hz=self.clock_hz,
+            dram_bits_per_s=self.dram_bits_per_s,
+            dram_energy_j_per_bit=self.dram_energy_j_per_bit,
+            technology=self.technology,
+        )
+        return rates_of(one, area_mm2)
+
+
+class StageChoice(NamedTuple):
+    """What is decided of a stage; the first four are None of a layer that only moves data."""
+
+    weight_bits: int | None
+    mapping: ArrayMapping | None
+    rows: int | None
+    cols: int | None
+    weights: Weights | None
+    band_rows: int
+    start: float
+
+
+class Read(NamedTuple):
+    """A tensor on its way from a stage, or from the network's input, to a stage that reads it.
+
+    Attributes
+    ----------
+    name : str
+        ``tensor``, or ``tensor@layer`` where several layers write it.
+    tensor : str
+    writer : int or None
+        Number of the layer; None of an input of the network.
+    reader : int
+    elements : float
+        That are read of it for an image.
+    residual : bool
+        It is added to the output.
+    held : int
+        Images that the reader holds of it beside: 2 of a layer that only moves data, else 0.
+    """
+
+    name: str
+    tensor: str
+    writer: int | None
+    reader: int
+    elements: float
+    residual: bool
+    held: int
+
+
+def reads_of(network: Network) -> list[Read]:
+    """All of a network, by their readers."""
+    writers: dict[str, list[int]] = {}
+    for i, layer in enumerate(network.layers):
+        writers.setdefault(layer.output, []).append(i)
+    return [
+        read
+        for i, layer in enumerate(network.layers)
+        for tensor in dict.fromkeys(layer.reads)
+        for read in _reads(network, layer, i, tensor, writers.get(tensor, []))
+    ]
+
+
+def _reads(
+    network: Network, layer: Layer, reader: int, tensor: str, writers: Sequence[int]
+) -> Iterator[Read]:
+    residual = not layer.moves and tensor not in (layer.input, layer.weight_tensor)
+    touched, held = network.touched(layer, tensor), 2 * layer.moves
+    if not writers:
+        yield Read(tensor, tensor, None, reader, float(touched), residual, held)
+    for writer in writers:
+        by = network.layers[writer]
+        share = network.touched(by, tensor) / network.tensors[tensor]
+        name = tensor if len(writers) == 1 else f"{tensor}@{by.name}"
+        yield Read(name, tensor, writer, reader, touched * share, residual, held)
+
+
+def waits(
+    reads: Sequence[Read], starts: Sequence[float], lags: Sequence[float]
+) -> list[tuple[Read, float]]:
+    """Every read and its δ, in intervals; below 0 where the reader starts too early."""
+    found = []
+    for read in reads:
+        written = 0.0 if read.writer is None else starts[read.writer] + lags[read.writer]
+        until = starts[read.reader] + (lags[read.reader] if read.residual else 0.0)
+        wait = until - written + read.held
+        found.append((read, 0.0 if abs(wait) < LEAST_WAIT else wait))
+    return found
+
+
+def memory_metrics(platform: Platform, memories: Sequence[float]) -> dict[str, float]:
+    """What memories of so many bits each take: ``area_mm2``, or ``bram``."""
+    sizes = [bits for bits in memories if bits > 0]
+    if isinstance(platform.technology, Fpga):
+        return {"bram": math.fsum(float(bram(platform.technology, x)) for x in sizes)}
+    each = (float(sram_area_um2(platform.technology, x)) for x in sizes)
+    return {"area_mm2": math.fsum(each) / UM2_PER_MM2}
+
+
+def array_metrics(
+    platform: Platform, rows: int, cols: int, weight_bits: int, activation_bits: int
+) -> dict[str, float]:
+    """What an array of PEs takes: ``area_mm2``, or ``lut`` and ``dsp``."""
+    technology, factor = platform.technology, platform.area_overhead
+    array = rows, cols, weight_bits, activation_bits
+    if isinstance(technology, Fpga):
+        lut = float(array_lut(technology, *array, factor))
+        return {"lut": lut, "dsp": float(array_dsp(technology, *array))}
+    return {"area_mm2": float(array_area_um2(technology, *array, factor)) / UM2_PER_MM2}
+
+
+def stages_of(
+    network: Network,
+    platform: Platform,
+    choices: Sequence[StageChoice],
+    tensor_bits: Mapping[str, int],
+) -> tuple[StageDesign, ...]:
+    """Every stage with its figures.
+
+    Parameters
+    ----------
+    choices : sequence of StageChoice
+        One for each layer.
+    tensor_bits : mapping of str to int
+        Width of every tensor.
+    """
+    lags = [
+        float(lag_of(layer, choice.band_rows))
+        for layer, choice in zip(network.layers, choices, strict=True)
+    ]
+    fifos: list[dict[str, float]] = [{} for _ in choices]
+    for read, wait in waits(reads_of(network), [x.start for x in choices], lags):
+        if wait > 0:
+            fifos[read.reader][read.name] = read.elements * wait * tensor_bits[read.tensor]
+    return tuple(
+        _stage(layer, platform, choice, tensor_bits[layer.input], lag, waiting)
+        for layer, choice, lag, waiting in zip(network.layers, choices, lags, fifos, strict=True)
+    )
+
+
+def _stage(
+    layer: Layer,
+    platform: Platform,
+    choice: StageChoice,
+    input_bits: int,
+    lag: float,
+    fifos: Mapping[str, float],
+) -> StageDesign:
+    technology = platform.technology
+    known = technology.hardware_metrics
+    held, cycles, fetched = StageMemories(weights=0, lines=0, psums=0, fifos=fifos), 0, 0
+    taken = dict.fromkeys(known, 0.0)
+    if choice.weight_bits is not None and choice.rows is not None and choice.cols is not None:
+        table, bits = table_of(layer, platform, choice), choice.weight_bits
+        psum_bits = bits + input_bits + layer.accumulation_bits
+        held = StageMemories(
+            weights=float(table.weights[0] * bits),
+            lines=float(table.lines[0] * input_bits),
+            psums=float(table.psums[0] * psum_bits),
+            fifos=fifos,
+        )
+        cycles, fetched = int(table.cycles[0]), int(table.fetched[0]) * bits
+        taken |= array_metrics(platform, choice.rows, choice.cols, bits, input_bits)
+    for name, value in memory_metrics(platform, held.every).items():
+        taken[name] += value
+    return StageDesign(
+        name=layer.name,
+        **choice._asdict(),
+        lag=lag,
+        cycles=cycles,
+        memory_bits=held,
+        dram_bits=fetched,
+        taken=taken,
+    )
+
+
+def table_of(layer: Layer, platform: Platform, choice: StageChoice | StageDesign) -> StageTable:
+    """The one entry of a stage that multiplies."""
+    assert choice.mapping is not None
+    assert choice.rows is not None
+    assert choice.cols is not None
+    on = platform.machine, platform.technology.engine, choice.mapping, choice.rows, choice.cols
+    return stage_table(layer, *on, choice.band_rows, choice.weights == "stream")
+
+
+def pipeline_metrics(
+    network: Network,
+    platform: Platform,
+    stages: Sequence[StageDesign],
+    tensor_bits: Mapping[str, int],
+    noise_of: Callable[[str, int], float],
+) -> tuple[dict[str, float], tuple[str, ...]]:
+    """All metrics of a pipeline, for an image, and why its energy is not known.
+
+    Parameters
+    ----------
+    noise_of : callable
+        Noise of ``"weight:<layer>"`` or ``"tensor:<tensor>"`` at a width.
+    """
+    dram_bits = float(sum(x.dram_bits for x in stages) + edge_bits(network, tensor_bits))
+    compute_s = max(x.cycles for x in stages) / platform.clock_hz
+    interval_s = max(compute_s, dram_bits / platform.dram_bits_per_s)
+    metrics = {
+        "interval_s": interval_s,
+        "latency_s": interval_s * (1 + max(x.start + x.lag for x in stages)),
+        **{
+            name: math.fsum(x.taken[name] for x in stages)
+            for name in platform.technology.hardware_metrics
+        },
+        "dram_bits": dram_bits,
+        "noise": noise(network, stages, tensor_bits, noise_of),
+        "model_bits": model_bits(network, stages),
+        "bops": math.fsum(
+            float(layer_bops(layer, x.weight_bits, tensor_bits[layer.input]))
+            for layer, x in zip(network.layers, stages, strict=True)
+            if x.weight_bits is not None
+        ),
+    }
+    rates, missing = platform.rates(metrics.get("area_mm2"))
+    if rates is not None:
+        parts = pipeline_energy(network, platform, stages, tensor_bits, rates, interval_s)
+        metrics["energy_j"] = math.fsum(math.fsum(x.values()) for x in parts)
+    return metrics, missing
+
+
+def edge_bits(network: Network, tensor_bits: Mapping[str, int]) -> int:
+    """DRAM bits of the network's inputs and results, for an image."""
+    written = {layer.output for layer in network.layers}
+    edges = (*(x for x in network.tensors if x not in written), *network.outputs)
+    return sum(network.tensors[name] * tensor_bits[name] for name in edges)
+
+
+def pipeline_energy(
+    network: Network,
+    platform: Platform,
+    stages: Sequence[StageDesign],
+    tensor_bits: Mapping[str, int],
+    rates: Rates,
+    interval_s: float,
+) -> list[dict[str, float]]:
+    """Energy of each stage by part (`ENERGY_PARTS`), J for an image.
+
+    DRAM bits of inputs and results are counted where they are first read, or written; static power
+    by what a stage takes of the area.
+    """
+    area = math.fsum(x.taken.get("area_mm2", 0.0) for x in stages)
+    seen, written = set[str](), {layer.output for layer in network.layers}
+    waiting: list[dict[str, float]] = [{} for _ in stages]
+    for read in reads_of(network):
+        waiting[read.reader][read.name] = read.elements * tensor_bits[read.tensor]
+    found = []
+    for layer, row, bits in zip(network.layers, stages, waiting, strict=True):
+        names = [x for x in layer.reads if x not in written and x not in seen]
+        names += [layer.output] if layer.output in network.outputs else []
+        seen |= {*layer.reads}
+        edge = sum(
+            (network.touched(layer, x) if x == layer.output else network.tensors[x])
+            * tensor_bits[x]
+            for x in dict.fromkeys(names)
+        )
+        share = row.taken.get("area_mm2", 0.0) / area if area else 1 / len(stages)
+        fifo_bits = math.fsum(bits[name] for name in row.memory_bits.fifos)
+        parts = _stage_energy(layer, platform, row, tensor_bits[layer.input], fifo_bits, rates)
+        parts["dram"] = (row.dram_bits + edge) * rates.dram_j_per_bit
+        parts["static"] = rates.static_w * share * interval_s
+        found.append(parts)
+    return found
+
+
+def _stage_energy(
+    layer: Layer,
+    platform: Platform,
+    row: StageDesign,
+    bits: int,
+    fifo_bits: float,
+    rates: Rates,
+) -> dict[str, float]:
+    """Of MACs and memories; ``bits`` of an input element, ``fifo_bits`` through all FIFOs."""
+    read_j, write_j = rates.sram_read_j_per_bit, rates.sram_write_j_per_bit
+    parts = dict.fromkeys(ENERGY_PARTS, 0.0)
+    parts["fifos"] = (read_j + write_j) * fifo_bits
+    if row.weight_bits is None:
+        return parts
+    table, skips = table_of(layer, platform, row), platform.machine.zero_skipping
+    psum_bits = row.weight_bits + bits + layer.accumulation_bits
+
+    def moved_j(element_bits: int, reads: int, writes: int) -> float:
+        return element_bits * (reads * read_j + writes * write_j)
+
+    widths = np.asarray(row.weight_bits), np.asarray(bits)
+    parts["macs"] = float(mac_j(layer, *widths, rates, skips))
+    reads, writes = int(table.weight_reads[0]), int(table.weight_writes[0])
+    parts["weights"] = moved_j(row.weight_bits, reads, writes)
+    parts["lines"] = moved_j(bits, int(table.line_reads[0]), layer.ifmap)
+    parts["psums"] = moved_j(psum_bits, int(table.psum_reads[0]), int(table.psum_writes[0]))
+    return parts

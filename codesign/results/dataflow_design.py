@@ -1,0 +1,240 @@
+"""A pipeline that was found for a problem: every layer with an array of its own.
+
+Its file, format ``codesign-dataflow/1``, is self-contained, as that of a `Design` is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from codesign.costs.pipeline import (
+    Platform,
+    array_metrics,
+    memory_metrics,
+    pipeline_energy,
+    reads_of,
+    waits,
+)
+from codesign.costs.stage_row import StageDesign
+from codesign.costs.widths import all_widths
+from codesign.errors import SpecError
+from codesign.problem.file import problem_from_dict, problem_to_dict
+from codesign.problem.problem import Problem
+from codesign.results.consistency import (
+    check_known,
+    check_layers,
+    check_names,
+    check_positive,
+)
+from codesign.results.energy import absence
+from codesign.results.records import ArchitectureRecord, PipelineSolverRecord, ProofRecord
+from codesign.results.result_file import ResultFile, parse_content, read_content, with_digest
+from codesign.specs.layer import Count, Name
+from codesign.specs.network import Network
+from codesign.specs.schema import spec_dataclass
+from codesign.specs.seam import done_by
+from codesign.specs.technology import Amount
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+ROWS = "stages"
+OF_ARRAYS = ("weight_bits", "mapping", "rows", "cols", "weights")
+
+
+@spec_dataclass
+class DataflowDesign(ResultFile):
+    """A pipeline for a problem, with the costs of every stage and its proof.
+
+    Attributes
+    ----------
+    problem : Problem
+    tensor_bits : mapping of str to int
+        Width of every activation tensor, the network's results included.
+    stages : tuple of StageDesign
+        One for each layer, in the network's order.
+    metrics : mapping of str to float
+        For an image: ``interval_s``, ``latency_s``, ``area_mm2`` (on an FPGA ``lut``, ``dsp``,
+        ``bram``), ``dram_bits``, ``noise``, ``model_bits``, ``bops``, and ``energy_j`` where it is
+        known.
+    proof : ProofRecord
+    solver : PipelineSolverRecord
+    architectures : tuple of ArchitectureRecord
+        Where the architecture was a choice, what was proven of each.
+    """
+
+    problem: Problem
+    tensor_bits: Mapping[Name, Count]
+    stages: tuple[StageDesign, ...]
+    metrics: Mapping[Name, Amount]
+    proof: ProofRecord
+    solver: PipelineSolverRecord
+    architectures: tuple[ArchitectureRecord, ...] = ()
+
+    FORMAT = "codesign-dataflow/1"
+
+    def __post_init__(self) -> None:
+        if "dataflow" not in self.problem.choices.architecture:
+            raise SpecError("problem.choices.architecture: does not offer 'dataflow'")
+        check_layers(self.network, [row.name for row in self.stages])
+        check_names("tensor_bits", self.network.tensors, self.tensor_bits)
+        for layer, row in zip(self.network.layers, self.stages, strict=True):
+            for field in OF_ARRAYS:
+                why_not = "a layer that only moves data has none"
+                check_known(row.name, field, getattr(row, field), not layer.moves, why_not)
+            if row.mapping is not None and row.mapping not in self.problem.choices.mapping:
+                offered = ", ".join(self.problem.choices.mapping)
+                raise SpecError(f"layers ({row.name!r}).mapping: {row.mapping}, none of {offered}")
+            check_names(f"layers ({row.name!r}).taken", self._taken, row.taken)
+        self._check_starts()
+        known = self.problem.metrics
+        known += () if self._no_energy else self.problem.energies
+        check_names("metrics", known, self.metrics)
+        check_positive(self.metrics)
+
+    def _check_starts(self) -> None:
+        """Refuse stages that start before what they read is there."""
+        starts, lags = zip(*((row.start, row.lag) for row in self.stages), strict=True)
+        for read, wait in waits(reads_of(self.network), starts, lags):
+            if wait < 0:
+                row = self.stages[read.reader]
+                raise SpecError(
+                    f"layers ({row.name!r}).start: {row.start:g}, before tensor {read.tensor!r} is "
+                    "there"
+                )
+
+    @property
+    def _taken(self) -> tuple[str, ...]:
+        return self.problem.technology.hardware_metrics
+
+    @property
+    def network(self) -> Network:
+        """The network of the problem."""
+        return self.problem.network
+
+    @cached_property
+    def platform(self) -> Platform:
+        """What its stages are built in and fed by."""
+        return platform_of(self.problem)
+
+    @cached_property
+    def widths(self) -> dict[str, int]:
+        """Every width, by ``"weight:<layer>"`` or ``"tensor:<tensor>"``."""
+        return all_widths(self.network, self.stages, self.tensor_bits)
+
+    @cached_property
+    def _no_energy(self) -> tuple[str, ...]:
+        """Why the energy is not known; nothing where it is."""
+        return self.platform.rates(self.metrics.get("area_mm2"))[1]
+
+    @property
+    def images_per_s(self) -> float:
+        """Images in a second, one after the other."""
+        return 1 / self.metrics["interval_s"]
+
+    @cached_property
+    def bottleneck(self) -> StageDesign | None:
+        """The stage that takes longest, if it is what decides the interval; None where DRAM is."""
+        slowest = max(self.stages, key=lambda row: row.cycles)
+        own_s = slowest.cycles / self.problem.clock_hz
+        return slowest if own_s >= self.metrics["interval_s"] * (1 - 1e-12) else None
+
+    @cached_property
+    def stage_parts(self) -> tuple[dict[str, dict[str, float]], ...]:
+        """Of each stage what its array, weights, lines, partial sums and FIFOs take, by metric."""
+        found = []
+        for layer, row in zip(self.network.layers, self.stages, strict=True):
+            held = row.memory_bits
+            sizes = {"weights": [held.weights], "lines": [held.lines], "psums": [held.psums]}
+            sizes["fifos"] = [*held.fifos.values()]
+            parts = {part: memory_metrics(self.platform, bits) for part, bits in sizes.items()}
+            if row.rows is not None and row.cols is not None and row.weight_bits is not None:
+                widths = row.weight_bits, self.tensor_bits[layer.input]
+                parts["PEs"] = array_metrics(self.platform, row.rows, row.cols, *widths)
+            found.append(parts)
+        return tuple(found)
+
+    @cached_property
+    def energy(self) -> tuple[dict[str, float], ...] | None:
+        """Energy of each stage by part, J for an image; None where it is not known."""
+        rates, _ = self.platform.rates(self.metrics.get("area_mm2"))
+        if rates is None:
+            return None
+        on = self.network, self.platform, self.stages, self.tensor_bits
+        return tuple(pipeline_energy(*on, rates, self.metrics["interval_s"]))
+
+    @property
+    @done_by("results.stage_tables:stage_frame")
+    def layers(self) -> pd.DataFrame:
+        """One row per stage: widths, array, bands, memories (bits), area, cycles, utilisation."""
+
+    @done_by("results.plots.pipeline:plot_pipeline")
+    def plot(self, path: str | Path | None = None) -> Figure:
+        """Draw area by part, utilisation and widths of every stage; save where a path is given.
+
+        Raises
+        ------
+        SpecError
+            The picture cannot be written.
+        """
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What is not known, or leans on a scaled fit."""
+        energy = [absence(self._no_energy)] if self._no_energy else []
+        return (*energy, *self.problem.technology.scaling_note)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The content of the design's file."""
+        tried = [asdict(x) for x in self.architectures]
+        content = {
+            "format": self.FORMAT,
+            "problem": problem_to_dict(self.problem),
+            "tensor_bits": dict(self.tensor_bits),
+            "layers": [asdict(row) for row in self.stages],
+            "metrics": dict(self.metrics),
+            "throughput": {"images_per_s": self.images_per_s},
+            "proof": asdict(self.proof),
+            "solver": asdict(self.solver),
+            **({"architectures": tried} if tried else {}),
+        }
+        return with_digest(content)
+
+    @classmethod
+    def from_dict(cls, data: Any, where: str) -> Self:
+        """A design from the content of its file; errors as of `ResultFile.from_dict`."""
+        content = read_content(cls, ROWS, data, where)
+        content["problem"] = problem_from_dict(content.get("problem"), where)
+        return parse_content(cls, ROWS, content, where)
+
+
+def platform_of(problem: Problem) -> Platform:
+    """What the stages of a problem's pipelines are built in and fed by."""
+    return Platform(
+        technology=problem.technology,
+        machine=problem.choices,
+        area_overhead=problem.area_overhead,
+        clock_hz=problem.clock_hz,
+        dram_bits_per_s=problem.dram_bits_per_s,
+        dram_energy_j_per_bit=problem.dram_energy_j_per_bit,
+    )
+
+
+def utilisation(design: DataflowDesign) -> list[float | None]:
+    """Share of its interval's multiplications that each stage does; None where data only moves."""
+    per_cycle = design.metrics["interval_s"] * design.problem.clock_hz
+    engine, choices = design.problem.technology.engine, design.problem.choices
+    found: list[float | None] = []
+    for layer, row in zip(design.network.layers, design.stages, strict=True):
+        if row.rows is None or row.cols is None:
+            found.append(None)
+            continue
+        could = row.rows * row.cols * engine * per_cycle
+        found.append(math.fsum([choices.products(layer)]) / could)
+    return found
