@@ -10,8 +10,6 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import (
-    BrokenExecutor,
-    Executor,
     Future,
     ProcessPoolExecutor,
     ThreadPoolExecutor,
@@ -38,12 +36,12 @@ from study_work import (
 
 import codesign
 from codesign.errors import CodesignError, InfeasibleError, SolverError, SpecError
-from codesign.study import Processes, Serial, Study, load_design, results
+from codesign.study import Serial, Study, load_design, results
 from codesign.study.cell_keys import QuestionBuilder
 from codesign.study.executors import slots
 from codesign.study.records import Answer, Question
 from codesign.study.scheduler import Tally
-from codesign.study.solve_cell import answer_question, worker_version
+from codesign.study.solve_cell import answer_question
 from codesign.study.store import opened
 from codesign.tasks.solve import solve
 
@@ -215,32 +213,6 @@ def test_an_executor_that_breaks_costs_nothing_finished(path: Path) -> None:
     assert grid(8).run(path, executor=Serial(), resume=True, work=made_up).here == 7
 
 
-class Breaking(Executor):
-    """Ends all calls at once with the last of `calls`; the first of them by breaking."""
-
-    def __init__(self, calls: int) -> None:
-        self._max_workers, self._calls, self._held = calls, calls, list[Any]()
-
-    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
-        future: Future[Any] = Future()
-        if fn is worker_version:
-            future.set_result(fn())
-            return future
-        self._held.append((future, fn, args))
-        if len(self._held) == self._calls:
-            (first, _, _), *others = self._held
-            first.set_exception(BrokenExecutor("gone"))
-            for other, work, given in others:
-                other.set_result(work(*given))
-        return future
-
-
-def test_what_ends_while_an_executor_breaks_is_counted(path: Path) -> None:
-    with pytest.raises(CodesignError, match="7 of 8 cells are finished"):
-        grid(8).run(path, executor=Breaking(8), work=made_up)
-    assert statuses(path) == {"optimal": 7, "waiting": 1}
-
-
 def test_what_is_lost_on_its_way_is_a_row(path: Path) -> None:
     tally = grid(3).run(path, executor=Serial(), work=failing)
     assert tally.counts == {"waiting": 0, "optimal": 2, "lost": 1}
@@ -395,33 +367,3 @@ def test_ctrl_c_is_one_line(path: Path, tmp_path: Path) -> None:
     assert {row[7] for row in finished(path).values()} == {None}
     with opened(path) as store:
         assert {row["run"] for row in store.cells()} == {None}
-
-
-# --- processes ----------------------------------------------------------------------------------
-
-
-@pytest.mark.slow
-def test_processes_are_an_executor() -> None:
-    with Processes(2) as pool:
-        assert [*pool.map(divmod, (7, 9), (2, 4))] == [(3, 1), (2, 1)]
-        with pytest.raises(ZeroDivisionError):
-            pool.submit(divmod, 1, 0).result()
-        with pytest.raises(Exception, match=r"pickle|local object"):
-            pool.submit(lambda: 1).result()
-        assert pool.submit(divmod, 1, 1).result() == (1, 0)
-        assert pool.submit(os.getenv, "OMP_NUM_THREADS").result() is not None
-        assert len(pool._all) <= 2
-
-
-@pytest.mark.slow
-@posix
-def test_processes_can_be_stopped() -> None:
-    pool = Processes(1)
-    future = pool.submit(time.sleep, 60)
-    while not pool._all:
-        time.sleep(0.01)
-    started_s = time.monotonic()
-    pool.kill()
-    assert time.monotonic() - started_s < 30
-    with pytest.raises(CodesignError, match="its worker process died"):
-        future.result()
