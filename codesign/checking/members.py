@@ -19,7 +19,8 @@ def sums(
 ) -> dict[str, Fraction]:
     """The metrics that add up over layers and tensors; of a suite with the shares of its members.
 
-    There, a sum over all counts each member with its weight; but noise is the sum of theirs.
+    There, a sum over all counts each member with its weight; but model size and noise are plain
+    sums of theirs.
 
     Parameters
     ----------
@@ -46,7 +47,8 @@ def sums(
         return shares[network.name]
     expected = {}
     for name in shares[network.members[0].name]:
-        weights = {x.name: Fraction(1) if name == "noise" else x.weight for x in network.members}
+        once = name in ("noise", "model_bits")
+        weights = {x.name: Fraction(1) if once else x.weight for x in network.members}
         each = (weight * shares[x][name] for x, weight in weights.items())
         expected[name] = sum(each, Fraction(0))
     for named, share in shares.items():

@@ -17,6 +17,8 @@ from codesign.specs.network import Network
 from codesign.specs.technology import AreaFit, QuadraticFit
 from codesign.units import UM2_PER_MM2, of_member
 
+ONCE = ("noise", "model_bits")  # of a suite: what does not grow with how often a member is executed
+
 
 def totals(
     network: Network,
@@ -88,13 +90,13 @@ def _sums(
 def over_members(network: Network, each: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """Sums of a network from those of each of its members, with theirs where it is a suite.
 
-    Each times its weight; noise is the sum of theirs.
+    Each times its weight; but model size and noise do not grow with how often one is executed.
     """
     if not network.members:
         return dict(each[0])
     found = {}
     for name in each[0]:
-        weights = [1.0 if name == "noise" else member.weight for member in network.members]
+        weights = [1.0 if name in ONCE else member.weight for member in network.members]
         found[name] = math.fsum(w * of[name] for w, of in zip(weights, each, strict=True))
     for member, of in zip(network.members, each, strict=True):
         found |= {of_member(name, member.name): value for name, value in of.items()}

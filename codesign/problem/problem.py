@@ -63,8 +63,8 @@ class Problem(Displayed):
     Attributes
     ----------
     network : Network
-        Or a `Suite`, which becomes one; its latency, DRAM bits, model size, bit operations and
-        energy are then sums over the members, each times its weight, and its noise is their sum.
+        Or a `Suite`, which becomes one; its latency, DRAM bits, bit operations and energy are then
+        sums over the members, each times its weight, its model size and noise their plain sums.
         The share of one member, by itself and without its weight, is ``latency_s@<member>``.
     technology : Technology or Fpga
     dram_bits_per_s, clock_hz : float

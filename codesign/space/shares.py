@@ -13,6 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from codesign.arrays import Floats, Ints
+from codesign.costs.totals import ONCE
 from codesign.problem.metrics import ADDITIVE_METRICS, ENERGY
 from codesign.specs.network import Network
 from codesign.units import kind_of, of_member
@@ -110,7 +111,7 @@ def shares_of(network: Network, cost_names: tuple[str, ...], counts_energy: bool
         kind = kinds.index(kind_of(name))
         if name != kinds[kind]:
             of[m, [name == of_member(kinds[kind], x.name) for x in members], kind] = 1.0
-        elif kind_of(name) == "noise" or not members:
+        elif kind_of(name) in ONCE or not members:
             of[m, :, kind] = 1.0
         else:
             of[m, :, kind] = [x.weight for x in members]

@@ -77,7 +77,7 @@ def design_of(case: SuiteCase, place: Place, chosen: Sequence[Vector]) -> dict[s
 
 
 def _weight(kind: str, member: Member) -> float:
-    return 1.0 if kind == "noise" else member.weight
+    return 1.0 if kind in ("noise", "model_bits") else member.weight
 
 
 def designs(

@@ -57,7 +57,8 @@ def compare(seed: int) -> None:
         if name in HARDWARE_METRICS:
             assert found.metrics[name] == value
             continue
-        weights = [1.0] * len(each) if name == "noise" else suite.weights
+        plain = name in ("noise", "model_bits")
+        weights = [1.0] * len(each) if plain else suite.weights
         total = sum(w * own.metrics[name] for w, own in zip(weights, each, strict=True))
         assert found.metrics[name] == pytest.approx(total, rel=EXACT)
         for member, own in zip(suite.names, each, strict=True):

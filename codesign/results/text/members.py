@@ -12,7 +12,7 @@ from codesign.results.text.layout import literal, percent, table
 from codesign.specs.network import Member, Network
 from codesign.units import ABSENT, METRIC_UNITS, four_digits, member_of, of_member
 
-SUMS = "sums over members, each times its weight; noise is their sum"
+SUMS = "sums over members, each times its weight; model size and noise are plain sums"
 
 
 def member_parts(
