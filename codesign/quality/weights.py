@@ -32,7 +32,7 @@ def weight_sensitivity(
     weights : mapping of str to array
         Layer name to its weights, output channels first: ``G·K × C × R × S`` or any shape of as
         many elements and ``G·K`` channels. Each is asked for once, so a mapping may load them
-        one at a time (`codesign.specs.onnx.Imported.weights`).
+        one at a time (`codesign.specs.onnx.read.Imported.weights`).
     bits : iterable of int
         Every width a tensor may take, and the one of a quality ``uniform:q``.
     granularity : "channel" or "tensor"

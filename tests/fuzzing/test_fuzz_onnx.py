@@ -20,7 +20,7 @@ from onnx_graphs import integers, model, symbolic_rows
 from codesign.quality import weight_sensitivity
 from codesign.specs.load import load_network
 from codesign.specs.onnx import import_onnx
-from codesign.specs.onnx.scopes import bodies
+from codesign.specs.onnx.graph.scopes import bodies
 from codesign.specs.write_network import to_toml
 
 SIZES = (0, -1, 1, 2, 3, 4, 7, 8, 10**9, 10**9 + 1, 2**31, 2**62, 2**63 - 1, -(2**63))

@@ -14,10 +14,10 @@ from onnx.reference import ReferenceEvaluator
 from onnx_graphs import Shapes, imported, model, node
 
 from codesign.errors import SpecError
-from codesign.specs.onnx.dimensions import bind
-from codesign.specs.onnx.file import read_model
-from codesign.specs.onnx.given_inputs import fix_inputs
-from codesign.specs.onnx.shape_inference import infer_shapes
+from codesign.specs.onnx.graph.dimensions import bind
+from codesign.specs.onnx.graph.file import read_model
+from codesign.specs.onnx.graph.given_inputs import fix_inputs
+from codesign.specs.onnx.shapes.shape_inference import infer_shapes
 
 Array = np.ndarray[Any, Any]
 X, W = (

@@ -51,15 +51,12 @@ FENCED = {
     | {"cli.view_commands"},
     "sqlite3": {"study.database", "study.store"},
     "distributed": {"study.executors"},
-    "onnx": {"specs.onnx"}
-    | {f"specs.onnx.{name}" for name in ("attention", "bodies", "constant_folding")}
-    | {
-        f"specs.onnx.{name}"
-        for name in ("control_flow", "file", "given_inputs", "scopes", "sequences")
-    }
-    | {f"specs.onnx.{name}" for name in ("microsoft_fusions", "shape_inference")}
-    | {f"specs.onnx.{name}" for name in ("spelling", "undecided")}
-    | {f"specs.onnx.{name}" for name in ("weights", "writer")},
+    "onnx": {"specs.onnx", "specs.onnx.declared.weights"}
+    | {f"specs.onnx.graph.{name}" for name in ("constant_folding", "file", "given_inputs")}
+    | {f"specs.onnx.graph.{name}" for name in ("scopes", "writer")}
+    | {f"specs.onnx.control.{name}" for name in ("bodies", "control_flow", "sequences")}
+    | {f"specs.onnx.shapes.{name}" for name in ("shape_inference", "undecided")}
+    | {f"specs.onnx.spelling.{name}" for name in ("attention", "microsoft_fusions", "rules")},
 }
 COSTS_MAY_IMPORT = {"__future__", "codesign", "collections", "dataclasses", "functools", "math"}
 COSTS_MAY_IMPORT |= {"itertools", "numpy", "pydantic", "typing"}

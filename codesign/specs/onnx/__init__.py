@@ -4,8 +4,16 @@ Enters: a file, sizes for its symbolic dimensions.
 Leaves: a `Network`, the widths the file declares, its weights, and notes on what was decided.
 Must not import: anything further on; the package ``onnx`` is loaded when a file is read.
 
-`read` has the way of a file in order; `operators` says what each operator does to the tensors that
-are stored.
+`read` has the way of a file in order. The rooms it passes, each from those above it alone:
+
+    graph       the file: nodes, operators, constants; a writer of nodes
+    control     branches, loops and sequences, decided
+    spelling    operators that are several plain ones, spelt out
+    shapes      the shape of every value; what is not decided, or not known
+    views       values that hold elements of another
+    products    what a node multiplies, as loops
+    storage     tensors, layers, the network
+    declared    widths, weights and notes
 """
 
 from __future__ import annotations

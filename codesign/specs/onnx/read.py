@@ -10,21 +10,21 @@ from typing import Any
 from codesign.errors import SpecError
 from codesign.specs.layer import MAX_NAME, Layer
 from codesign.specs.network import Network
-from codesign.specs.onnx.build_network import BuiltNetwork, build_network
-from codesign.specs.onnx.dimensions import bind
-from codesign.specs.onnx.file import Model, read_model
-from codesign.specs.onnx.given_inputs import fix_inputs, given_notes
-from codesign.specs.onnx.graph import Graph, Node
-from codesign.specs.onnx.groups import group_values
-from codesign.specs.onnx.layout import lay_out
-from codesign.specs.onnx.notes import notes
-from codesign.specs.onnx.padding import store_large_padding
-from codesign.specs.onnx.several_results import join_results
-from codesign.specs.onnx.shape_inference import infer_shapes
-from codesign.specs.onnx.undecided import check_complete
-from codesign.specs.onnx.unknown import check_operators
-from codesign.specs.onnx.weights import LayerWeights
-from codesign.specs.onnx.widths import declared_widths
+from codesign.specs.onnx.declared.notes import notes
+from codesign.specs.onnx.declared.weights import LayerWeights
+from codesign.specs.onnx.declared.widths import declared_widths
+from codesign.specs.onnx.graph.dimensions import bind
+from codesign.specs.onnx.graph.file import Model, read_model
+from codesign.specs.onnx.graph.given_inputs import fix_inputs, given_notes
+from codesign.specs.onnx.graph.graph import Graph, Node
+from codesign.specs.onnx.products.padding import store_large_padding
+from codesign.specs.onnx.shapes.shape_inference import infer_shapes
+from codesign.specs.onnx.shapes.undecided import check_complete
+from codesign.specs.onnx.shapes.unknown import check_operators
+from codesign.specs.onnx.storage.build_network import BuiltNetwork, build_network
+from codesign.specs.onnx.storage.groups import group_values
+from codesign.specs.onnx.storage.layout import lay_out
+from codesign.specs.onnx.views.several_results import join_results
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import pytest
 from onnx_graphs import imported, loops, model, story
 
 from codesign.specs.onnx.read import Imported
-from codesign.specs.onnx.spelling import spell_out
+from codesign.specs.onnx.spelling.rules import spell_out
 
 OPSET = 23  # the first that has it
 HEADS = {"q": (2, 4, 10, 16), "k": (2, 4, 12, 16), "v": (2, 4, 12, 8)}

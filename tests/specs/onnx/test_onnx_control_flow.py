@@ -27,7 +27,7 @@ from onnx_flow import (
 )
 from onnx_graphs import imported, story
 
-from codesign.specs.onnx import shape_inference
+from codesign.specs.onnx.shapes import shape_inference
 
 pytestmark = pytest.mark.smoke
 

@@ -12,7 +12,7 @@ from onnx_graphs import imported, model
 
 from codesign.errors import SpecError
 from codesign.quality import weight_sensitivity
-from codesign.specs.onnx.operators import MS
+from codesign.specs.onnx.graph.operators import MS
 
 Array = np.ndarray[Any, Any]
 INPUTS, OUTPUTS = 40, 6

@@ -11,7 +11,7 @@ from onnx import TensorProto
 from onnx_graphs import imported, loops, model, network, story
 
 from codesign.errors import SpecError
-from codesign.specs.onnx.operators import MS
+from codesign.specs.onnx.graph.operators import MS
 
 IMAGE = {"x": (2, 6, 9, 8)}
 UINT8 = {"kinds": {"x": TensorProto.UINT8, "y": TensorProto.UINT8}}

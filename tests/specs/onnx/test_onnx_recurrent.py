@@ -181,7 +181,7 @@ def test_a_long_sequence_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     made.graph.input[0].type.tensor_type.shape.dim[0].dim_param = "steps"
     with pytest.raises(SpecError, match=r"node 'cell' \(RNN\): 1000000000 steps, each a layer"):
         imported(tmp_path, made, dims={"steps": 10**9})
-    monkeypatch.setattr("codesign.specs.onnx.build_network.MAX_LAYERS", 10)
+    monkeypatch.setattr("codesign.specs.onnx.storage.build_network.MAX_LAYERS", 10)
     assert len(imported(tmp_path, made, dims={"steps": 9}).network.layers) == 10
     with pytest.raises(SpecError, match="11 layers, and a network has at most 10; each step of"):
         imported(tmp_path, made, dims={"steps": 10})

@@ -13,11 +13,11 @@ import pytest
 from onnx.reference import ReferenceEvaluator
 from onnx_graphs import imported, integers, loops, model, network, story
 
-from codesign.specs.onnx.dimensions import bind
-from codesign.specs.onnx.file import read_model
-from codesign.specs.onnx.groups import Grouping, group_values
-from codesign.specs.onnx.repetition import Axes, positions
-from codesign.specs.onnx.shape_inference import infer_shapes
+from codesign.specs.onnx.graph.dimensions import bind
+from codesign.specs.onnx.graph.file import read_model
+from codesign.specs.onnx.shapes.shape_inference import infer_shapes
+from codesign.specs.onnx.storage.groups import Grouping, group_values
+from codesign.specs.onnx.views.repetition import Axes, positions
 
 # --- attention whose keys several heads of queries share ------------------------------------------
 

@@ -7,10 +7,10 @@ from unittest.mock import Mock
 
 from onnx_graphs import imported, model
 
-from codesign.specs.onnx.graph import Graph
-from codesign.specs.onnx.layout import Draft, Place, new_part
-from codesign.specs.onnx.loops import Loops
-from codesign.specs.onnx.shared_weights import owners, partial_uses
+from codesign.specs.onnx.graph.graph import Graph
+from codesign.specs.onnx.products.loops import Loops
+from codesign.specs.onnx.storage.layout import Draft, Place, new_part
+from codesign.specs.onnx.storage.shared_weights import owners, partial_uses
 
 
 def draft(number: int, loops: Loops) -> Draft:

@@ -11,7 +11,7 @@ from onnx_corpus.transforms import einsum, spectrogram, transform
 from onnx_graphs import imported, model, story
 
 from codesign.errors import SpecError
-from codesign.specs.onnx.spelling import spell_out
+from codesign.specs.onnx.spelling.rules import spell_out
 
 EQUATIONS = {
     "...ij,...jk->...ik": [(2, 3, 4, 5), (2, 3, 5, 6)],

@@ -14,7 +14,7 @@ from onnx import TensorProto
 from onnx_graphs import imported, integers, model, story
 from onnx_images import CONSTANTS, IMAGE, ONE, U, V, W, read
 
-from codesign.specs.onnx.operators import MS
+from codesign.specs.onnx.graph.operators import MS
 
 # --- the same data ------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from onnx_corpus import volumes
 from onnx_graphs import imported, loops, model
 
 from codesign.costs import pixel_tiles
-from codesign.specs.onnx.volumes import Axis, plane
+from codesign.specs.onnx.products.volumes import Axis, plane
 
 CI, MORE = range(3), range(3, 40)
 Reads = Callable[[int], list[int]]

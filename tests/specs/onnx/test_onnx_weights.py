@@ -13,7 +13,7 @@ from onnx_graphs import imported, integers, model
 
 from codesign.errors import SpecError
 from codesign.specs.onnx import import_onnx
-from codesign.specs.onnx.operators import MS
+from codesign.specs.onnx.graph.operators import MS
 
 Array = np.ndarray[Any, Any]
 ROWS = {"x": (3, 4)}
