@@ -165,6 +165,7 @@ OUR_KINDS = {  # what we write and read
     "study": "a study's grid (TOML)",
     "onnx": "an ONNX model",
     "design": "a design file",
+    "dataflow": "a dataflow design file",
     "evaluation": "an evaluation file",
     "assignment": "an assignment file",
     "explanation": "an explanation file",

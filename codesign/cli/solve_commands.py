@@ -66,6 +66,7 @@ def solve(**given: Any) -> int:
         from codesign.specs.suite import refuse_suite
 
         refuse_suite(problems[0].network, "certificates are of")
+    _check_pipelined(problems[0], given)
     if given["regret_of"] is not None and given["minimize"] != REGRET:
         raise SpecError("--regret-of says what --minimize regret is of; give both.")
     inputs.warn_of_table(problems[0].sensitivity, problems[0].network)
@@ -77,7 +78,7 @@ def solve(**given: Any) -> int:
         given,
         out=design.save,
         plot=design.plot,
-        plot_sram=design.plot_sram,
+        **({} if problems[0].choices.pipelined else {"plot_sram": design.plot_sram}),
     )
     if given["certificate"] is not None:
         _certify(design, given)
@@ -228,6 +229,19 @@ def _solved(problems: list[Problem], given: inputs.Given, on_progress: OnProgres
 
         problems = [with_references(problems[0], metric_of(given["regret_of"]))]
     return solve_problem(problems[0], **how)
+
+
+def _check_pipelined(problem: Problem, given: inputs.Given) -> None:
+    """Refuse what is asked of one array alone, before the solve."""
+    if not problem.choices.pipelined:
+        return
+    for word, why in {
+        "plot_sram": "--plot draws all stages",
+        "certificate": "check recomputes a pipeline",
+    }.items():
+        if given[word] is not None:
+            flag = "--" + word.replace("_", "-")
+            raise SpecError(f"{flag}: of architecture 'array' alone; {why}")
 
 
 def _certify(design: Design, given: inputs.Given) -> None:

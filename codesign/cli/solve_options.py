@@ -97,6 +97,7 @@ PIN = word(
     "Fix a width, weight:LAYER=B or tensor:TENSOR=B, or a place: chip:TENSOR, dram:TENSOR or "
     "band:TENSOR.",
 )
+ARCHITECTURE_HELP = "One array for all layers, one for each, or both; of several the best."
 ON_CHIP_HELP = "Tensors may stay in the SRAM, also as bands of fused layers, or all go to DRAM."
 FUSED_HELP = "Most layers of a fused run (--on-chip bands)."
 SRAM = word("--sram", "Kind of SRAM, as in dual-port.", shown="the technology's own")
@@ -140,7 +141,7 @@ SOLVE = {
         word("--max-dsp", "Most DSP blocks of an FPGA."),
         word("--max-bram", "Most block RAMs (BRAM18) of an FPGA."),
         word("--max-latency-ms", "Longest latency, whole batch."),
-        word("--max-interval-ms", "Longest interval: latency by images."),
+        word("--max-interval-ms", "Longest interval: from one image to the next."),
         word("--min-fps", "Fewest images per second, not --max-latency-ms."),
         word("--max-energy-mj", "Most energy, whole batch."),
         word("--max-dram-mbit", "Most DRAM traffic, whole batch."),
@@ -181,6 +182,7 @@ SOLVE = {
         word("--min-sram-kbit", "Least SRAM, used or not."),
         word("--max-sram-kbit", "Most SRAM."),
         *(word(name, text) for name, text in BUFFER_HELP.items()),
+        word("--architecture", ARCHITECTURE_HELP),
         word("--on-chip", ON_CHIP_HELP),
         word("--fused-layers", FUSED_HELP, shown=f"{DEFAULT_FUSED_LAYERS}"),
     ),

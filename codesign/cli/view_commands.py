@@ -22,8 +22,8 @@ DESCRIBED = {  # kinds of files that `show` finds descriptions in, by the folder
     "memory": "memories",
     "accelerator": "accelerators",
 }
-RESULTS = ("design", "evaluation", "assignment", "explanation", "front")
-DRAWN = ("design", "evaluation", "front", "explanation", "store")
+RESULTS = ("design", "dataflow", "evaluation", "assignment", "explanation", "front")
+DRAWN = ("design", "dataflow", "evaluation", "front", "explanation", "store")
 HELD = ("design", "evaluation")  # drawn too: what their SRAM holds, and their energy
 OF_STORES = ("x", "y", "by", "panels")
 

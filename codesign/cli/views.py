@@ -26,6 +26,12 @@ def _design(found: Any, quiet: bool) -> Iterable[RenderableType]:
     return [summary_line(found)] if quiet else design_parts(found)
 
 
+def _dataflow(found: Any, quiet: bool) -> Iterable[RenderableType]:
+    from codesign.results.text.pipeline import pipeline_parts, pipeline_summary
+
+    return [pipeline_summary(found)] if quiet else pipeline_parts(found)
+
+
 def _evaluation(found: Any, quiet: bool) -> Iterable[RenderableType]:
     from codesign.results.text.design import evaluation_parts, totals_line
 
@@ -58,6 +64,7 @@ def _area_fit(found: Any, _: bool) -> Iterable[RenderableType]:
 
 PARTS: dict[str, Callable[[Any, bool], Iterable[RenderableType]]] = {
     "Design": _design,
+    "DataflowDesign": _dataflow,
     "Evaluation": _evaluation,
     "Assignment": _assignment,
     "Front": _front,

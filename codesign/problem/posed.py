@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from codesign.errors import SpecError
 from codesign.problem.dram_energy import dram_energy_j_per_bit
-from codesign.problem.metrics import ADDITIVE_METRICS, ENERGY, metric_of
+from codesign.problem.metrics import ADDITIVE_METRICS, ENERGY, INTERVAL, metric_of
 from codesign.problem.places import DEFAULT_FUSED_LAYERS, OnChip, Place
 from codesign.problem.readers import Limits, Pin
 from codesign.problem.words import BUFFERS, DEFAULT_QUALITY, LIMITS, ProblemWords, flag_of
@@ -65,6 +65,9 @@ def wanted(words: ProblemWords, network: Network) -> dict[str, Any]:
         limits = limits_by_metric(word, metric, getattr(words, word), network)
         budgets |= {name: limit * factor for name, limit in limits.items()}
     for name, rate in limits_by_metric("min_fps", "latency_s", words.min_fps, network).items():
+        if choices.pipelined:
+            budgets[INTERVAL] = 1 / rate
+            continue
         images = network.images_of(members.index(member_of(name) or "")) if members else None
         budgets[name] = (images or network.images) / rate
     return {
@@ -286,6 +289,7 @@ def _choices(words: ProblemWords, network: Network) -> Choices:
         output_bits=words.output_bits,
         shared=_shared(words.group, network),
         tied=words.tie,
+        architecture=words.architecture,
     )
 
 

@@ -47,6 +47,7 @@ from codesign.units import (
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
+    from codesign.problem.choices import Architecture
     from codesign.quality import SensitivityTable
     from codesign.quality.quantise import Granularity
     from codesign.specs.decoder import Phase
@@ -62,6 +63,7 @@ MOST_PORT_BITS = 10**9  # of an SRAM, in a cycle
 CLOCK, FACTOR = Number(1e-3, 1e6), Number(1e-3, 1e3)
 BANDWIDTH, TIME_LIMIT = Number(1e-6, 1e9), Number(1e-9, 1e9)
 MAPPINGS = ("window", "im2col", "output")  # of specs.machine, which is slow to import
+ARCHITECTURES = ("array", "dataflow", "hybrid")  # of problem.choices, likewise
 BIT_ENERGY = Number(1e-9, 1e9)
 
 OBJECTIVES = (*WORDS, "interval")
@@ -193,6 +195,7 @@ class ProblemWords:
     ifmap_buffer_kbit: float | None = _word("X", CAPACITY)
     accumulator_kbit: float | None = _word("X", CAPACITY)
     on_chip: OnChip = _choice("bands|tensors|none", DEFAULT_ON_CHIP)
+    architecture: tuple[Architecture, ...] = _word("LIST", SomeOf(ARCHITECTURES), "array")
     fused_layers: int | None = _word("N", WholeNumber(2, MOST_FUSED_LAYERS))
     weights: Mapping[str, ArrayLike] | None = None
 

@@ -9,7 +9,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from functools import cached_property
-from typing import Any, Self
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
 from codesign.costs.pipeline import (
     Platform,
@@ -36,7 +37,12 @@ from codesign.results.result_file import ResultFile, parse_content, read_content
 from codesign.specs.layer import Count, Name
 from codesign.specs.network import Network
 from codesign.specs.schema import spec_dataclass
+from codesign.specs.seam import done_by
 from codesign.specs.technology import Amount
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
 
 ROWS = "stages"
 OF_ARRAYS = ("weight_bits", "mapping", "rows", "cols", "weights")
@@ -162,6 +168,21 @@ class DataflowDesign(ResultFile):
             return None
         on = self.network, self.platform, self.stages, self.tensor_bits
         return tuple(pipeline_energy(*on, rates, self.metrics["interval_s"]))
+
+    @property
+    @done_by("results.stage_tables:stage_frame")
+    def layers(self) -> pd.DataFrame:
+        """One row per stage: widths, array, bands, memories (bits), area, cycles, utilisation."""
+
+    @done_by("results.plots.pipeline:plot_pipeline")
+    def plot(self, path: str | Path | None = None) -> Figure:
+        """Draw area by part, busy time and widths of every stage; save where a path is given.
+
+        Raises
+        ------
+        SpecError
+            The picture cannot be written.
+        """
 
     @cached_property
     def notes(self) -> tuple[str, ...]:

@@ -7,23 +7,24 @@ from pathlib import Path
 from codesign.errors import SpecError
 from codesign.files import expecting, read_json
 from codesign.results.assignment import Assignment
+from codesign.results.dataflow_design import DataflowDesign
 from codesign.results.design import Design
 from codesign.results.evaluation import Evaluation
 from codesign.results.result_file import ResultFile
 from codesign.specs.accelerator import Accelerator
 
-Result = Design | Evaluation | Assignment
+Result = Design | DataflowDesign | Evaluation | Assignment
 
 
 def load_result(path: str | Path) -> Result:
-    """Read a design, evaluation or assignment file.
+    """Read a design (of either kind), evaluation or assignment file.
 
     Raises
     ------
     SpecError
         Unreadable, or none of these.
     """
-    found = _load_one_of(Path(path), Design, Evaluation, Assignment)
+    found = _load_one_of(Path(path), Design, DataflowDesign, Evaluation, Assignment)
     assert isinstance(found, Result)
     return found
 
@@ -35,10 +36,10 @@ def load_on_hardware(path: Path) -> Design | Evaluation:
     return found
 
 
-def load_widths(path: Path) -> Design | Assignment:
+def load_widths(path: Path) -> Design | DataflowDesign | Assignment:
     """Read the file of a result that has chosen widths; errors as of `load_result`."""
-    found = _load_one_of(path, Design, Assignment)
-    assert isinstance(found, Design | Assignment)
+    found = _load_one_of(path, Design, DataflowDesign, Assignment)
+    assert isinstance(found, Design | DataflowDesign | Assignment)
     return found
 
 

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from codesign.problem.problem import Problem
 from codesign.results.assignment import Assignment
+from codesign.results.dataflow_design import DataflowDesign
 from codesign.results.design import Design
 from codesign.results.evaluation import Evaluation
 from codesign.results.explanation import Explanation
@@ -31,6 +32,7 @@ from codesign.results.text.front import front_parts, front_summary
 from codesign.results.text.layout import counted, facts_table, literal, to_html
 from codesign.results.text.machines import machine_phrases, offered_text
 from codesign.results.text.phrases import hardware_text, question_line
+from codesign.results.text.pipeline import pipeline_parts, pipeline_summary
 from codesign.results.text.specs import spec_parts
 from codesign.results.views import DesignView
 from codesign.specs.accelerator import Accelerator
@@ -84,6 +86,10 @@ def _design_line(design: DesignView) -> str:
     return f"for {literal(design.problem.network.name)}: {summary_line(design)}"
 
 
+def _dataflow_line(design: DataflowDesign) -> str:
+    return f"for {literal(design.network.name)}: {pipeline_summary(design)}"
+
+
 def _front_line(front: Front) -> str:
     objectives = ", ".join(METRIC_UNITS[name].label for name in front.objectives)
     return f"{objectives} of {literal(front.problem.network.name)}: {front_summary(front)}"
@@ -103,6 +109,7 @@ def problem_table(problem: Problem) -> Table:
         "PE weight bits": _listed(choices.pe_weight_bits),
         "PE activation bits": _listed(choices.pe_activation_bits),
         "precision": choices.precision,
+        **_architecture(problem),
         **_machine(problem),
         "SRAM kbit": _sram(problem),
         "weight bits": _listed(choices.weight_bits),
@@ -126,6 +133,12 @@ def _sram(problem: Problem) -> str:
         f"{word} {four_digits(x / BITS_PER_KBIT)}" for word, x in ends.items() if x is not None
     ]
     return ", ".join(limits) or "any"
+
+
+def _architecture(problem: Problem) -> dict[str, RenderableType]:
+    """The architectures on offer; nothing where it is one array."""
+    choices = problem.choices
+    return {"architecture": ", ".join(choices.architecture)} if choices.pipelined else {}
 
 
 def _machine(problem: Problem) -> dict[str, RenderableType]:
@@ -159,6 +172,7 @@ DISPLAYS: Mapping[type, Display] = {
         lambda x: f"for {literal(x.network.name)}: {assignment_summary(x)}", assignment_parts
     ),
     Design: Display(_design_line, design_parts),
+    DataflowDesign: Display(_dataflow_line, pipeline_parts),
     Decoder: Display(_decoder_line, spec_parts),
     Evaluation: Display(lambda x: f"{evaluation_line(x)}: {totals_line(x)}", evaluation_parts),
     Explanation: Display(lambda x: f"of the design {_design_line(x.design)}", explanation_parts),

@@ -1,0 +1,190 @@
+"""A pipeline as text: question, hardware, stages, totals, proof."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from codesign.results.dataflow_design import DataflowDesign, utilisation
+from codesign.results.text.layout import (
+    BIT_UNITS,
+    columns_table,
+    counted,
+    literal,
+    percent,
+    scaled,
+    table,
+)
+from codesign.results.text.phrases import (
+    metrics_text,
+    proof_text,
+    question_line,
+    remark,
+    status_text,
+    subject,
+    totals_table,
+)
+from codesign.units import (
+    ABSENT,
+    METRIC_UNITS,
+    RATE_UNITS,
+    four_digits,
+    in_display_order,
+)
+
+if TYPE_CHECKING:
+    from codesign.costs.stage_row import StageDesign
+    from codesign.specs.layer import Layer
+
+PARTS = {
+    "PEs": "PE arrays",
+    "weights": "weights",
+    "lines": "input rows",
+    "psums": "partial sums",
+    "fifos": "FIFOs",
+}
+
+
+def pipeline_parts(design: DataflowDesign) -> list[RenderableType]:
+    """The whole report: question, hardware, stages, totals, notes, proof."""
+    problem = design.problem
+    shown = in_display_order((*problem.metrics, *problem.energies))
+    parts: list[RenderableType] = [question_line(subject(problem), problem), ""]
+    parts += [hardware_table(design), rates_text(design), "", stage_table(design), ""]
+    parts += [totals_table(design.metrics, problem, shown), ""]
+    parts += map(remark, design.notes)
+    return [*parts, proof_line(design), *_architectures(design)]
+
+
+def pipeline_summary(design: DataflowDesign) -> str:
+    """The whole design in one line: status, gap, totals, stages."""
+    arrays = sum(row.rows is not None for row in design.stages)
+    return f"{status_text(design.proof)}: {metrics_text(design.metrics)}; {arrays} stages"
+
+
+def hardware_table(design: DataflowDesign) -> Table:
+    """PE arrays and memories of all stages, with what they take."""
+    metrics = design.problem.technology.hardware_metrics
+    on_silicon = metrics == ("area_mm2",)
+    headings = ["area mm²", "share"] if on_silicon else [METRIC_UNITS[x].label for x in metrics]
+    made = table("<hardware", "<", *headings)
+    for part, name in PARTS.items():
+        each = [stage.get(part, {}) for stage in design.stage_parts]
+        taken = {x: math.fsum(found.get(x, 0.0) for found in each) for x in metrics}
+        if not any(taken.values()):
+            continue
+        made.add_row(name, literal(_held_text(design, part)), *_cells(design, taken, on_silicon))
+    made.add_row("total", "", *_cells(design, design.metrics, on_silicon))
+    return made
+
+
+def _cells(design: DataflowDesign, taken: Mapping[str, float], on_silicon: bool) -> list[str]:
+    """What a part takes, with its share of the area."""
+    if on_silicon:
+        area = taken["area_mm2"]
+        return [four_digits(area), percent(area / design.metrics["area_mm2"])]
+    return [METRIC_UNITS[x].number(taken[x]) for x in design.problem.technology.hardware_metrics]
+
+
+def _held_text(design: DataflowDesign, part: str) -> str:
+    """How many PEs, or how many memories of how many bits."""
+    rows, engine = design.stages, design.problem.technology.engine
+    if part == "PEs":
+        pes = sum((row.rows or 0) * (row.cols or 0) for row in rows)
+        arrays = sum(row.rows is not None for row in rows)
+        return f"{pes:,} PEs of {counted(engine, 'multiplier')} in {counted(arrays, 'array')}"
+    if part == "fifos":
+        sizes = [x for row in rows for x in row.memory_bits.fifos.values()]
+    else:
+        sizes = [x for row in rows if (x := getattr(row.memory_bits, part)) > 0]
+    bits = METRIC_UNITS["dram_bits"].amount(math.fsum(sizes))
+    streamed = sum(row.weights == "stream" for row in rows) if part == "weights" else 0
+    beside = f", {streamed} streamed from DRAM" if streamed else ""
+    return f"{bits} in {len(sizes)} {'memory' if len(sizes) == 1 else 'memories'}{beside}"
+
+
+def rates_text(design: DataflowDesign) -> str:
+    """Clock, DRAM bandwidth, images, and what decides the interval."""
+    problem, slowest = design.problem, design.bottleneck
+    dram = RATE_UNITS["dram_bits_per_s"].amount(problem.dram_bits_per_s)
+    first = f"clock {RATE_UNITS['clock_hz'].amount(problem.clock_hz)}, DRAM {dram}, "
+    first += f"{four_digits(design.images_per_s)} images/s"
+    binds = "DRAM traffic" if slowest is None else f"layer {literal(slowest.name)}"
+    return f"{first}; bottleneck: {binds}"
+
+
+def stage_table(design: DataflowDesign) -> Table:
+    """One row per stage; a column of which nothing is known is left out."""
+    layers, rows, bits = design.network.layers, design.stages, design.tensor_bits
+    held, bit_unit = scaled(
+        [x for row in rows for x in (row.memory_bits.total, float(row.dram_bits))], BIT_UNITS
+    )
+    metrics = design.problem.technology.hardware_metrics
+    columns: dict[str, list[RenderableType | None]] = {
+        "~layer": [literal(row.name) for row in rows],
+        "bits\nw/in/out": [
+            "/".join(map(str, (row.weight_bits or ABSENT, bits[x.input], bits[x.output])))
+            for x, row in zip(layers, rows, strict=True)
+        ],
+        "rows ×\ncolumns": [_array(row) for row in rows],
+        "<mapping": _unless_usual([row.mapping for row in rows]),
+        "<weights": [row.weights for row in rows],
+        "band\nrows": [None if x.moves else str(row.band_rows) for x, row in _pairs(design)],
+        "\ncycles": [f"{row.cycles:,}" if row.rows is not None else None for row in rows],
+        "utilisa-\ntion %": [
+            None if share is None else f"{100 * share:.1f}" for share in utilisation(design)
+        ],
+        f"memories\n{bit_unit}": [*held[::2]],
+        f"DRAM\n{bit_unit}": [*held[1::2]] if any(row.dram_bits for row in rows) else [None],
+        "start\nintervals": [f"{row.start:.3f}" for row in rows],
+    }
+    for name in metrics:
+        unit = METRIC_UNITS[name]
+        columns[f"{unit.label}\n{unit.unit}".strip()] = [
+            four_digits(row.taken[name]) for row in rows
+        ]
+    known = ((name, x) for name, x in columns.items() if any(cell is not None for cell in x))
+    return columns_table((name, [cell or ABSENT for cell in cells]) for name, cells in known)
+
+
+def _pairs(design: DataflowDesign) -> list[tuple[Layer, StageDesign]]:
+    return [*zip(design.network.layers, design.stages, strict=True)]
+
+
+def _array(row: StageDesign) -> str | None:
+    return None if row.rows is None else f"{row.rows} × {row.cols}"
+
+
+def _unless_usual(mappings: list[str | None]) -> list[RenderableType | None]:
+    """The mappings; nothing where all are the usual one."""
+    unusual = any(x not in (None, "window") for x in mappings)
+    return [x if unusual else None for x in mappings]
+
+
+def proof_line(design: DataflowDesign) -> Text:
+    """The proof, what it took, and the time."""
+    solver = design.solver
+    equal = "LUTs, block RAMs or noise" if "lut" in design.metrics else "area or noise"
+    return Text.assemble(
+        proof_text(design.proof, design.problem.objective, f"pipeline of less {equal}"),
+        f"; {counted(solver.options, 'option')} of stages, "
+        f"{counted(solver.intervals, 'range')} of intervals, "
+        f"{counted(solver.programmes, 'programme')}, "
+        f"{literal(solver.name)} {literal(solver.version)}, {solver.seconds:.2f} s",
+    )
+
+
+def _architectures(design: DataflowDesign) -> list[RenderableType]:
+    """What was proven of each architecture, where that was a choice: a line."""
+    if not design.architectures:
+        return []
+    unit, told = METRIC_UNITS[design.problem.objective], []
+    for tried in design.architectures:
+        least = "" if tried.bound is None else f", {unit.label} at least {unit.amount(tried.bound)}"
+        told.append(f"{tried.architecture} {tried.outcome}{least}")
+    return [literal(f"architectures: {'; '.join(told)}")]
