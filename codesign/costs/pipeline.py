@@ -2,10 +2,12 @@
 
 A stage *starts* a chosen number ``u ≥ 0`` of intervals after the network's input, and its output
 follows at ``z = u + lag``; of the network's input ``z`` is 0. For every tensor ``t`` that it reads
-and every stage ``w`` that writes (a part of) it ``u ≥ z_w``. In between the tensor waits in a FIFO
+and every earlier layer ``w`` that writes (a part of) it ``u ≥ z_w``; ``u ≥ z_w + 1`` where ``t``
+stands in for the weights, of which all are needed at once. In between the tensor waits in a FIFO
 of ``e·δ`` elements, ``e`` those that are read of it for an image, with
 
-    δ = u − z_w          of its operands: beyond what `codesign.costs.stages` holds of them
+    δ = u − z_w          of its input: beyond what `codesign.costs.stages` holds of it
+    δ = u − z_w − 1      of a tensor that stands in for the weights, likewise
     δ = u + lag − z_w    of a residual (a skip connection), which is added to its output
     δ = u − z_w + 2      of what a layer reads that only moves data
 
@@ -27,7 +29,7 @@ import numpy as np
 
 from codesign.costs.area import array_area_um2, sram_area_um2
 from codesign.costs.energy import Rates, mac_j
-from codesign.costs.fpga import array_dsp, array_lut, bram
+from codesign.costs.fpga import array_dsp, array_lut
 from codesign.costs.layer_energy import rates_of
 from codesign.costs.stage_row import StageDesign, StageMemories, Weights
 from codesign.costs.stages import StageTable, lag_of, stage_table
@@ -40,6 +42,7 @@ from codesign.specs.network import Layer, Network
 from codesign.units import UM2_PER_MM2
 
 LEAST_WAIT = 1e-9  # intervals: a shorter one is what rounding leaves
+LEAST_PART = 1e-9  # of a block RAM, likewise
 ENERGY_PARTS = ("macs", "weights", "lines", "psums", "fifos", "dram", "static")
 
 
@@ -104,8 +107,10 @@ class Read(NamedTuple):
         That are read of it for an image.
     residual : bool
         It is added to the output.
+    least : int
+        Intervals that the reader starts after it, at least.
     held : int
-        Images that the reader holds of it beside: 2 of a layer that only moves data, else 0.
+        What δ is more than the wait.
     """
 
     name: str
@@ -114,6 +119,7 @@ class Read(NamedTuple):
     reader: int
     elements: float
     residual: bool
+    least: int
     held: int
 
 
@@ -126,7 +132,7 @@ def reads_of(network: Network) -> list[Read]:
         read
         for i, layer in enumerate(network.layers)
         for tensor in dict.fromkeys(layer.reads)
-        for read in _reads(network, layer, i, tensor, writers.get(tensor, []))
+        for read in _reads(network, layer, i, tensor, [w for w in writers.get(tensor, ()) if w < i])
     ]
 
 
@@ -134,26 +140,28 @@ def _reads(
     network: Network, layer: Layer, reader: int, tensor: str, writers: Sequence[int]
 ) -> Iterator[Read]:
     residual = not layer.moves and tensor not in (layer.input, layer.weight_tensor)
-    touched, held = network.touched(layer, tensor), 2 * layer.moves
+    least = int(tensor == layer.weight_tensor)
+    held = 2 if layer.moves else -1 if least and tensor != layer.input else 0
+    how, touched = (residual, least, held), network.touched(layer, tensor)
     if not writers:
-        yield Read(tensor, tensor, None, reader, float(touched), residual, held)
-    for writer in writers:
-        by = network.layers[writer]
-        share = network.touched(by, tensor) / network.tensors[tensor]
-        name = tensor if len(writers) == 1 else f"{tensor}@{by.name}"
-        yield Read(name, tensor, writer, reader, touched * share, residual, held)
+        yield Read(tensor, tensor, None, reader, float(touched), *how)
+    written = [network.touched(network.layers[w], tensor) for w in writers]
+    for writer, elements in zip(writers, written, strict=True):
+        name = tensor if len(writers) == 1 else f"{tensor}@{network.layers[writer].name}"
+        yield Read(name, tensor, writer, reader, touched * (elements / sum(written)), *how)
 
 
 def waits(
     reads: Sequence[Read], starts: Sequence[float], lags: Sequence[float]
 ) -> list[tuple[Read, float]]:
-    """Every read and its δ, in intervals; below 0 where the reader starts too early."""
+    """Every read and its δ, in intervals; −1 where the reader starts too early."""
     found = []
     for read in reads:
         written = 0.0 if read.writer is None else starts[read.writer] + lags[read.writer]
         until = starts[read.reader] + (lags[read.reader] if read.residual else 0.0)
+        early = until - written < read.least - LEAST_WAIT
         wait = until - written + read.held
-        found.append((read, 0.0 if abs(wait) < LEAST_WAIT else wait))
+        found.append((read, -1.0 if early else 0.0 if wait < LEAST_WAIT else wait))
     return found
 
 
@@ -161,7 +169,8 @@ def memory_metrics(platform: Platform, memories: Sequence[float]) -> dict[str, f
     """What memories of so many bits each take: ``area_mm2``, or ``bram``."""
     sizes = [bits for bits in memories if bits > 0]
     if isinstance(platform.technology, Fpga):
-        return {"bram": math.fsum(float(bram(platform.technology, x)) for x in sizes)}
+        block = platform.technology.bram_bits
+        return {"bram": float(sum(math.ceil(x / block - LEAST_PART) for x in sizes))}
     each = (float(sram_area_um2(platform.technology, x)) for x in sizes)
     return {"area_mm2": math.fsum(each) / UM2_PER_MM2}
 

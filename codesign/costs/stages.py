@@ -15,9 +15,9 @@ A stage works on a *band* of ``p`` output rows at a time. It holds, in memories 
   one's,
 - partial sums, ``p·Q·G·K``, where the reduction takes more than one turn and no PE keeps them.
 
-Its output is behind its input by a *lag* of ``(rows_in(p) − fresh(1))/H + p/P`` intervals: the rows
-that it waits for, and those it works on. A layer that only moves data has no array; what it reads
-it holds twice, as a whole, and its lag is 1.
+Its output is behind its input by a *lag* of ``max(0, (rows_in(p) − fresh(1))/H + p/P)`` intervals:
+the rows that it waits for, and those it works on. A layer that only moves data has no array; what
+it reads it holds twice, as a whole, and its lag is 1.
 
 Reads and writes of memories, for energy: an array that holds weights reads them for each band (an
 operand that it holds whole not at all, or once where it is a tensor); lines are written once and
@@ -39,7 +39,15 @@ import numpy as np
 import numpy.typing as npt
 
 from codesign.arrays import Bools, Floats, Ints
-from codesign.costs.compute import Folds, ceil_div, cycles, folds
+from codesign.costs.compute import (
+    Folds,
+    ceil_div,
+    channels_per_pe,
+    cycles,
+    folds,
+    side_by_side,
+    windows,
+)
 from codesign.costs.energy import accesses
 from codesign.costs.pixel_tiles import vertical
 from codesign.specs.layer import Layer
@@ -77,10 +85,9 @@ class StageTable(NamedTuple):
 
 
 def band_heights(layer: Layer, mapping: Mapping = "window", rows: int = 1) -> list[int]:
-    """Rows of bands worth considering: for each number of bands the least.
+    """Rows of the bands on offer, ascending: for each number of bands the least.
 
-    Higher ones of as many bands hold more, are further behind and fetch no less. In mapping output
-    a band's pixels fill all rows of the array, unless it is the whole image.
+    In mapping output a band's pixels fill all rows of the array, unless it is the whole image.
     """
     step = rows // math.gcd(rows, layer.Q) if mapping == "output" else 1
     legal = [*range(step, layer.P, step), layer.P] if step > 1 else range(1, layer.P + 1)
@@ -91,12 +98,34 @@ def band_heights(layer: Layer, mapping: Mapping = "window", rows: int = 1) -> li
 
 
 def lag_of(layer: Layer, band_rows: npt.ArrayLike) -> Floats:
-    """How far a stage's output is behind its input, in intervals; broadcasts."""
+    """How far a stage's output is behind its input, in intervals, at least 0; broadcasts."""
     given = np.asarray(band_rows, dtype=np.int64)
     if layer.moves:
         return np.ones(given.shape)
     waits = _per_height(given, vertical(layer).held) - _fresh(layer, 1)
-    return np.asarray(waits / layer.H + given / layer.P, dtype=np.float64)
+    return np.asarray(np.maximum(waits / layer.H + given / layer.P, 0), dtype=np.float64)
+
+
+def folds_evenly(
+    layer: Layer, mapping: Mapping, engine: int, rows: Ints, cols: Ints, zero_skipping: bool = False
+) -> Bools:
+    """(...): whether an array divides a layer's channels without remainder, as an FPGA is folded.
+
+    Rows divide the input channels (im2col: products of a window's, of those an engine's), columns
+    the output channels. Of groups side by side columns hold whole ones, and rows no more.
+    """
+    together = side_by_side(layer, rows, cols, engine, mapping, zero_skipping)
+    if mapping == "output":
+        return np.full(rows.shape, True)
+    window = windows(layer, zero_skipping)[0]
+    if mapping == "window":
+        each, whole = rows * channels_per_pe(window, engine), layer.C
+    else:
+        each, whole = rows * engine, layer.C * window
+    alone = (layer.K % cols == 0) & ((whole % each == 0) | ((rows == 1) & (each > whole)))
+    fewer = (rows - 1) * (each // rows) < together * whole
+    several = (layer.G % together == 0) & (cols == together * layer.K) & fewer
+    return np.asarray(np.where(together > 1, several, alone))
 
 
 def stage_table(
@@ -160,7 +189,7 @@ def _weight_reads(
 
 def _whole(turns: Sequence[tuple[WindowPhases, Folds]]) -> Bools:
     """Whether the array holds all weights at once."""
-    every = [t.groups * t.reduction * t.outputs == 1 for _, t in turns]
+    every = [x.alike * t.groups * t.reduction * t.outputs == 1 for x, t in turns]
     return np.asarray(np.all(every, axis=0) & (len(turns) == 1))
 
 

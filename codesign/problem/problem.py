@@ -198,6 +198,12 @@ class Problem(Displayed):
                 f"{where}: images follow each other, one at a time; give a batch of 1, not "
                 f"{self.network.images}"
             )
+        if not isinstance(self.technology, Fpga) and self.technology.sram_area_um2.intercept < 0:
+            raise SpecError(
+                f"{where}: the SRAM fit of {self.technology.name!r} has an intercept of "
+                f"{self.technology.sram_area_um2.intercept:g} µm², which gives small memories no "
+                "area; take a fit that holds for them"
+            )
         if self.network.cache:
             raise SpecError(
                 f"{where}: {self.network.name!r} has a cache, which outlasts the run; it needs "

@@ -143,7 +143,7 @@ class DataflowDesign(ResultFile):
         """The stage that takes longest, if it is what decides the interval; None where DRAM is."""
         slowest = max(self.stages, key=lambda row: row.cycles)
         own_s = slowest.cycles / self.problem.clock_hz
-        return slowest if own_s >= self.metrics["interval_s"] * (1 - 1e-12) else None
+        return slowest if own_s >= self.metrics["interval_s"] else None
 
     @cached_property
     def stage_parts(self) -> tuple[dict[str, dict[str, float]], ...]:

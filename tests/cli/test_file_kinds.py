@@ -16,6 +16,7 @@ import onnx
 import pytest
 from command_line import BUDGET, CHIP, SMALL, TINY
 from onnx_graphs import model
+from pipelines import dataflow, made_up
 
 from codesign.cli.app import main
 from codesign.files import FOREIGN_KINDS, FRAMEWORK_KINDS, JSON_KINDS, OUR_KINDS, kind_of, kind_text
@@ -131,6 +132,8 @@ def kinds(folder: Path) -> dict[str, str]:
         other.execute("CREATE TABLE t (x)")
     other.close()
     found |= {"model.onnx": "onnx", "other.db": "SQLite"}
+    made_up(dataflow()).save(folder / "pipeline.json")
+    found["pipeline.json"] = "dataflow"
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         for name, (kind, words) in MADE.items():
@@ -152,7 +155,7 @@ def test_there_is_a_file_of_every_kind(folder: Path, kinds: dict[str, str]) -> N
 DEEP = ("--deep", "--certificate")
 PE = ("fit", "pe.csv", "--kind", "pe")
 ARRAY = ("--rows", "2", "--cols", "2", "--pe-bits", "8", "--sram-kbit", "100")
-DRAWN = ("design", "evaluation", "front", "explanation", "store")
+DRAWN = ("design", "dataflow", "evaluation", "front", "explanation", "store")
 SHOWN = ("network", "onnx", "technology", "memory", "accelerator", *DRAWN)
 SHOWN += ("assignment", "certificate")
 SLOTS: dict[tuple[str, ...], tuple[str, ...]] = {  # where FILE stands: the kinds that may
@@ -169,7 +172,7 @@ SLOTS: dict[tuple[str, ...], tuple[str, ...]] = {  # where FILE stands: the kind
     ("evaluate", "network.toml", *ARRAY, "--technology", "FILE"): ("technology",),
     ("evaluate", "network.toml", *ARRAY, "--memory", "FILE"): ("memory",),
     ("evaluate", "network.toml", "--accelerator", "FILE"): ("accelerator", "design", "evaluation"),
-    ("evaluate", "network.toml", *ARRAY, "--widths", "FILE"): ("design", "assignment"),
+    ("evaluate", "network.toml", *ARRAY, "--widths", "FILE"): ("design", "dataflow", "assignment"),
     ("evaluate", "network.toml", *ARRAY, "--sensitivity", "FILE"): ("sensitivity",),
     ("assign", "network.toml", "--sensitivity", "FILE"): ("sensitivity",),
     ("assign", "network.toml", "--latency-table", "FILE"): ("latency",),

@@ -29,6 +29,7 @@ FENCED = {
         "results.plots.front",
         "results.plots.hardware_bars",
         "results.plots.labels",
+        "results.plots.pipeline",
         "results.plots.sram",
         "study.plot",
     },
@@ -44,7 +45,14 @@ FENCED = {
         "search.milp.solvers",
     },
     "pandas": {"results.area_fit", "results.plots.by_layer", "results.plots.design", "study.plot"}
-    | {"results.plots.drawing", "results.tables", "specs.measured_areas", "study.table"}
+    | {"results.plots.pipeline"}
+    | {
+        "results.plots.drawing",
+        "results.stage_tables",
+        "results.tables",
+        "specs.measured_areas",
+        "study.table",
+    }
     | {"tasks.fit_area"},
     "click": {"cli.app", "cli.file_commands", "cli.help", "cli.options", "cli.solve_commands"}
     | {"cli.solve_options", "cli.study", "cli.technology_commands", "cli.terminal"}

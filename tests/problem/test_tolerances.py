@@ -18,6 +18,7 @@ from codesign.specs.network import MAX_LAYERS
 # Small numbers that decide no budget, bound or proof; all others stand on the ladder.
 OTHER_SMALL_NUMBERS = {
     "cli.file_commands": "ranges of options",
+    "costs.pipeline": "what rounding leaves of two stages that start at once",
     "tasks.certificate_ranges": "growth of power in a range of SRAM that is split no more",
     "problem.readers": "ranges of options",
     "problem.words": "ranges of options",

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from markup import HOSTILE, Tags
+from pipelines import dataflow, made_up
 from rich.text import Text
 
 from codesign import (
@@ -80,6 +81,7 @@ def objects(name: str) -> tuple[Any, ...]:
         accelerator,
         problem,
         design,
+        made_up(dataflow(network)),
         evaluate(network, accelerator, 6),
         assign(bits_alone),
         pareto(problem, ["latency_s", "area_mm2"], 2),
@@ -106,9 +108,9 @@ def test_every_kind_shows_itself(name: str) -> None:
 
 
 def test_lines_say_the_most_important() -> None:
-    network, decoder, accelerator, problem, design, evaluation, assignment, front, _ = objects(
-        "conv"
-    )
+    network, decoder, accelerator, problem, design, *others = objects("conv")
+    pipeline, evaluation, assignment, front, _ = others
+    assert repr(pipeline).startswith("<DataflowDesign for conv: feasible, gap 100 %: interval ")
     assert repr(network) == "<Network conv: 2 layers, 13,248 MACs, 3,168 weights>"
     assert repr(decoder).startswith("<Decoder conv: ")
     assert repr(accelerator) == "<Accelerator conv: 2 × 2 PEs of 6 × 6 bit, SRAM 0.05 Mbit>"
