@@ -38,14 +38,14 @@ def test_a_mask_is_read_once_and_earlier_keys_are_part_of_the_result(tmp_path: P
 
 
 def test_a_buffer_is_read_as_far_as_it_is_filled(tmp_path: Path) -> None:
-    found = imported(tmp_path, contributed.grouped_queries_buffer()).network
+    found = imported(tmp_path, contributed.cached_queries(1, 12)).network
     assert found.tensors["nk"] == 2 * 12 * 8
     assert found.cache == ("nk", "nv")
     assert story(found)[-2:] == ["a.qk: q × nk[96] -> a.qk", "a.av: a.qk × nv[96] -> y"]
 
 
 def test_a_prompt_fills_a_buffer_as_far_as_it_goes(tmp_path: Path) -> None:
-    found = imported(tmp_path, contributed.grouped_queries_prompt()).network
+    found = imported(tmp_path, contributed.cached_queries(6, 12)).network
     assert found.cache == ("nk", "nv")
     assert story(found) == [
         "~a.all_keys.copy1: k -> nk[96]",
