@@ -61,7 +61,7 @@ FENCED = {
     "distributed": {"study.executors"},
     "onnx": {"specs.onnx", "specs.onnx.declared.weights"}
     | {f"specs.onnx.graph.{name}" for name in ("constant_folding", "file", "given_inputs")}
-    | {f"specs.onnx.graph.{name}" for name in ("scopes", "writer")}
+    | {f"specs.onnx.graph.{name}" for name in ("packed_caches", "scopes", "writer")}
     | {f"specs.onnx.control.{name}" for name in ("bodies", "control_flow", "sequences")}
     | {f"specs.onnx.shapes.{name}" for name in ("shape_inference", "undecided")}
     | {f"specs.onnx.spelling.{name}" for name in ("attention", "microsoft_fusions", "rules")},

@@ -17,6 +17,7 @@ from codesign.specs.onnx.graph.dimensions import bind
 from codesign.specs.onnx.graph.file import Model, read_model
 from codesign.specs.onnx.graph.given_inputs import fix_inputs, given_notes
 from codesign.specs.onnx.graph.graph import Graph, Node
+from codesign.specs.onnx.graph.packed_caches import unpack_caches
 from codesign.specs.onnx.products.padding import store_large_padding
 from codesign.specs.onnx.shapes.shape_inference import infer_shapes
 from codesign.specs.onnx.shapes.undecided import check_complete
@@ -63,6 +64,7 @@ def read(
     try:
         model, sizes = fix_inputs(read_model(path), inputs, dims)
         images = bind(model, sizes, batch)
+        unpack_caches(model)
         graph = infer_shapes(model, keep_unknown_shape=ignore_unknown)
         warnings = check_operators(graph, ignore_unknown)
         check_complete(graph)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from onnx import ModelProto, TensorProto
 from onnx_graphs import model
@@ -50,6 +52,18 @@ def sampled() -> ModelProto:
     return model(lines, {"x": (1, 2, 3, 3), "z": (1, 2, 2, 2)}, {"w": (1, 2, 1, 1)})
 
 
+def deformed(masked: bool) -> ModelProto:
+    """A convolution in 2 groups whose windows are bent by offsets that another one finds."""
+    lines = f"""
+        o: f = Conv <pads=[1,1,1,1], strides=[2,1]> (x, u)
+        d: y = DeformConv <pads=[1,1,1,1], strides=[2,1], group=2, offset_group=2>
+            (x, w, f{", b, m" if masked else ""})
+    """
+    inputs = {"x": (2, 4, 5, 6)} | ({"m": (2, 18, 3, 6)} if masked else {})
+    constants = {"u": (36, 4, 3, 3), "w": (6, 2, 3, 3)} | ({"b": (6,)} if masked else {})
+    return model(lines.replace("\n            ", " "), inputs, constants)
+
+
 ENTRIES = (
     Entry(name="best and where", build=best, macs=4 * 6 * 10, weights=6 * 10, layers=2),
     Entry(
@@ -70,4 +84,16 @@ ENTRIES = (
         solved=True,
     ),
     Entry(name="sampled", build=sampled, macs=9 * 2, weights=2, layers=2),
+    *(
+        Entry(
+            name=f"deformed{' with masks' if masked else ''}",
+            build=partial(deformed, masked),
+            macs=2 * 18 * (36 * 36 + 6 * 18),
+            weights=36 * 36 + 6 * 18,
+            layers=3,
+            runs=not masked,
+            solved=masked,
+        )
+        for masked in (False, True)
+    ),
 )

@@ -142,6 +142,33 @@ UNREADABLE = {
         {"q": (1, 6, 16), "n": (1,)},
         {"t": whole(6, np.int32)},
     ),
+    "of its 7 tokens belong to which of 3 sequences is data: 's'": (
+        "a: y = .PackedMultiHeadAttention <num_heads=4> (q, k, v, , o, s)",
+        {**dict.fromkeys("qkv", (7, 16)), "o": (3, 4), "s": (4,)},
+        {},
+    ),
+    "7 tokens are not 3 sequences of": (
+        "a: y = .PackedMultiHeadAttention <num_heads=4> (q, k, v, , o, s)",
+        {**dict.fromkeys("qkv", (7, 16)), "o": (3, 4)},
+        {"s": np.array([0, 1, 6, 7], np.int32)},
+    ),
+    "k = 5; of 4 experts": (
+        "a: y = .MoE <k=5> (x, r, u, , v)",
+        {"x": (6, 8), "r": (6, 4)},
+        {"u": (4, 12, 8), "v": (4, 8, 12)},
+    ),
+    "do not fit 8 features": (
+        "a: y = .MoE <k=2> (x, r, u, , v)",
+        {"x": (6, 8), "r": (6, 4)},
+        {"u": (4, 11, 8), "v": (4, 8, 12)},
+    ),
+    "'x2' holds two numbers in a byte": (
+        "x2 = Relu (pk)\n"
+        "a: y = .GroupQueryAttention <num_heads=2, kv_num_heads=2, kv_cache_bit_width=4> "
+        "(q, k, v, x2, pv, n, t)",
+        {**HEADS, **BUFFERS},
+        {"t": whole(6, np.int32)},
+    ),
     "packed weights are constant": (
         "a: y = .MatMulNBits <K=16, N=2, bits=4, block_size=16> (x, w, s)",
         {"x": (5, 16), "w": (2, 1, 8)},
@@ -153,7 +180,7 @@ UNREADABLE = {
 @pytest.mark.parametrize("expected", UNREADABLE)
 def test_refused(expected: str, tmp_path: Path) -> None:
     line, inputs, constants = UNREADABLE[expected]
-    kinds = {"n": contributed.INT32, "w": contributed.UINT8}
+    kinds = dict.fromkeys("nos", contributed.INT32) | {"w": contributed.UINT8}
     made = contributed.contributed(line, inputs, constants, kinds=kinds)
     with pytest.raises(SpecError, match=f"node 'a' .*{expected}"):
         imported(tmp_path, made)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from onnx_corpus import indices
-from onnx_graphs import imported, story
+from onnx_graphs import imported, loops, story
 
 import codesign
 from codesign import Choices, Problem
@@ -47,3 +47,23 @@ def test_more_updates_than_data_are_read_beside_them(tmp_path: Path) -> None:
     moved = next(x for x in design.layer_designs if x.name == network.layers[1].name)
     assert moved.dram_bits.total == 8 * (8 + 36 + 36 + 8)
     assert moved.dram_bits.ifmap + moved.dram_bits.residual == 8 * (8 + 36 + 36)
+
+
+def test_a_deformed_window_is_gathered_before_it_is_multiplied(tmp_path: Path) -> None:
+    found = imported(tmp_path, indices.deformed(masked=True))
+    assert story(found.network) == [
+        "o: x -> f",
+        "~d.samples: f + m + x -> d.samples",
+        "d: d.samples -> y",
+    ]
+    assert found.network.tensors["d.samples"] == 2 * (4 * 9) * 18  # 9 of each channel and window
+    assert loops(found.network.layers[2]) == {
+        "N": 2,
+        "G": 2,
+        "K": 3,
+        "C": 2 * 9,
+        "P": 3,
+        "Q": 6,
+        "H": 3,
+        "W": 6,
+    }

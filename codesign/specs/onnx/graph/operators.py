@@ -13,6 +13,7 @@ from codesign.specs.onnx.graph.graph import Graph, Node
 MS = "com.microsoft."
 OWN_DOMAIN = "codesign"  # of what rules of `spelling` write that ONNX has no operator for
 OWN = f"{OWN_DOMAIN}."
+SAMPLES = OWN + "Samples"  # of an image, at places that are data
 
 
 def _words(text: str) -> frozenset[str]:
@@ -64,7 +65,7 @@ MOVEMENTS = _words(
     AffineGrid CenterCropPad Col2Im Expand GatherElements GatherND GridSample MaxRoiPool MaxUnpool
     OneHot Pad Resize RoiAlign Scatter ScatterElements ScatterND Tile TopK Upsample
     """
-)
+) | {SAMPLES}
 PAIRS = _words("MaxPool TopK")  # values, and the indices of where they were
 CONVOLUTIONS = _words("Conv ConvInteger QLinearConv") | {MS + "FusedConv"}
 TRANSPOSED = frozenset({"ConvTranspose"})

@@ -190,11 +190,8 @@ def _with_earlier(write: Writer, given: _Given) -> tuple[str, str, int]:
 def spell_group_query(write: Writer) -> None:
     """GroupQueryAttention: several heads of queries read the same keys and values, once."""
     count, shared = int(write.attribute("num_heads")), int(write.attribute("kv_num_heads"))
-    if write.attribute("sliding_window_cache", 0) or write.attribute("kv_cache_bit_width", 8) != 8:
-        raise write.refused(
-            "a cache of a window of tokens, or of two keys in a byte; export it with a cache of "
-            "all tokens and whole numbers"
-        )
+    if write.attribute("sliding_window_cache", 0):
+        raise write.refused("a cache of a window of tokens; export it with a cache of all tokens")
     _, tokens, across = write.shape(0)
     if write.input(1):
         parts = [write.input(n) for n in range(3)]

@@ -19,10 +19,12 @@ from codesign.specs.onnx.graph.graph import Shape
 from codesign.specs.onnx.graph.operators import MS, OWN, RECURRENT
 from codesign.specs.onnx.graph.scopes import names
 from codesign.specs.onnx.graph.writer import Lists, NotSpeltError, Taken, Writer
-from codesign.specs.onnx.spelling import fourier
+from codesign.specs.onnx.spelling import fourier, packed_tokens
 from codesign.specs.onnx.spelling import microsoft_fusions as fusions
 from codesign.specs.onnx.spelling.attention import spell_attention, spell_cache_update
+from codesign.specs.onnx.spelling.deformable import spell_deformable
 from codesign.specs.onnx.spelling.einsum import spell_einsum
+from codesign.specs.onnx.spelling.experts import spell_experts
 from codesign.specs.onnx.spelling.microsoft_attention import (
     spell_group_query,
     spell_multi_head,
@@ -36,6 +38,7 @@ Rule = Callable[[Writer], None]
 RULES: dict[str, Rule] = {
     "Attention": spell_attention,
     "TensorScatter": spell_cache_update,
+    "DeformConv": spell_deformable,
     "Einsum": spell_einsum,
     "DFT": fourier.spell_transform,
     "STFT": fourier.spell_short_time,
@@ -45,6 +48,11 @@ RULES: dict[str, Rule] = {
     MS + "QAttention": spell_quantised_projecting,
     MS + "MultiHeadAttention": spell_multi_head,
     MS + "GroupQueryAttention": spell_group_query,
+    MS + "PackedAttention": packed_tokens.spell_packed_projecting,
+    MS + "PackedMultiHeadAttention": packed_tokens.spell_packed_multi_head,
+    MS + "RemovePadding": packed_tokens.spell_remove_padding,
+    MS + "RestorePadding": packed_tokens.spell_restore_padding,
+    MS + "MoE": spell_experts,
     MS + "LayerNormalization": fusions.spell_normalisation,
     MS + "SimplifiedLayerNormalization": fusions.spell_normalisation,
     MS + "SkipLayerNormalization": fusions.spell_skip_normalisation,
