@@ -86,38 +86,44 @@ def least_regret(
     search: LexicographicSearch,
     problem: Problem,
     tie_breakers: tuple[str, ...],
-    ties: Ties,
-    report: ReportMetric,
+    ties: Ties | None,
+    report: ReportMetric = lambda metric: None,
 ) -> LexicographicResult:
     """Search for the least regret, then for the least of what breaks ties.
 
     The bound is a little below the least: no design was found that is nearer by more than what
-    counts as the same.
+    counts as the same. References are held to be no bests: where they are more, regret is below 1.
+
+    Parameters
+    ----------
+    ties : "break" or "leave" or None
+        As of `LexicographicSearch.minimise`.
     """
     started, stats = time.monotonic(), SearchStats()
     kind = kind_of(next(iter(problem.references)))
-    told, best, bound, result = report(REGRET), None, 1.0, None
+    told, best, value, bound = report(REGRET), None, math.inf, 0.0
+    floor = 0.0 if all(problem.references.values()) else 1.0  # a share of 0 is as near as can be
     limits = dict(problem.budgets)
     while True:
         task = replace(search.goal_task(Goal(kind, limits)), stats=stats)
         result = search.prove(task)
+        bound = max(bound, min(value * (1 - SAME_VALUE), _mean_ratio(search, problem, result)))
         if result.incumbent is None:
             break
         best = result.incumbent
         value = regret(best.metrics, problem.references)
         if told is not None:
-            told(value, bound)
-        if not result.complete or value <= 1 + SAME_VALUE:
+            told(value, min(bound, value))
+        if not result.complete or value <= floor:
             break
         limits = _nearer(problem, value)
     if best is None:
         ended: Ended | None = "gap" if result.complete else search.stop.reason()
         return LexicographicResult(None, result, result.complete, stats, "not proven", ended)
-    value = regret(best.metrics, problem.references)
     complete = result.complete
-    bound = value * (1 - SAME_VALUE) if complete else bound
-    bound = min(max(bound, 1.0), value)
-    lower = np.where(np.isinf(result.lower) | complete, bound, min(1.0, value))
+    ruled_out = value * (1 - SAME_VALUE)
+    bound = min(max(bound, ruled_out if complete else floor), value)
+    lower = np.where(np.isinf(result.lower) | complete, max(bound, ruled_out), bound)
     whole = replace(best, metrics={**best.metrics, REGRET: value})
     first = SearchResult(whole, bound, lower, complete)
     ended = "gap" if complete else search.stop.reason()
@@ -125,7 +131,7 @@ def least_regret(
     if ties == "leave" or not complete:
         return replace(outcome, ties="left" if complete else "not proven")
     share_s = max(TIES_TIMES * (time.monotonic() - started), TIES_LEAST_S)
-    with search.stop.within(share_s):
+    with search.stop.within(share_s if ties else math.inf):
         held = {**problem.budgets, **_held(problem, value)}
         smaller = search.minimise(tie_breakers, held, report)
     found = smaller.solution
@@ -139,6 +145,18 @@ def least_regret(
     )
 
 
+def _mean_ratio(search: LexicographicSearch, problem: Problem, result: SearchResult) -> float:
+    """What is proven of the sum over the members by that of their references.
+
+    It is a mean of the ratios, each with its weight, so that the largest is no less.
+    """
+    kind = kind_of(next(iter(problem.references)))
+    weights = search.space.shares.of_members(kind).tolist()
+    names = (of_member(kind, member.name) for member in problem.network.members)
+    whole = math.fsum(w * problem.references[x] for w, x in zip(weights, names, strict=True))
+    return max(result.bound, 0.0) / whole if whole > 0 else 0.0
+
+
 def _with_regret(found: Solution, references: Mapping[str, float]) -> Solution:
     return replace(found, metrics={**found.metrics, REGRET: regret(found.metrics, references)})
 
@@ -146,7 +164,7 @@ def _with_regret(found: Solution, references: Mapping[str, float]) -> Solution:
 def _held(problem: Problem, value: float) -> dict[str, float]:
     """Limits with which no member is farther from its best."""
     return {
-        name: min(value * best, problem.budgets.get(name, math.inf))
+        name: min(value * best if best > 0 else 0.0, problem.budgets.get(name, math.inf))
         for name, best in problem.references.items()
     }
 

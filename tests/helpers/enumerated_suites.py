@@ -26,6 +26,8 @@ Vector = tuple[float, ...]  # of a member, in the order of `SUMS`
 class Place(NamedTuple):
     """Hardware with an SRAM, and what each member may have on it."""
 
+    hardware: oracle.Hardware
+    sram_bits: float
     area_mm2: float
     members: tuple[tuple[Vector, ...], ...]
 
@@ -51,7 +53,7 @@ def all_places(problems: Sequence[Problem]) -> tuple[Place, ...]:
             within = [[x for x in each if x.sram_bits <= sram_bits] for each in mine]
             kept = (nondominated(tuple(map(x.value, SUMS)) for x in each) for each in within)
             area = oracle.area_mm2(problems[0], hardware, sram_bits)
-            found.append(Place(area, tuple(map(tuple, kept))))
+            found.append(Place(hardware, sram_bits, area, tuple(map(tuple, kept))))
     return tuple(found)
 
 
@@ -117,50 +119,59 @@ def designs(
 
 def best(case: SuiteCase) -> dict[str, float] | None:
     """The design of least objective, then area, then noise; None where there is none."""
-    left = [*designs(case, case.problem.budgets)]
-    for metric in (case.problem.objective, "area_mm2", "noise"):
-        value = min((x[metric] for x in left), default=math.inf)
-        left = [x for x in left if x[metric] <= value * (1 + TOLERANCE)]
-    return left[0] if left else None
+    objective, budgets = case.problem.objective, dict(case.problem.budgets)
+    if objective == "regret":
+        regret, references = least_regret(case), case.problem.references
+        if regret == math.inf:
+            return None
+        budgets |= {x: min(regret * y, budgets.get(x, math.inf)) for x, y in references.items()}
+    left = [*designs(case, budgets, objective)]
+    for metric in (objective, "area_mm2", "noise"):
+        if metric != "regret":
+            value = min((x[metric] for x in left), default=math.inf)
+            left = [x for x in left if x[metric] <= value * (1 + TOLERANCE)]
+    return (left[0] | ({"regret": regret} if objective == "regret" else {})) if left else None
 
 
-def least_regret(case: SuiteCase, kind: str) -> tuple[dict[str, float], float] | None:
-    """The best of a metric of each member alone, and the least of the largest ratios to these.
+def own_best(case: SuiteCase, m: int, kind: str) -> dict[str, float] | None:
+    """What one member alone has of least: of a metric, then of area, then of noise."""
+    limits = {
+        x.partition("@")[0]: limit
+        for x, limit in case.problem.budgets.items()
+        if x == "area_mm2" or x.endswith(f"@{case.problem.network.members[m].name}")
+    }
+    points, found = oracle.all_points(case.alone[m]), dict[str, float]()
+    for metric in (kind, "area_mm2", "noise"):
+        value = oracle.least(points, metric, limits)
+        if value is None:
+            return None
+        limits[metric] = found[metric] = value
+    return found
 
-    None where no design keeps the budgets.
-    """
+
+def least_regret(case: SuiteCase) -> float:
+    """The least of the largest ratios of members' shares to their references; inf: no design."""
     budgets, members = case.problem.budgets, case.problem.network.members
     if any("@" not in name and name != "area_mm2" for name in budgets):
         raise ValueError("limits on the sum of all are not told apart here")
-    kept = [
-        [
-            [
-                vector
-                for vector in place.members[m]
-                if place.area_mm2 <= budgets.get("area_mm2", math.inf) * (1 + TOLERANCE)
-                and all(
-                    value <= budgets.get(f"{x}@{member.name}", math.inf) * (1 + TOLERANCE)
-                    for x, value in zip(SUMS, vector, strict=True)
-                )
-            ]
-            for m, member in enumerate(members)
-        ]
-        for place in case.places
-    ]
-    column, own = SUMS.index(kind), []
-    for member, problem in zip(members, case.alone, strict=True):
-        limits = {x: y for x, y in budgets.items() if x.partition("@")[2] in ("", member.name)}
-        mine = {x.partition("@")[0]: limit for x, limit in limits.items()}
-        own.append(oracle.least(oracle.all_points(problem), kind, mine))
-    if None in own:
-        return None
-    best = {f"{kind}@{x.name}": value for x, value in zip(members, own, strict=True)}
-    ratios = [
-        max(min(x[column] for x in mine) / value for mine, value in zip(p, own, strict=True))
-        for p in kept
-        if all(p)
-    ]
-    return (best, min(ratios)) if ratios else None
+    references = case.problem.references
+    column = SUMS.index(next(iter(references)).partition("@")[0])
+    least = math.inf
+    for place in case.places:
+        if place.area_mm2 > budgets.get("area_mm2", math.inf) * (1 + TOLERANCE):
+            continue
+        ratios = []
+        for member, vectors in zip(members, place.members, strict=True):
+            limits = [budgets.get(f"{x}@{member.name}", math.inf) for x in SUMS]
+            share = min((v[column] for v in vectors if _within(v, limits)), default=math.inf)
+            reference = references[f"{SUMS[column]}@{member.name}"]
+            ratios.append(share / reference if reference else 1.0 if share <= 0 else math.inf)
+        least = min(least, max(ratios))
+    return least
+
+
+def _within(vector: Vector, limits: Sequence[float]) -> bool:
+    return all(x <= limit * (1 + TOLERANCE) for x, limit in zip(vector, limits, strict=True))
 
 
 def least(case: SuiteCase, metric: str, budgets: Mapping[str, float]) -> float | None:

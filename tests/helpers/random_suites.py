@@ -7,7 +7,7 @@ import random
 from dataclasses import replace
 
 import oracle_widths
-from enumerated_suites import SUMS, SuiteCase, all_places, design_of
+from enumerated_suites import SUMS, SuiteCase, all_places, design_of, own_best
 from random_chains import random_chain
 from random_choices import random_choices
 from random_networks import random_network
@@ -17,6 +17,7 @@ from codesign.problem.choices import Choices, OnChip
 from codesign.problem.problem import Problem
 from codesign.specs.network import Network
 from codesign.specs.suite import Suite
+from codesign.units import of_member
 
 OBJECTIVES = ("latency_s",) * 6 + ("area_mm2",) * 2
 OBJECTIVES += ("dram_bits", "noise", "model_bits", "bops")
@@ -72,6 +73,32 @@ def suite_case(seed: int, on_chip: OnChip | None = None) -> SuiteCase:
     )
     case = SuiteCase(problem, alone, all_places(alone))
     return case._replace(problem=_with_budgets(rng, case))
+
+
+def regret_case(seed: int) -> SuiteCase | None:
+    """The same suite, to be as near as can be to what each member has alone; None: one has nothing.
+
+    Within an area that is drawn; with weights, which do not count for that, far apart.
+    """
+    case = suite_case(seed)
+    if not case.places:
+        return None
+    rng = random.Random(f"regret {seed}")
+    area, kind = rng.choice(case.places).area_mm2, rng.choice(("latency_s",) * 2 + ("dram_bits",))
+    network = case.problem.network
+    members = (replace(x, weight=10 ** rng.uniform(-2, 2)) for x in network.members)
+    asked = replace(
+        case.problem,
+        network=replace(network, members=tuple(members)),
+        budgets={"area_mm2": area},
+        objective="regret",
+        quality=None,
+    )
+    case = case._replace(problem=asked)
+    own = [own_best(case, m, kind) for m in range(len(case.alone))]
+    named = zip(asked.network.members, own, strict=True)
+    references = {of_member(kind, x.name): best[kind] for x, best in named if best is not None}
+    return None if None in own else case._replace(problem=replace(asked, references=references))
 
 
 def _network(rng: random.Random) -> Network:
