@@ -93,7 +93,7 @@ class _MetricUnits(dict[str, DisplayUnit]):
         member = member_of(metric)
         if member is not None:
             unit = self[kind_of(metric)]
-            return unit._replace(label=f"{unit.label} of {member}")
+            return unit._replace(label=f"{unit.label} of {member}", one=unit.one or unit.label)
         if not metric.startswith("cost:"):
             raise KeyError(metric)
         return DisplayUnit(f"cost {metric.removeprefix('cost:')}", 1.0, "")
@@ -111,7 +111,7 @@ METRIC_UNITS = _MetricUnits(
     model_bits=DisplayUnit("model size", BITS_PER_MBIT, "Mbit"),
     bops=DisplayUnit("bit operations", BOPS_PER_GBOP, "GBOP"),
     energy_j=DisplayUnit("energy", 1 / MJ_PER_J, "mJ"),
-    regret=DisplayUnit("largest ratio to own best", 1.0, ""),
+    regret=DisplayUnit("regret", 1.0, ""),
 )
 RATE_UNITS = {
     "dram_bits_per_s": DisplayUnit("DRAM bandwidth", BITS_PER_GBIT, "Gbit/s"),

@@ -233,6 +233,12 @@ class Problem(Displayed):
         return (*known, REGRET) if self.objective == REGRET else known
 
     @property
+    def minimised_kind(self) -> str:
+        """What is minimised, of whichever member; of regret, that whose ratios count."""
+        named = next(iter(self.references), "latency_s")
+        return kind_of(named if self.objective == REGRET else self.objective)
+
+    @property
     def energies(self) -> tuple[str, ...]:
         """The energy that a design has, where it is known, and its members' shares."""
         return (ENERGY, *self._shares_of([ENERGY]))

@@ -142,8 +142,9 @@ class Design(HardwareResult):
     @property
     def memory_bound_share(self) -> float:
         """Share of the latency spent in layers that the DRAM binds."""
-        bound = (row.latency_s or 0.0 for row in self.layer_designs if row.bound_by == "memory")
-        return math.fsum(bound) / self.metrics["latency_s"]
+        rows = zip(self.network.layer_weights, self.layer_designs, strict=True)
+        bound = (w * (row.latency_s or 0.0) for w, row in rows if row.bound_by == "memory")
+        return min(1.0, math.fsum(bound) / self.metrics["latency_s"])
 
     @property
     def resident_tensors(self) -> int | None:

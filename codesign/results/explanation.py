@@ -20,6 +20,7 @@ from codesign.results.consistency import hardware_entry
 from codesign.results.records import ProofRecord
 from codesign.results.residency_worth import ResidencyWorth
 from codesign.results.result_file import ResultFile
+from codesign.results.sharing import Sharing
 from codesign.results.views import (
     DesignOutline,
     DesignView,
@@ -32,7 +33,7 @@ from codesign.specs.accelerator import Hardware
 from codesign.specs.schema import parse, spec_dataclass
 from codesign.specs.seam import done_by
 from codesign.specs.technology import Amount
-from codesign.units import METRIC_UNITS, RATE_UNITS
+from codesign.units import METRIC_UNITS, RATE_UNITS, kind_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -179,6 +180,7 @@ class FileContent:
     metrics: Mapping[Metric, Amount] = field(default_factory=dict)
     proof: ProofRecord | None = None
     residency: ResidencyWorth | None = None
+    sharing: Sharing | None = None
 
 
 @dataclass(frozen=True, repr=False)
@@ -201,6 +203,8 @@ class Explanation(ResultFile):
         What the solving took.
     residency : ResidencyWorth or None
         What each tensor on chip is worth; None where none may stay.
+    sharing : Sharing or None
+        What each network of a suite pays for sharing; None of a network by itself.
     """
 
     design: DesignView
@@ -209,6 +213,7 @@ class Explanation(ResultFile):
     runner_ups: tuple[RunnerUp, ...]
     seconds: float
     residency: ResidencyWorth | None = None
+    sharing: Sharing | None = None
 
     FORMAT = "codesign-explanation/1"
 
@@ -218,6 +223,7 @@ class Explanation(ResultFile):
         sides = [side for each in self.sensitivities for side in (each.less, each.more)]
         left = sum(not side.proven for side in sides)
         left += sum(not each.proven for each in self.runner_ups)
+        left += 0 if self.sharing is None else self.sharing.unproven
         return left + (self.residency is not None and not self.residency.complete)
 
     @property
@@ -229,10 +235,13 @@ class Explanation(ResultFile):
 
     @property
     def latency_share(self) -> dict[str, float]:
-        """Each layer's share of the latency."""
+        """Each layer's share of the latency; of a suite with its network's weight."""
         rows = self.design.layer_designs
         whole = self.design.metrics["latency_s"]
-        return {row.name: (row.latency_s or 0.0) / whole if whole else 0.0 for row in rows}
+        members = self.design.problem.network.members
+        weights = [x.weight for x in members for _ in range(x.layers)] or [1.0] * len(rows)
+        each = [w * (row.latency_s or 0.0) for w, row in zip(weights, rows, strict=True)]
+        return {row.name: x / whole if whole else 0.0 for row, x in zip(rows, each, strict=True)}
 
     @property
     def roof_share(self) -> dict[str, float]:
@@ -263,6 +272,7 @@ class Explanation(ResultFile):
         objective = design.problem.objective
         technology = design.problem.technology
         worth = {} if self.residency is None else {"residency": self.residency.to_dict()}
+        sharing = {} if self.sharing is None else {"sharing": self.sharing.to_dict()}
         notes = {"scaling_note": technology.scaling_note} if technology.scaling_note else {}
         return {
             "format": self.FORMAT,
@@ -286,6 +296,7 @@ class Explanation(ResultFile):
             "runner_ups": [_runner_up_entry(each) for each in self.runner_ups],
             "seconds": self.seconds,
             **worth,
+            **sharing,
         }
 
     @classmethod
@@ -294,8 +305,11 @@ class Explanation(ResultFile):
         cls._check_format(data, where)
         content = parse(FileContent, data, where)
         for each in content.sensitivities:
-            if each.name not in METRIC_UNITS | RATE_UNITS:
+            if kind_of(each.name) not in METRIC_UNITS | RATE_UNITS:
                 raise SpecError(f"{where}: sensitivities: {each.name!r} is neither metric nor rate")
+        members = content.sharing.members if content.sharing else ()
+        if members and sum(each.layers for each in members) != len(content.layers):
+            raise SpecError(f"{where}: sharing: its members have other layers than the file")
         told = {name for each in content.runner_ups for name in each.metrics}
         needed = {content.objective, *({*HARDWARE_METRICS} & told or {"area_mm2"})}
         for runner_up in content.runner_ups:
@@ -308,6 +322,7 @@ class Explanation(ResultFile):
             runner_ups=content.runner_ups,
             seconds=content.seconds,
             residency=content.residency,
+            sharing=content.sharing,
         )
 
 
@@ -337,15 +352,17 @@ def _outline(content: FileContent) -> DesignOutline:
     rows = tuple(row.outline for row in content.layers)
     used = {name: each.limit * each.used for name, each in content.budgets.items()}
     latency_s = math.fsum(row.latency_s or 0.0 for row in rows)
+    members = content.sharing.members if content.sharing else ()
     known = {**used, "latency_s": latency_s, **content.metrics}
     proven = ProofRecord.of(content.optimum, content.optimum, "not proven", "optimal")
     return DesignOutline(
         problem=ProblemOutline(
-            network=NameOutline(name=content.network),
+            network=NameOutline(name=content.network, members=members),
             technology=NameOutline(name=content.technology, scaling_note=content.scaling_note),
             objective=content.objective,
             budgets={name: each.limit for name, each in content.budgets.items()},
             quality=content.quality,
+            minimised_kind=content.sharing.metric if content.sharing else content.objective,
         ),
         hardware=content.hardware,
         metrics=known | {content.objective: content.optimum},

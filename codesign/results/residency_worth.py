@@ -1,4 +1,8 @@
-"""What resident tensors and bands are worth to a design, its hardware and its widths kept."""
+"""What resident tensors and bands are worth to a design, its hardware and its widths kept.
+
+Latency and DRAM traffic are those of the whole: of a suite the sums over its members, each times
+its weight.
+"""
 
 from __future__ import annotations
 

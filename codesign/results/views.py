@@ -13,6 +13,7 @@ from codesign.costs.layers import LayerDesign, Whole
 from codesign.problem.problem import Metric, Problem
 from codesign.results.records import ProofRecord, SolverRecord
 from codesign.specs.accelerator import Hardware
+from codesign.specs.network import Member
 from codesign.specs.schema import spec_dataclass
 from codesign.specs.technology import Amount
 
@@ -26,10 +27,13 @@ class NameOutline:
     name : str
     scaling_note : tuple of str
         That the areas of a technology are scaled, where they are.
+    members : tuple of Member
+        Those of a suite.
     """
 
     name: str = ""
     scaling_note: tuple[str, ...] = ()
+    members: tuple[Member, ...] = ()
 
 
 @spec_dataclass
@@ -44,6 +48,8 @@ class ProblemOutline:
         By metric.
     quality : str or None
         What the budget of noise was made from.
+    minimised_kind : str
+        As of `Problem`, where the objective is regret.
     """
 
     network: NameOutline
@@ -51,6 +57,7 @@ class ProblemOutline:
     objective: Metric
     budgets: Mapping[Metric, Amount]
     quality: str | None = None
+    minimised_kind: Metric = "latency_s"
 
 
 @spec_dataclass

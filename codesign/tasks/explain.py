@@ -1,6 +1,7 @@
 """Explain a design: solve its problem again with one thing changed at a time.
 
-What its tensors on chip are worth is found by `codesign.tasks.explain_residency`.
+What its tensors on chip are worth is found by `codesign.tasks.explain_residency`, what each network
+of a suite pays for sharing by `codesign.tasks.explain_sharing`.
 """
 
 from __future__ import annotations
@@ -18,17 +19,18 @@ from codesign.arrays import Bools
 from codesign.checking import check_content
 from codesign.errors import SolverError, SpecError
 from codesign.problem.choices import Choices
-from codesign.problem.metrics import ENERGY
+from codesign.problem.metrics import ENERGY, REGRET
 from codesign.problem.places import DEFAULT_FUSED_LAYERS, Place
-from codesign.problem.tolerances import CLOSING_GAP, OPTIMAL_GAP
+from codesign.problem.tolerances import CLOSING_GAP, OPTIMAL_GAP, SAME_VALUE
 from codesign.results.design import Design
 from codesign.results.explanation import Change, Explanation, RunnerUp, Sensitivity, Side
-from codesign.search.lexicographic import LexicographicSearch, tie_breakers
+from codesign.search.lexicographic import LexicographicSearch, Ties, tie_breakers
 from codesign.space.hardware import HardwareSpace
 from codesign.space.solution import Solution, hardware_of, price
-from codesign.specs.suite import refuse_suite
 from codesign.stopping import StopCondition, Stopped
 from codesign.tasks.explain_residency import residency_worth
+from codesign.tasks.explain_sharing import cost_of_sharing
+from codesign.tasks.regret import least_regret
 
 STEP = 0.05
 DRAM: Place = "dram"
@@ -47,7 +49,6 @@ def explain(
 
     Parameters and errors are those of `Design.explain`.
     """
-    refuse_suite(design.problem.network, "explanations are of")
     if not 0 < step < 1:
         raise SpecError(f"step must be above 0 and below 1, got {step}")
     started_s = time.monotonic()
@@ -62,8 +63,9 @@ def explain(
     sensitivities = (*analysis.of_budgets(), *analysis.of_rates())
     runner_ups = tuple(analysis.runner_ups())
     worth = None if design.on_chip is None else residency_worth(design, analysis.stop, on_step)
+    sharing = cost_of_sharing(design, analysis.stop, on_step) if design.network.members else None
     seconds = time.monotonic() - started_s
-    return Explanation(design, step, sensitivities, runner_ups, seconds, worth)
+    return Explanation(design, step, sensitivities, runner_ups, seconds, worth, sharing)
 
 
 class _Analysis:
@@ -235,9 +237,10 @@ class _Analysis:
     # Both ---------------------------------------------------------------------------------------
 
     def _loss(self, best: Solution) -> float:
-        """How much more the objective is than the optimum; 0 for what rounding leaves."""
+        """How much more the objective is than the optimum; 0 for what both proofs leave open."""
         loss = best.metrics[self.objective] - self.optimum
-        return 0.0 if abs(loss) <= 2 * CLOSING_GAP * self.optimum else loss
+        left_open = SAME_VALUE if self.objective == REGRET else CLOSING_GAP
+        return 0.0 if abs(loss) <= 2 * left_open * self.optimum else loss
 
     def _best(
         self,
@@ -248,6 +251,8 @@ class _Analysis:
     ) -> Solution | None:
         """The best design by these metrics in turn; by the objective alone where none is said.
 
+        Of regret, the references stay what they are in the problem as it is.
+
         Raises
         ------
         Stopped
@@ -255,7 +260,12 @@ class _Analysis:
         """
         if self.on_step is not None:
             self.on_step(words)
-        found = search.minimise(metrics or (self.objective,), limits)
+        if self.objective == REGRET:
+            asked = replace(self.problem, quality=None, budgets=limits)
+            ties: Ties | None = None if metrics else "leave"
+            found = least_regret(search, asked, tuple(metrics[1:]), ties)
+        else:
+            found = search.minimise(metrics or (self.objective,), limits)
         if not found.complete:
             raise Stopped
         return found.solution

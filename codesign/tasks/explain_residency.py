@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Literal
 
 from codesign.problem.places import Place
@@ -20,6 +21,8 @@ from codesign.results.residency_worth import (
 from codesign.space.exact_cost import First
 from codesign.space.given_hardware import GivenHardware
 from codesign.space.residency import Residency
+from codesign.specs.network import Network
+from codesign.specs.suite import part
 from codesign.stopping import StopCondition, Stopped
 from codesign.units import BITS_PER_MBIT
 
@@ -55,6 +58,9 @@ def residency_worth(
 class _Choosing:
     """A design's hardware and widths, on which residents and fused layers are chosen.
 
+    Each member of a suite has all the SRAM while it is executed, so that choices are made for each
+    by itself; latency and traffic are their sums, each member's times its weight.
+
     Attributes
     ----------
     first : "latency_s" or "dram_bits"
@@ -65,14 +71,23 @@ class _Choosing:
 
     def __init__(self, design: Design, stop: StopCondition) -> None:
         self.design, self.stop, self.proven = design, stop, True
-        traffic = design.problem.objective == "dram_bits"
+        traffic = design.problem.minimised_kind == "dram_bits"
         self.first: First = "dram_bits" if traffic else "latency_s"
         self.places = dict(design.problem.choices.places)
-        choices = design.problem.choices
-        self.hardware = GivenHardware(
-            design.network,
+        network = design.network
+        parts = [part(network, n) for n in range(len(network.members))] or [network]
+        self.weights = [member.weight for member in network.members] or [1.0]
+        self.hardware = [self._hardware(mine) for mine in parts]
+        self._chosen = dict[tuple[object, ...], Residency | None]()
+
+    def _hardware(self, network: Network) -> GivenHardware:
+        """A network, or a member of a suite, on the design's hardware at the design's widths."""
+        design, choices = self.design, self.design.problem.choices
+        bits = {row.name: row.weight_bits for row in design.layer_designs}
+        return GivenHardware(
+            network,
             design.accelerator,
-            [row.weight_bits for row in design.layer_designs],
+            [bits[layer.name] for layer in network.layers],
             design.tensor_bits,
             choices.fused_layers if choices.on_chip == "bands" else 1,
         )
@@ -82,26 +97,48 @@ class _Choosing:
         sram_bits: int,
         places: dict[str, Place] | None = None,
         no_bands: Collection[str] = (),
-    ) -> Residency | None:
-        """The best choice in an SRAM, with these places, and of bands without these.
+    ) -> list[Residency] | None:
+        """The best choice in an SRAM, of each member, with these places and no bands of some.
+
+        None where nothing fits.
 
         Raises
         ------
         Stopped
             Time ran out.
         """
-        self.stop.check()
         given = {**self.places, **(places or {})}
         for name in no_bands:
             if given.get(name) == "band":
                 del given[name]
-        found = self.hardware.residency(sram_bits, given, self.first, no_bands)
-        self.proven &= found is None or found.proven
+        found = []
+        for m in range(len(self.hardware)):
+            if (one := self._best_of(m, sram_bits, given, no_bands)) is None:
+                return None
+            found.append(one)
         return found
 
-    def metrics(self, found: Residency) -> tuple[float, float]:
+    def _best_of(
+        self, m: int, sram_bits: int, places: Mapping[str, Place], no_bands: Collection[str]
+    ) -> Residency | None:
+        """The same of one member, kept for when only another one changes."""
+        own = self.hardware[m].network.tensors
+        mine = {name: place for name, place in places.items() if name in own}
+        never = tuple(name for name in own if name in no_bands)
+        key = (m, sram_bits, *mine.items(), never)
+        if key not in self._chosen:
+            self.stop.check()
+            found = self.hardware[m].residency(sram_bits, mine, self.first, never)
+            self.proven &= found is None or found.proven
+            self._chosen[key] = found
+        return self._chosen[key]
+
+    def metrics(self, found: Sequence[Residency]) -> tuple[float, float]:
         """Latency in s, and DRAM bits."""
-        return self.hardware.latency_s(found), float(sum(row.dram_bits for row in found.layers))
+        each = [*zip(self.weights, self.hardware, found, strict=True)]
+        latency_s = math.fsum(weight * on.latency_s(one) for weight, on, one in each)
+        dram_bits = math.fsum(w * sum(row.dram_bits for row in one.layers) for w, _, one in each)
+        return latency_s, dram_bits
 
     def worth(self, name: str, now: tuple[float, float]) -> TensorWorth:
         """What a resident tensor saves of what the best choice has without it."""
@@ -110,7 +147,7 @@ class _Choosing:
         return TensorWorth(name, bits, *self._more(without, now))
 
     def _more(
-        self, without: Residency | None, now: tuple[float, float]
+        self, without: Sequence[Residency] | None, now: tuple[float, float]
     ) -> tuple[float | None, float | None]:
         """How much more latency and DRAM traffic a choice has."""
         if without is None:
@@ -138,8 +175,8 @@ class _Choosing:
         assert found is not None  # it holds what the smaller one does
         on_chip = self.design.on_chip
         changes = [
-            *_changes(names_on_chip(on_chip), found.on_chip),
-            *_changes(names_in_bands(on_chip), found.bands),
+            *_changes(names_on_chip(on_chip), [x for one in found for x in one.on_chip]),
+            *_changes(names_in_bands(on_chip), [x for one in found for x in one.bands]),
         ]
         return LargerSram(why, sram_bits, *self.metrics(found), *changes)
 
@@ -148,7 +185,7 @@ class _Choosing:
 
         What is minimised never grows with the SRAM, so it is found by bisection.
         """
-        low, high = self.design.hardware.sram_bits, self.hardware.ample_sram_bits
+        low, high = self.design.hardware.sram_bits, max(x.ample_sram_bits for x in self.hardware)
         wanted = self._least(low) * (1 - USEFUL)
         if high <= low or self._least(high) > wanted:
             return None
@@ -168,9 +205,7 @@ class _Choosing:
         return latency_s if self.first == "latency_s" else dram_bits
 
 
-def _changes(
-    now: tuple[str, ...], then: tuple[str, ...]
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _changes(now: Sequence[str], then: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What comes and what goes."""
     comes = tuple(name for name in then if name not in now)
     return comes, tuple(name for name in now if name not in then)

@@ -26,8 +26,8 @@ Vector = tuple[float, ...]  # of a member, in the order of `SUMS`
 class Place(NamedTuple):
     """Hardware with an SRAM, and what each member may have on it."""
 
-    hardware: oracle.Hardware
-    sram_bits: float
+    hardware: oracle.HardwareOption
+    sram_bits: int
     area_mm2: float
     members: tuple[tuple[Vector, ...], ...]
 

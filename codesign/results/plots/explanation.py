@@ -20,7 +20,7 @@ from codesign.results.plots.drawing import (
     short_label,
     title_and_legend,
 )
-from codesign.results.text.explanation import KNOB_UNITS, absence, knob_text
+from codesign.results.text.explanation import absence, knob_text, knob_unit
 from codesign.results.text.phrases import signed
 from codesign.units import METRIC_UNITS, DisplayUnit, four_digits
 
@@ -96,7 +96,7 @@ def _label(
 
 
 def _name(each: Sensitivity) -> str:
-    knob = KNOB_UNITS[each.name]
+    knob = knob_unit(each)
     ends = (
         f"{four_digits(each.less.value / knob.scale)} … {four_digits(each.more.value / knob.scale)}"
     )

@@ -22,9 +22,8 @@ from codesign.results.text.phrases import (
     subject,
 )
 from codesign.results.text.residency_worth import worth_parts
+from codesign.results.text.sharing import sharing_parts
 from codesign.units import ABSENT, METRIC_UNITS, RATE_UNITS, DisplayUnit, four_digits
-
-KNOB_UNITS = METRIC_UNITS | RATE_UNITS  # of what a sensitivity changes: a budget or a rate
 
 
 def explanation_parts(explanation: Explanation) -> list[RenderableType]:
@@ -36,6 +35,7 @@ def explanation_parts(explanation: Explanation) -> list[RenderableType]:
     parts: list[RenderableType] = [question_line(subject(design.problem), design.problem), found]
     parts += ["", budgets_table(explanation)] if explanation.used else []
     parts += ["", roofs_line(explanation), "", layers_table(explanation)]
+    parts += sharing_parts(explanation)
     parts += ["", sensitivities_table(explanation)] if explanation.sensitivities else []
     if explanation.residency is not None:
         parts += ["", *worth_parts(explanation.residency)]
@@ -98,7 +98,7 @@ def sensitivities_table(explanation: Explanation) -> Table:
             made.add_column(name, justify="right", no_wrap=True)
     made.add_column("unit of change")
     for each in explanation.sensitivities:
-        knob = KNOB_UNITS[each.name]
+        knob = knob_unit(each)
         cells = [*_side_cells(each.less, knob, objective), *_side_cells(each.more, knob, objective)]
         rate_unit = f"{objective.unit_name} per {knob.unit_name}"
         made.add_row(knob_text(each), knob.number(each.value), knob.unit, *cells, rate_unit)
@@ -112,9 +112,14 @@ def _side_cells(side: Side, knob: DisplayUnit, objective: DisplayUnit) -> tuple[
     return objective.number(side.objective), signed(rate)
 
 
+def knob_unit(each: Sensitivity) -> DisplayUnit:
+    """Of what a sensitivity changes: a budget or a rate."""
+    return RATE_UNITS[each.name] if each.name in RATE_UNITS else METRIC_UNITS[each.name]
+
+
 def knob_text(each: Sensitivity) -> str:
     """``budget of area`` or ``clock``."""
-    label = KNOB_UNITS[each.name].label
+    label = knob_unit(each).label
     return f"budget of {label}" if each.kind == "budget" else label
 
 

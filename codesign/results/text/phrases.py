@@ -9,6 +9,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from codesign.problem.metrics import REGRET
 from codesign.results.text.layout import literal, percent, short, table
 from codesign.units import ABSENT, METRIC_UNITS, four_digits, gap_text, in_display_order, kind_of
 
@@ -36,6 +37,9 @@ def subject(problem: AnyProblem) -> Text:
 def question_line(subject: Text, problem: AnyProblem) -> Text:
     """A subject, and what is wanted of it: objective and budgets."""
     text = Text.assemble(subject, f": least {METRIC_UNITS[problem.objective].label}")
+    if problem.objective == REGRET:
+        kind = METRIC_UNITS[problem.minimised_kind].label
+        text.append(f", the largest ratio of a network's {kind} to its own best,")
     if problem.budgets:
         text.append(f" with {limits_text(problem)}")
     text.stylize("bold")
