@@ -231,7 +231,8 @@ def _fpga_terms(given: Entry, platform: Platform, fpga: Fpga) -> dict[str, Seque
     array, pe_bits = platform.array, (platform.pe_weight_bits, platform.pe_activation_bits)
     overhead = given["area_overhead"].positive()
     srams = (platform.sram_bits or 0, *platform.machine.buffers)
-    terms = dict(fpga.terms(array.rows * array.cols, overhead, pe_bits, srams))
+    pes = array.rows * array.cols
+    terms = dict(fpga.terms(pes, overhead, pe_bits, srams, array.cols))
     if platform.sram_bits is None:
         del terms["bram"]
     if fpga.engine != array.engine or given["number_format"].value != "integer":

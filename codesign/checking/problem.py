@@ -164,7 +164,7 @@ class Problem(WidthProblem):
     def hardware_terms(self, option: Option, sram_bits: int) -> Terms:
         """Terms of each metric that the hardware alone decides."""
         pes, srams = option.rows * option.cols, (sram_bits, *self.choices.machine.buffers)
-        return self.technology.terms(pes, self.area_overhead, option.pe_bits, srams)
+        return self.technology.terms(pes, self.area_overhead, option.pe_bits, srams, option.cols)
 
 
 def read_problem(entry: Entry) -> Problem:

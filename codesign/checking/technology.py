@@ -16,7 +16,7 @@ SILICON = (
 )
 FPGA = (
     *("name", "multipliers", "base_lut", "lut_factor", "accumulator_bits", "dsp_bits"),
-    *("bram_bits", "engine", "source"),
+    *("bram_bits", "engine", "accumulators", "source"),
 )
 LUT_INPUTS = 6
 ENERGY = "energy_j"  # where it is known
@@ -61,6 +61,7 @@ class Silicon:
         overhead: Fraction,
         pe_bits: tuple[int, int],
         srams: Sequence[int | None],
+        columns: int,
     ) -> Terms:
         """Of ``overhead·rows·cols·A_PE + A_SRAM``; ``srams`` are the SRAM and the buffers."""
         pe_um2 = self.pe_terms_um2(*pe_bits)
@@ -89,6 +90,7 @@ class Fpga:
     accumulator_bits: int
     dsp_bits: int
     block_bits: int
+    by_column: bool = False
 
     def terms(
         self,
@@ -96,17 +98,18 @@ class Fpga:
         overhead: Fraction,
         pe_bits: tuple[int, int],
         srams: Sequence[int | None],
+        columns: int,
     ) -> Terms:
-        """``base + overhead·factor·PEs·LUTs of one``, ``engine·⌈bits/dsp_bits⌉`` DSPs of each."""
-        bits = sum(pe_bits)
-        lut = bits * (2 * self.engine - 1) + self.accumulator_bits
+        """``base + overhead·factor·(LUTs of all PEs)``, ``engine·⌈bits/dsp_bits⌉`` DSPs of each."""
+        bits, sums = sum(pe_bits), columns if self.by_column else pes
+        lut = bits * (2 * pes * self.engine - sums) + sums * self.accumulator_bits
         dsp = 0
         if self.of_dsp:
             dsp = self.engine * -(-bits // self.dsp_bits)
         else:
-            lut += self.engine * (2 * -(-bits // LUT_INPUTS) - 1) * bits
+            lut += pes * self.engine * (2 * -(-bits // LUT_INPUTS) - 1) * bits
         return {
-            "lut": (self.base_lut, overhead * self.lut_factor * pes * lut),
+            "lut": (self.base_lut, overhead * self.lut_factor * lut),
             "dsp": (Fraction(pes * dsp),),
             "bram": tuple(Fraction(-(-bits // self.block_bits)) for bits in srams if bits),
         }
@@ -134,6 +137,7 @@ def read_technology(entry: Entry, sram: str = "sram_area_um2") -> Silicon | Fpga
             accumulator_bits=entry["accumulator_bits"].whole(),
             dsp_bits=entry["dsp_bits"].whole(),
             block_bits=entry["bram_bits"].whole(),
+            by_column=entry.get("accumulators", "pe").text(("pe", "column")) == "column",
         )
     if sram == "sram_area_um2":
         entry.known_keys(SILICON)

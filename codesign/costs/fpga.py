@@ -3,7 +3,8 @@
 Source: FINN-R (Blott et al. 2018, doi 10.1145/3242897) and the estimates of the FINN compiler,
 ``300 + 1.1·P·(Q·(2·⌈(W + A)/6⌉ − 1)·(W + A) + (W + A)·(2·Q − 1) + accumulator)`` LUTs of ``P``
 processing elements with ``Q`` multipliers each of ``W × A`` bit. Here ``Q`` is the engine of a PE
-and ``P`` the PEs of the array. Left out: FIFOs, thresholds, and what feeds the array.
+and ``P`` the PEs of the array; or, where PEs of a column have one accumulator, ``P`` the columns
+and ``Q`` the multipliers of one. Left out: FIFOs, thresholds, and what feeds the array.
 """
 
 from __future__ import annotations
@@ -26,13 +27,18 @@ def multiplier_lut(weight_bits: npt.ArrayLike, activation_bits: npt.ArrayLike) -
     return np.asarray((2 * -(-bits // LUT_INPUTS) - 1) * bits)
 
 
-def pe_lut(fpga: Fpga, weight_bits: npt.ArrayLike, activation_bits: npt.ArrayLike) -> Ints:
-    """LUTs of a PE before the factor: multipliers unless DSP blocks are, adders, accumulator."""
+def pe_lut(
+    fpga: Fpga, weight_bits: npt.ArrayLike, activation_bits: npt.ArrayLike, pes: npt.ArrayLike = 1
+) -> Ints:
+    """LUTs before the factor of some PEs of one accumulator; broadcasts.
+
+    Multipliers unless DSP blocks are, adders, accumulator.
+    """
     bits = np.asarray(weight_bits, dtype=np.int64) + np.asarray(activation_bits, dtype=np.int64)
-    adders = bits * (2 * fpga.engine - 1)
-    counted = adders + fpga.accumulator_bits
+    products = fpga.engine * np.asarray(pes, dtype=np.int64)
+    counted = bits * (2 * products - 1) + fpga.accumulator_bits
     if fpga.multipliers == "lut":
-        counted = counted + fpga.engine * multiplier_lut(weight_bits, activation_bits)
+        counted = counted + products * multiplier_lut(weight_bits, activation_bits)
     return np.asarray(counted)
 
 
@@ -45,8 +51,9 @@ def array_lut(
     overhead: float,
 ) -> Floats:
     """LUTs of an array, an estimate that is not rounded; all arguments broadcast together."""
-    pes = np.asarray(rows, dtype=np.int64) * np.asarray(cols, dtype=np.int64)
-    counted = pes * pe_lut(fpga, weight_bits, activation_bits)
+    high, wide = np.asarray(rows, dtype=np.int64), np.asarray(cols, dtype=np.int64)
+    together, times = (high, wide) if fpga.accumulators == "column" else (1, high * wide)
+    counted = times * pe_lut(fpga, weight_bits, activation_bits, together)
     return np.asarray(fpga.base_lut + overhead * fpga.lut_factor * counted, dtype=np.float64)
 
 

@@ -65,7 +65,10 @@ def terms_to_dict(problem: Problem) -> dict[str, Any]:
 def _technology_to_dict(technology: AnyTechnology) -> dict[str, Any]:
     """What figures depend on, and where it comes from; of its kinds of SRAM the one in use."""
     if isinstance(technology, Fpga):
-        return asdict(technology)
+        content = asdict(technology)
+        if technology.accumulators == "pe":
+            del content["accumulators"]  # as older files have it
+        return content
     content = {
         "name": technology.name,
         "engine": technology.engine,

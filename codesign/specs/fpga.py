@@ -36,7 +36,10 @@ class Fpga:
     lut_factor : float
         On the LUTs that are counted of multipliers, adders and accumulators.
     accumulator_bits : int
-        Width of a PE's accumulator, a LUT for each bit.
+        Width of an accumulator, a LUT for each bit.
+    accumulators : "pe" or "column"
+        Whether each PE has an adder tree and an accumulator, or all PEs of a column have one
+        together, as a processing element of FINN has for its SIMD lanes.
     dsp_bits : int
         A multiplier of DSP blocks takes one for every so many bits of both its operands.
     bram_bits : int
@@ -52,6 +55,7 @@ class Fpga:
     dsp_bits: Count
     bram_bits: Count
     engine: Count = 9
+    accumulators: Literal["pe", "column"] = "pe"
     source: str = ""
 
     hardware_metrics: ClassVar[tuple[str, ...]] = ("lut", "dsp", "bram")

@@ -73,3 +73,12 @@ def test_capacities_are_whole_blocks() -> None:
     free = Capacities.of(Choices(), block_bits=10)
     assert (free.min_bits, float(free.within(1e15 + 7))) == (10, 1e15)
     assert not Capacities.of(Choices()).stepped
+
+
+def test_an_accumulator_for_each_column_is_finns_matrix_vector_unit() -> None:
+    """FINN's estimate of PE = 4, SIMD = 6 at 3 × 5 bit, on paper."""
+    mvau = load_technology("finn-mvau")
+    assert isinstance(mvau, Fpga)
+    multipliers, adders = 6 * (2 * 2 - 1) * 8, 8 * (2 * 6 - 1)
+    expected = 300 + 1.1 * 4 * (multipliers + adders + 32)
+    assert float(array_lut(mvau, 6, 4, 3, 5, 1.0)) == pytest.approx(expected, rel=1e-12)

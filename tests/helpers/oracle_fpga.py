@@ -42,6 +42,7 @@ def random_fpga(rng: random.Random, most_bits: int, engine: int) -> Fpga:
         accumulator_bits=rng.choice((8, 32)),
         dsp_bits=rng.choice((8, 12, 48)),
         bram_bits=max(2, most_bits // rng.randint(1, 8)),
+        accumulators=rng.choice(("pe", "column")),
     )
 
 
@@ -88,16 +89,19 @@ def _metrics(problem: Problem, fpga: Fpga, point: oracle.Point) -> dict[str, flo
     rows, cols, bw, ba = point.hardware[:4]
     pes, bits = rows * cols, bw + ba
     thirds = (bits + 5) // 6
-    lut = bits * (2 * fpga.engine - 1) + fpga.accumulator_bits
+    lanes, elements = (fpga.engine, pes)
+    if fpga.accumulators == "column":
+        lanes, elements = fpga.engine * rows, cols
+    lut = bits * (2 * lanes - 1) + fpga.accumulator_bits
     dsp = 0
     if fpga.multipliers == "lut":
-        lut += fpga.engine * (thirds + thirds - 1) * bits
+        lut += lanes * (thirds + thirds - 1) * bits
     else:
         dsp = fpga.engine * ((bits + fpga.dsp_bits - 1) // fpga.dsp_bits)
     assert point.sram_bits % fpga.bram_bits == 0
     return {
         **{x: point.value(x) for x in METRICS if x in oracle.METRICS},
-        "lut": fpga.base_lut + problem.area_overhead * fpga.lut_factor * lut * pes,
+        "lut": fpga.base_lut + problem.area_overhead * fpga.lut_factor * lut * elements,
         "dsp": float(dsp * pes),
         "bram": float(point.sram_bits // fpga.bram_bits),
     }
