@@ -100,8 +100,6 @@ def check_content(
 
         _format(content, where, (DESIGN,))
         _format(certificate, certificate_where, (CERTIFICATE,))
-        if content.get("batches") is not None:
-            raise SpecError(f"{where}: its batch was a choice, which no certificate proves")
     ledger = Ledger()
     proven = None if certificate is None else False
     try:
@@ -113,7 +111,7 @@ def check_content(
         problem = check_design(file)
         if certificate is not None and not ledger.findings:
             given = Entry("certificate", certificate, ledger)
-            proven = _prove(given, problem, file["proof"], ledger, on_step)
+            proven = _prove(given, problem, file, ledger, on_step)
     except Unreadable:
         ledger.notes.append("what depends on a wrong entry was not compared")
     return ledger.report(proven)
@@ -127,24 +125,23 @@ def _format(content: Any, where: str, known: tuple[str, ...]) -> str:
 
 
 def _prove(
-    given: Entry, problem: Problem, proof: Entry, ledger: Ledger, on_step: OnStep | None
+    given: Entry, problem: Problem, file: Entry, ledger: Ledger, on_step: OnStep | None
 ) -> bool:
     """Verify a certificate; whether it proves the claim without trusting the solver."""
-    from codesign.checking.certificate.verify import verify  # loads NumPy
+    from codesign.checking.certificate.claims import prove  # loads NumPy
 
-    verdict = verify(given, problem, proof, on_step)
+    found = prove(given, problem, file, on_step)
     if ledger.findings:
         return False
     options = len(problem.choices.options)
-    if verdict.trusted:
+    if found.trusted:
         ledger.notes.append(
-            f"not proven without the solver: for {verdict.trusted} of {options} hardware options "
-            "the certificate takes the solver's word"
+            f"not proven without the solver: for {'; '.join(found.trusted)} the certificate takes "
+            "the solver's word"
         )
         return False
-    bound = float(verdict.bound)
     ledger.notes.append(
         f"proven in exact arithmetic: none of {options} hardware options has a design within the "
-        f"budgets whose {problem.objective} is below {bound!r}"
+        f"budgets whose {problem.objective} is below {float(found.bound)!r}{found.beside}"
     )
     return True

@@ -22,7 +22,7 @@ def check_batches(entry: Entry, problem: Problem, proof: Entry) -> None:
     ledger, rows = entry.ledger, entry.items()
     counts, best, bounds = [], [], []
     for row in rows:
-        row.known_keys(("images", "outcome", "bound"))
+        row.known_keys(("images", "outcome", "bound", "budgets"))
         counts.append(row["images"].whole())
         outcome, bound = row["outcome"].text(OUTCOMES), row["bound"]
         best += counts[-1:] if outcome == "best" else []

@@ -60,12 +60,10 @@ def solve(**given: Any) -> int:
     inputs.check_contradictions(given, SOLVE_CONTRADICTIONS)
     inputs.check_files(given)
     problems = inputs.problems(given)
-    if len(problems) > 1 and given["certificate"] is not None:
-        raise SpecError("--certificate proves a design of one batch; give one --batch.")
     if given["certificate"] is not None:
-        from codesign.specs.suite import refuse_suite
+        from codesign.tasks.certify import check_certifiable
 
-        refuse_suite(problems[0].network, "certificates are of")
+        check_certifiable(problems[0])
     _check_pipelined(problems[0], given)
     if given["regret_of"] is not None and given["minimize"] != REGRET:
         raise SpecError("--regret-of says what --minimize regret is of; give both.")
@@ -256,9 +254,8 @@ def _certify(design: Design, given: inputs.Given) -> None:
             on_step=on_step,
         )
     found.save(given["certificate"])
-    if found.trusted:
-        count = f"{len(found.trusted)} of {design.solver.considered} hardware options"
-        note(f"the certificate leaves {count} to the solver's word")
+    if found.left_to_solver:
+        note(f"the certificate leaves {'; '.join(found.left_to_solver)} to the solver's word")
 
 
 @contextmanager

@@ -32,12 +32,32 @@ class Certificate:
         As in the file.
     trusted : list of Option
         Options left to the solver's own proof.
+    references : dict of str to (dict, Certificate)
+        Of the least regret of a suite: what members can have alone, as content of a design file,
+        and its certificate.
+    batches : dict of int to Certificate
+        By the images of each other batch that the design's own was chosen from.
+    left : list of str
+        What else is left to the solver, in words.
     """
 
     bound: float
     cuts: list[tuple[str, str]] = field(default_factory=list)
     groups: list[dict[str, Any]] = field(default_factory=list)
     trusted: list[Option] = field(default_factory=list)
+    references: dict[str, tuple[dict[str, Any], Certificate]] = field(default_factory=dict)
+    batches: dict[int, Certificate] = field(default_factory=dict)
+    left: list[str] = field(default_factory=list)
+
+    @property
+    def left_to_solver(self) -> list[str]:
+        """All that is taken from the solver, in words; nothing of what is proven."""
+        found = [f"{len(self.trusted)} hardware options"] if self.trusted else []
+        for name, (_, each) in self.references.items():
+            found += [f"{x} of {name} alone" for x in each.left_to_solver]
+        for images, each in self.batches.items():
+            found += [f"{x} on {images} images at once" for x in each.left_to_solver]
+        return found + self.left
 
     def add(
         self,
@@ -63,9 +83,20 @@ class Certificate:
 
     def to_dict(self) -> dict[str, Any]:
         """The certificate file's content."""
+        found = {"format": FORMAT, "bound": self.bound, **self._part()}
+        if self.references:
+            found["references"] = {
+                name: {"design": design, "certificate": each.to_dict()}
+                for name, (design, each) in self.references.items()
+            }
+        if self.batches:
+            every = self.batches.items()
+            found["batches"] = [{"images": images, **each._part()} for images, each in every]
+        return found
+
+    def _part(self) -> dict[str, Any]:
+        """The arguments for one question."""
         return {
-            "format": FORMAT,
-            "bound": self.bound,
             "cuts": [list(cut) for cut in self.cuts],
             "groups": self.groups,
             "trusted": [[x for x in option if x is not None] for option in self.trusted],

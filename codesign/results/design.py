@@ -180,7 +180,7 @@ class Design(HardwareResult):
             "proof": asdict(self.proof),
             "solver": asdict(self.solver),
             "on_chip": None if self.on_chip is None else dict(self.on_chip),
-            **({"batches": [asdict(x) for x in self.batches]} if self.batches else {}),
+            **({"batches": [x.to_dict() for x in self.batches]} if self.batches else {}),
         }
         return with_digest(without_usual(content, "layers"))
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from codesign.costs.layers import Whole
 from codesign.problem.choices import Architecture
 from codesign.problem.goal import Ended, TiesFound
 from codesign.problem.tolerances import OPTIMAL_GAP
-from codesign.specs.layer import Count
+from codesign.specs.layer import Count, Name
 from codesign.specs.schema import spec_dataclass
 from codesign.specs.technology import Amount
 
@@ -91,11 +92,19 @@ class BatchRecord:
     bound : float or None
         No design of so many images has a smaller objective, for each image where that grows with
         them (latency, DRAM bits, bit operations, energy). None where there is no design.
+    budgets : mapping of str to float, or None
+        Those of so many images; None: those of the design's own problem.
     """
 
     images: Count
     outcome: Outcome
     bound: Amount | None
+    budgets: Mapping[Name, Amount] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As a file has it, without a word on budgets that are the problem's."""
+        told = {"images": self.images, "outcome": self.outcome, "bound": self.bound}
+        return told if self.budgets is None else {**told, "budgets": dict(self.budgets)}
 
 
 @spec_dataclass

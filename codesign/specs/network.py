@@ -260,22 +260,32 @@ class Network(Displayed):
         """
         if not isinstance(images, int) or images < 1:
             raise SpecError(f"batch: {images!r} images; give a whole number of at least 1")
-        if images == 1:
-            return self
+        return self if images == 1 else self.of_images(self.images * images)
 
-        def grown(layer: Layer) -> Layer:
-            loop = "N" if layer.weight_tensor is None else "G"
+    def of_images(self, images: int) -> Network:
+        """The same network on ``images`` images in all, of as many as it may be batched to."""
+        ratio = Fraction(images, self.images)
+
+        def grown(size: int) -> int:
+            found = size * ratio
+            if found.denominator > 1:
+                raise SpecError(f"batch: {images} images, which {self.name} cannot be of")
+            return found.numerator
+
+        def layer_of(layer: Layer) -> Layer:
+            product = layer.weight_tensor is not None
             return replace(
                 layer,
-                **{loop: getattr(layer, loop) * images},
-                appended=layer.appended * images,
-                parts={name: elements * images for name, elements in layer.parts.items()},
+                N=layer.N if product else grown(layer.N),
+                G=grown(layer.G) if product else layer.G,
+                appended=grown(layer.appended),
+                parts={name: grown(elements) for name, elements in layer.parts.items()},
             )
 
         return replace(
             self,
-            layers=tuple(grown(layer) for layer in self.layers),
-            tensors={name: elements * images for name, elements in self.tensors.items()},
+            layers=tuple(map(layer_of, self.layers)),
+            tensors={name: grown(elements) for name, elements in self.tensors.items()},
         )
 
 

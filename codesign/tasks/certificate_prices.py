@@ -1,15 +1,42 @@
-"""Multipliers beside the best ones, with which fewer choices are left to enumerate."""
+"""Multipliers as a certificate's prices, and others with which fewer choices are enumerated."""
 
 from __future__ import annotations
+
+from collections.abc import Collection
 
 import numpy as np
 
 from codesign.arrays import Floats
+from codesign.problem.metrics import REGRET
+from codesign.problem.problem import Problem
 from codesign.search.bounds.batch import Batch
 from codesign.search.bounds.lagrangian import Dual
+from codesign.units import of_member
 
 TILT_LOSS = 4.0  # times what the best bound is short of the claim: what tilted multipliers may be
 TILTS = tuple(2.0**-n for n in range(1, 9))  # relative changes of a multiplier
+
+
+class Prices:
+    """Prices of metrics, made of multipliers of a dual."""
+
+    def __init__(self, dual: Dual, problem: Problem) -> None:
+        self.dual, self.problem = dual, problem
+
+    def of(self, multipliers: Floats, names: Collection[str]) -> list[dict[str, float]]:
+        """Of those of the metrics named that have some, for each row of multipliers."""
+        dual, coefficients = self.dual, self.dual.coefficients(multipliers)
+        if self.problem.objective == REGRET:  # limits what members have, not their sum
+            kind, shares = dual.metrics[dual.main], dual.relaxation.space.shares
+            members = self.problem.network.members
+            for share, member in zip(shares.of_members(kind), members, strict=True):
+                column = dual.metrics.index(of_member(kind, member.name))
+                coefficients[:, column] += share
+            coefficients[:, dual.main] -= 1.0
+        return [
+            {x: float(p) for x, p in zip(dual.metrics, each, strict=True) if p and x in names}
+            for each in coefficients
+        ]
 
 
 def tilted(dual: Dual, single: Batch, best: Floats, bound: float, cutoff: float) -> Floats:

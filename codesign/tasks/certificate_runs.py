@@ -68,7 +68,10 @@ class RunWeights:
         """The weights of a grid at which a run costs most."""
         capacity = self.verifier.option_groups.capacity
         sram_bits = max(capacity.get(option, 0) for option in group.options)
-        per_s, per_bit = (float(prices.get(x, 0)) for x in ("latency_s", "dram_bits"))
+        kinds, head = ("latency_s", "dram_bits", "noise"), run.layers[0]
+        per_s, per_bit, of_noise = (
+            float(self.verifier.units.price(prices, x, head)) for x in kinds
+        )
         per_bit_s = per_s / float(self.problem.dram_bits_per_s)
         share, price = np.meshgrid(np.array(SHARES), np.array(PRICES), indexing="ij")
         exposed, of_compute = float(self.problem.choices.machine.exposed), share / ROOF_SHARES
@@ -80,9 +83,9 @@ class RunWeights:
         network = self.problem.network
         for n in run.layers:
             layer, held = network.layers[n], input_elements(network, run, n)
-            weights, source = self._noises(f"{layer.weight_source}", prices)
+            weights, source = self._noises(f"{layer.weight_source}", of_noise)
             least += _least(weights, source, (dram + sram) * layer.weights)
-            inputs, noise = self._noises(f"tensor:{layer.input}", prices)
+            inputs, noise = self._noises(f"tensor:{layer.input}", of_noise)
             if n != run.layers[0]:
                 least += _least(inputs, noise, sram * held)
                 continue
@@ -94,9 +97,9 @@ class RunWeights:
         where = np.unravel_index(int(least.argmax()), least.shape)
         return Weights(int(share[where]), int(price[where]))
 
-    def _noises(self, source: str, prices: Prices) -> tuple[Floats, Floats]:
+    def _noises(self, source: str, noise: float) -> tuple[Floats, Floats]:
         """Widths of a source, and what its noise costs at each."""
-        widths, noise = self.problem.allowed(source), float(prices.get("noise", 0))
+        widths = self.problem.allowed(source)
         each = [noise * float(self.problem.noise_of(source, bits)) for bits in widths]
         return np.array(widths, dtype=np.float64), np.array(each)
 

@@ -197,14 +197,16 @@ class _BatchSearch:
         )
         record = replace(record, programmes=max(record.programmes, self.programmes))
         design = build_design(self.best.space, problem, found, record)
-        return replace(design, batches=self._records(problem.network.images))
+        return replace(design, batches=self._records(problem, problems))
 
-    def _records(self, chosen: int) -> tuple[BatchRecord, ...]:
+    def _records(self, own: Problem, problems: Sequence[Problem]) -> tuple[BatchRecord, ...]:
+        budgets, chosen = {x.network.images: x.budgets for x in problems}, own.network.images
         return tuple(
             BatchRecord(
                 images=images,
                 outcome=self._outcome(images, chosen),
                 bound=max(bound, 0.0) if bound < math.inf else None,
+                budgets=None if budgets[images] == own.budgets else budgets[images],
             )
             for images, bound in sorted(self.bounds.items())
         )

@@ -12,14 +12,10 @@ from fractions import Fraction
 
 import numpy as np
 
-from codesign.checking.certificate.exact_costs import (
-    LayerMetrics,
-    Multipliers,
-    Units,
-    own_vectors,
-)
+from codesign.checking.certificate.exact_costs import LayerMetrics, Multipliers, own_vectors
 from codesign.checking.certificate.layer_costs import LayerCosts
 from codesign.checking.certificate.layer_scopes import Scope
+from codesign.checking.certificate.metric_units import Units
 from codesign.checking.certificate.run_costs import RunCosts
 from codesign.checking.certificate.whole_numbers import Whole
 from codesign.checking.certificate.width_variables import Step, WidthVariables
@@ -66,7 +62,8 @@ def cost_tables(
         layer, in_runs = scope.layer, len(variables.fused_runs.of_layer(n)) > 0
         noises = layer.name if layer.owns_weights and units.problem.sensitivity else None
         work = (layer.macs, layer.C * layer.R * layer.S, layer.weights, layer.owns_weights)
-        kind = (id(mine), scope.kind, noises, work, n if in_runs else None)
+        member = units.member_of[n]
+        kind = (id(mine), scope.kind, noises, work, member, n if in_runs else None)
         if kind not in known:
             known[kind] = LayerMetrics(units, scope, mine, n, run_costs, static_w)
         metrics.append(known[kind])

@@ -26,13 +26,8 @@ from codesign.checking.certificate.elimination import (
     table_entry,
     with_outside,
 )
-from codesign.checking.certificate.exact_costs import (
-    Multipliers,
-    Threshold,
-    Units,
-    Vector,
-    own_vectors,
-)
+from codesign.checking.certificate.exact_costs import Multipliers, own_vectors
+from codesign.checking.certificate.metric_units import Threshold, Units, Vector
 from codesign.checking.certificate.width_variables import Step, TooMany, WidthVariables
 
 MOST_WORK = 10_000_000  # partial choices made or compared, before giving up
@@ -103,7 +98,7 @@ class Enumeration:
             messages.append(self._step(n, step, messages))
             if not step.rest:
                 whole.append(messages[-1].get((), []))
-        labels: Labels = [self.units.vector()]
+        labels: Labels = [self.units.nothing()]
         mosts = [self._most_beside(ceiling.multipliers, whole) for ceiling in self.ceilings]
         for part, *beside in zip(whole, *mosts, strict=True):
             labels = self._added(labels, part, beside)

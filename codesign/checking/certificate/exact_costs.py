@@ -1,27 +1,28 @@
 """What choices cost at given multipliers: every layer's table, in whole numbers.
 
-Each metric is counted in a unit that makes its values whole: latency in the largest that divides
-the time of a cycle and that of a bit moved (and, where a share of one adds to the other, these
-shares), noise in the common denominator of its table, bit
-operations in ``2^-40``, their logarithm rounded down; energy, rounded down, in a unit that is small
-beside what a better design may spend. Multipliers are whole numbers too, so that every sum and
-comparison is exact.
+Multipliers are whole numbers as metrics in their units are, so that every sum and comparison is
+exact.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from fractions import Fraction
 from operator import mul
-from typing import Any
 
 import numpy as np
 
-from codesign.checking.certificate.energy_costs import EnergyCosts
 from codesign.checking.certificate.layer_costs import LayerCosts, Taken
 from codesign.checking.certificate.layer_scopes import TENSOR, WEIGHT, LayerScope, Variables
+from codesign.checking.certificate.metric_units import (
+    BOPS_PARTS,
+    Threshold,
+    Units,
+    Vector,
+    kind_of,
+)
 from codesign.checking.certificate.run_costs import ROOF_SHARES, FusedColumns, Part, RunCosts
 from codesign.checking.certificate.whole_numbers import (
     MOST_IN_64_BITS,
@@ -31,116 +32,9 @@ from codesign.checking.certificate.whole_numbers import (
     whole_numbers,
 )
 from codesign.checking.cost_model import bops
-from codesign.checking.problem import Problem
 from codesign.checking.technology import ENERGY
-from codesign.checking.width_problem import most_kept
 
-ADDITIVE_METRICS = ("latency_s", "dram_bits", "noise", "model_bits", "bops", ENERGY)  # over layers
-BOPS_PARTS = 2**40
 LEAST_ROUNDED = 2**20  # multiplier that is rounded to a whole number
-Vector = tuple[Any, ...]  # metrics that matter, in their units; behind them parts of runs
-
-
-@dataclass(frozen=True)
-class Threshold:
-    """What a design must stay within to be better than claimed.
-
-    Attributes
-    ----------
-    objective : str
-    below : Fraction
-        The claim: no design within the budgets has a smaller objective.
-    limits : mapping of str to Fraction
-        The budgets, with their tolerance.
-    """
-
-    objective: str
-    below: Fraction
-    limits: Mapping[str, Fraction]
-
-    def most(self, name: str) -> Fraction | None:
-        """The most that a better design has of a metric; None where nothing limits it."""
-        every = [self.limits[name]] if name in self.limits else []
-        every += [self.below] if name == self.objective else []
-        return min(every, default=None)
-
-    @staticmethod
-    def of(problem: Problem, below: Fraction) -> Threshold:
-        """The claim that no design of a problem has an objective smaller than ``below``."""
-        limits = {name: most_kept(x) for name, x in problem.budgets.items()}
-        return Threshold(problem.objective, below, limits)
-
-
-class Units:
-    """Whole-number units of the metrics that an objective and budgets make matter.
-
-    Attributes
-    ----------
-    names : tuple of str
-        Those metrics, in the order of `ADDITIVE_METRICS`.
-    unit : mapping of str to Fraction
-        Of each, in its physical unit.
-    cycle, bit : int
-        Units of latency that a cycle takes, and a bit moved, where the other adds nothing.
-    exposed_cycle, exposed_bit : int
-        What they add where the other takes longer.
-    dram_bit : int
-        Units of DRAM traffic that a bit is.
-    addends : int
-        Tables that are added up at most.
-    energy : EnergyCosts or None
-        None where no energy matters.
-    """
-
-    def __init__(
-        self, problem: Problem, names: Iterable[str], energy: EnergyCosts | None = None
-    ) -> None:
-        self.problem, self.energy = problem, energy
-        wanted = set(names)
-        self.names = tuple(name for name in ADDITIVE_METRICS if name in wanted)
-        clock, rate = problem.clock_hz, problem.dram_bits_per_s
-        cycle, bit = clock.denominator * rate.numerator, rate.denominator * clock.numerator
-        common = math.gcd(cycle, bit)
-        shares = ROOF_SHARES if problem.choices.fused_layers > 1 else 1
-        exposed = problem.choices.machine.exposed
-        whole = shares * exposed.denominator
-        self.cycle, self.bit = cycle // common * whole, bit // common * whole
-        self.exposed_cycle, self.exposed_bit = (int(x * exposed) for x in (self.cycle, self.bit))
-        self.dram_bit = shares
-        network = problem.network
-        noises = (
-            problem.noise_of(x, b).denominator for x in network.sources for b in problem.allowed(x)
-        )
-        self.unit = {
-            "latency_s": Fraction(common, clock.numerator * rate.numerator * whole),
-            "dram_bits": Fraction(1, shares),
-            "noise": Fraction(1, math.lcm(*noises)),
-            "model_bits": Fraction(1),
-            "bops": Fraction(1, BOPS_PARTS),
-        }
-        if energy is not None:
-            self.unit[ENERGY] = energy.unit
-        self.addends = len(network.layers) + len(network.sources) + len(network.tensors)
-        self._noise: dict[tuple[str, int], int] = {}
-
-    def roofs(self, cycles: Whole, bits: Whole) -> tuple[Whole, Whole]:
-        """Latency by the cycles and by the bits, each with what of the other adds."""
-        of_cycles, of_bits = times(cycles, self.cycle), times(bits, self.bit)
-        if self.exposed_cycle:
-            of_cycles = of_cycles + times(bits, self.exposed_bit)
-            of_bits = of_bits + times(cycles, self.exposed_cycle)
-        return of_cycles, of_bits
-
-    def vector(self, **metrics: int) -> Vector:
-        """Those of the metrics given that matter."""
-        return tuple(metrics.get(name, 0) for name in self.names)
-
-    def noise(self, source: str, bits: int) -> int:
-        """Of one source, in its unit."""
-        key = source, bits
-        if key not in self._noise:
-            self._noise[key] = int(self.problem.noise_of(source, bits) / self.unit["noise"])
-        return self._noise[key]
 
 
 class Multipliers:
@@ -213,6 +107,8 @@ class LayerMetrics:
     ----------
     columns : tuple of whole numbers, shape (entries, choices)
         The metrics that matter.
+    counted : tuple of bool
+        Whether the layer counts for anything in each.
     runs : bool, shape (entries, choices)
     """
 
@@ -240,17 +136,27 @@ class LayerMetrics:
             self.parts = _Parts(units, run_costs, fused, count)
         self.runs = runs
         taken = taken._replace(dram_bits=moved)
-        self.columns = tuple(_column(x, units, scope, taken, static_w) for x in units.names)
+        counts = [units.counts[name][units.member_of[number]] for name in units.names]
+        self.counted = tuple(count > 0 for count in counts)
+        kinds = {x: _column(x, units, scope, taken, static_w) for x in units.kinds}
         if self.parts is not None:
-            every = zip(units.names, self.columns, strict=True)
-            self.columns = tuple(self.parts.counted(name, column) for name, column in every)
+            kinds = {x: self.parts.counted(x, column) for x, column in kinds.items()}
+        of_names = [kinds[kind_of(name)] for name in units.names]
+        self.columns = tuple(map(self._counting, of_names, counts))
+
+    def _counting(self, column: Whole, count: int) -> Whole:
+        """What a layer's cost of a kind makes of a metric."""
+        if not count:
+            return np.broadcast_to(np.int64(0), column.shape)
+        return column if count == 1 else times(column, count, signed=self.parts is not None)
 
     def least(self, multipliers: Multipliers) -> Whole:
         """What each entry costs at least; more than any better design where it does not run."""
         total: Whole = np.zeros(self.runs.shape, dtype=np.int64)
         signed = self.parts is not None  # what is charged may be below 0
-        for factor, column in zip(multipliers.each, self.columns, strict=True):
-            if factor:
+        every = zip(multipliers.each, self.columns, self.counted, strict=True)
+        for factor, column, counted in every:
+            if factor and counted:
                 term = times(column, factor, signed)
                 if largest(term, signed) + largest(total, signed) >= MOST_IN_64_BITS:
                     total = total.astype(object)
@@ -292,19 +198,19 @@ class _Parts:
     def __init__(
         self, units: Units, run_costs: RunCosts, fused: FusedColumns, cycles: Whole
     ) -> None:
-        self.run, matters = fused.run, "latency_s" in units.names
+        self.run, matters = fused.run, "latency_s" in units.kinds
         compute, memory = units.roofs(cycles * matters, fused.dram_bits * matters)
         self._charged = run_costs.all_charged(fused.run, fused.excess_bits)
         self._latency = run_costs.all_counted(fused.run, compute, memory)
         self._latency = self._latency + times(self._charged, units.bit // ROOF_SHARES, signed=True)
         self._each = compute, memory, fused.held_bits, fused.psum_bits, fused.excess_bits
 
-    def counted(self, name: str, column: Whole) -> Whole:
-        """A metric, as the bound counts it where the layer is in a run."""
+    def counted(self, kind: str, column: Whole) -> Whole:
+        """A cost of a kind, as the bound counts it where the layer is in a run."""
         is_fused = (self.run > 0)[:, None]
-        if name == "latency_s":
+        if kind == "latency_s":
             return np.where(is_fused, self._latency, column)
-        return np.where(is_fused, column + self._charged, column) if name == "dram_bits" else column
+        return np.where(is_fused, column + self._charged, column) if kind == "dram_bits" else column
 
     def of(self, entry: int, runs: Whole) -> list[Part]:
         """Of each choice that runs."""
@@ -312,20 +218,20 @@ class _Parts:
         return [Part(int(self.run[entry]), 1, *x) for x in zip(*each, strict=True)]
 
 
-def _column(name: str, units: Units, scope: LayerScope, taken: Taken, static_w: Fraction) -> Whole:
-    """A metric at each entry of a layer's table, of all that it takes and moves."""
+def _column(kind: str, units: Units, scope: LayerScope, taken: Taken, static_w: Fraction) -> Whole:
+    """A cost of a kind at each entry of a layer's table, of all that it takes and moves."""
     layer, moved = scope.layer, taken.dram_bits
-    if name == "latency_s":
+    if kind == "latency_s":
         return np.maximum(*units.roofs(taken.cycles, moved))
-    if name == ENERGY:
+    if kind == ENERGY:
         return _energy(units, scope, taken, static_w)
-    if name == "dram_bits":
+    if kind == "dram_bits":
         return moved if units.dram_bit == 1 else times(moved, units.dram_bit)
-    if name == "bops":
+    if kind == "bops":
         each = (math.floor(bops(layer, x[0], x[1]) * BOPS_PARTS) for x in scope.operands)
     elif not layer.owns_weights:
         each = (0 for _ in scope.operands)
-    elif name == "noise":
+    elif kind == "noise":
         each = (units.noise(f"{WEIGHT}{layer.name}", x.weight_bits) for x in scope.operands)
     else:
         each = (layer.weights * x.weight_bits for x in scope.operands)
@@ -340,14 +246,11 @@ def _energy(units: Units, scope: LayerScope, taken: Taken, static_w: Fraction) -
     found: Whole = taken.energy + units.energy.streamed(scope)[:, None]
     if static_w:
         latency = np.maximum(*units.roofs(taken.cycles, taken.dram_bits))
-        found = found + units.energy.standing(latency, units.unit["latency_s"], static_w)
+        found = found + units.energy.standing(latency, units.of_kind["latency_s"], static_w)
     return found
 
 
 def own_vectors(units: Units, variables: Variables, variable: int) -> list[Vector]:
     """Metrics of a variable alone, at each of its values: the noise of its tensors."""
     tensors = [x for x in variables.members[variable] if x.startswith(TENSOR)]
-    return [
-        units.vector(noise=sum(units.noise(x, bits) for x in tensors))
-        for bits in variables.domains[variable]
-    ]
+    return [units.noises(tensors, bits) for bits in variables.domains[variable]]

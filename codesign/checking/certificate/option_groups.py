@@ -14,7 +14,6 @@ from itertools import product
 
 from codesign.checking.certificate.energy_costs import EnergyCosts
 from codesign.checking.certificate.energy_tilings import EnergyWay, Menus, TiledEnergies
-from codesign.checking.certificate.exact_costs import Threshold
 from codesign.checking.certificate.layer_costs import (
     CostsByMapping,
     IdealCosts,
@@ -24,6 +23,7 @@ from codesign.checking.certificate.layer_costs import (
     TiledCosts,
 )
 from codesign.checking.certificate.layer_scopes import Operands
+from codesign.checking.certificate.metric_units import Threshold
 from codesign.checking.certificate.tilings import (
     LayerTilings,
     Staircases,

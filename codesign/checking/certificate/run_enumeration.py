@@ -14,7 +14,7 @@ from operator import add
 from typing import Any
 
 from codesign.checking.certificate.enumeration import Enumeration, Labels, nondominated
-from codesign.checking.certificate.exact_costs import Vector
+from codesign.checking.certificate.metric_units import Vector, kind_of
 from codesign.checking.certificate.run_costs import ROOF_SHARES, Part, RunCosts
 
 
@@ -23,11 +23,7 @@ class RunEnumeration(Enumeration):
 
     def __init__(self, run_costs: RunCosts, *terms: Any, **further: Any) -> None:
         super().__init__(*terms, **further)
-        names = self.units.names
-        self.run_costs, self.metrics_held = run_costs, len(names)
-        self.latency, self.dram = (
-            names.index(x) if x in names else None for x in ("latency_s", "dram_bits")
-        )
+        self.run_costs, self.metrics_held = run_costs, len(self.units.names)
 
     def _added(self, labels: Labels, part: Labels, mosts: list[int]) -> Labels:
         """Every sum of two below every ceiling, but for those dominated."""
@@ -52,19 +48,24 @@ class RunEnumeration(Enumeration):
                 if not self.run_costs.fits(part):
                     return None
                 self._give_back(metrics, part)
-                if self.latency is not None:
-                    metrics[self.latency] += max(part.compute, part.memory)
+                for n, count in self._counts("latency_s", part):
+                    metrics[n] += count * max(part.compute, part.memory)
                 del parts[run]
         return (*metrics, *(parts[run] for run in sorted(parts)))
 
     def _give_back(self, metrics: list[int], part: Part) -> None:
         """Take what counts of a part out of the metrics again."""
         charged = self.run_costs.charged(part)
-        if self.latency is not None:
-            metrics[self.latency] -= self.run_costs.counted(part)
-            metrics[self.latency] -= charged * (self.units.bit // ROOF_SHARES)
-        if self.dram is not None:
-            metrics[self.dram] -= charged
+        latency = self.run_costs.counted(part) + charged * (self.units.bit // ROOF_SHARES)
+        for kind, value in (("latency_s", latency), ("dram_bits", charged)):
+            for n, count in self._counts(kind, part):
+                metrics[n] -= count * value
+
+    def _counts(self, kind: str, part: Part) -> list[tuple[int, int]]:
+        """Metrics of a kind that a run counts for, and how often in each."""
+        member = self.units.member_of[self.run_costs.fused_runs.runs[part.run - 1].layers[0]]
+        every = enumerate((x, self.units.counts[x][member]) for x in self.units.names)
+        return [(n, count) for n, (name, count) in every if kind_of(name) == kind and count]
 
     def _nondominated(self, labels: Iterable[Vector]) -> Labels:
         """Those to which no other is as good in everything that may still matter.
@@ -85,11 +86,12 @@ class RunEnumeration(Enumeration):
         metrics, parts = [*label[: self.metrics_held]], label[self.metrics_held :]
         found: list[int] = []
         for part in parts:
-            roofs = [part.compute, part.memory]
             self._give_back(metrics, part)
-            if self.latency is not None and len(parts) == 1:
-                roofs = [x + metrics[self.latency] for x in roofs]
-            found += [*roofs, part.held_bits, part.psum_bits]
-        if len(parts) == 1 and self.latency is not None:
-            del metrics[self.latency]
+            found += [part.held_bits, part.psum_bits]
+        if len(parts) != 1:
+            return (*metrics, *found, *(x for part in parts for x in (part.compute, part.memory)))
+        for n, count in self._counts("latency_s", parts[0]):
+            roofs = parts[0].compute, parts[0].memory
+            found += [metrics[n] + count * x for x in roofs]
+            metrics[n] = 0
         return (*metrics, *found)

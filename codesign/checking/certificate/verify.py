@@ -65,8 +65,9 @@ from codesign.checking.certificate.elimination import (
 )
 from codesign.checking.certificate.energy_costs import EnergyCosts
 from codesign.checking.certificate.enumeration import ALL_WORK, MOST_WORK, Enumeration
-from codesign.checking.certificate.exact_costs import Multipliers, Threshold, Units
+from codesign.checking.certificate.exact_costs import Multipliers
 from codesign.checking.certificate.fused_runs import FusedRuns
+from codesign.checking.certificate.metric_units import Threshold, Units
 from codesign.checking.certificate.option_groups import OptionGroup, OptionGroups
 from codesign.checking.certificate.read_groups import (
     read_cut_couplings,
@@ -91,7 +92,8 @@ from codesign.checking.technology import ENERGY
 from codesign.errors import first_few
 
 FORMAT = "codesign-certificate/1"
-KEYS = ("format", "bound", "cuts", "groups", "trusted")
+PART = ("cuts", "groups", "trusted")
+KEYS = ("format", "bound", *PART, "references", "batches")
 OnStep = Callable[[str], None]
 MOST_FURTHER = 100  # multipliers besides those of the bound
 MOST_RANGES = 1000  # of SRAM of each option
@@ -130,7 +132,7 @@ class Verifier:
         self.threshold = Threshold.of(problem, below)
         energy = self._energy()
         self.option_groups = OptionGroups(problem, self.threshold, energy)
-        self.units = Units(problem, (problem.objective, *problem.budgets), energy)
+        self.units = Units(problem, (problem.objective, *self.threshold.limits), energy)
         self.work = 0
 
     def _energy(self) -> EnergyCosts | None:
@@ -269,9 +271,19 @@ def verify(entry: Entry, problem: Problem, proof: Entry, on_step: OnStep | None 
     """
     entry.known_keys(KEYS)
     bound = entry["bound"].figure()
+    _check_claim(entry["bound"], bound, proof)
+    return Verdict(bound, verify_groups(entry, problem, bound, on_step))
+
+
+def verify_groups(
+    entry: Entry, problem: Problem, bound: Fraction, on_step: OnStep | None = None
+) -> int:
+    """Verify that no design of a problem within its budgets has an objective below a bound.
+
+    The number of options for which that is taken from the solver.
+    """
     if problem.choices.machine.skips_zeros:  # fewer cycles than are counted here
         entry.fault("no certificate where inserted zeros are skipped")
-    _check_claim(entry["bound"], bound, proof)
     cuts = read_cut_couplings(entry["cuts"], problem)
     try:
         verifier = Verifier(problem, bound, cuts)
@@ -307,7 +319,7 @@ def verify(entry: Entry, problem: Problem, proof: Entry, on_step: OnStep | None 
     ]
     found = "all" if not left else f"no argument for {first_few(names, 2, '; ')}"
     entry.ledger.holds(entry["groups"].where, not left, found, covered)
-    return Verdict(bound, len(trusted))
+    return len(trusted)
 
 
 def _check_claim(entry: Entry, bound: Fraction, proof: Entry) -> None:
