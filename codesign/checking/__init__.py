@@ -36,6 +36,7 @@ from typing import Any
 
 from codesign.checking.assignment import FORMAT as ASSIGNMENT
 from codesign.checking.assignment import check_assignment
+from codesign.checking.batches import note_word_of_batches
 from codesign.checking.design import FORMAT as DESIGN
 from codesign.checking.design import check_design
 from codesign.checking.entries import Entry
@@ -109,6 +110,8 @@ def check_content(
             without_proof[found](file)
             return ledger.report()
         problem = check_design(file)
+        if certificate is None:
+            note_word_of_batches(file.get("batches", None), problem)
         if certificate is not None and not ledger.findings:
             given = Entry("certificate", certificate, ledger)
             proven = _prove(given, problem, file, ledger, on_step)

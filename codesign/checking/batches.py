@@ -15,7 +15,7 @@ GROWING = ("latency_s", "dram_bits", "bops", "energy_j")  # with the images at o
 def check_batches(entry: Entry, problem: Problem, proof: Entry) -> None:
     """The network's batch is the best one, and the proof's bound is no more than any batch's.
 
-    That no other batch is better stays the word of the search: their designs are not in the file.
+    That no other batch is better takes a certificate: their designs are not in the file.
     """
     if entry.value is None:  # the batch was given
         return
@@ -35,5 +35,12 @@ def check_batches(entry: Entry, problem: Problem, proof: Entry) -> None:
     least, claimed = min(bounds, default=Fraction(0)) * images, proof["bound"].figure()
     holds = claimed <= least * (1 + TOLERANCE)
     ledger.holds(f"{proof.where}.bound", holds, claimed, "at most the least of all batches")
-    others = ", ".join(str(count) for count in counts if count not in best)
-    ledger.notes.append(f"of other batches ({others} images) the bounds are the search's word")
+
+
+def note_word_of_batches(entry: Entry, problem: Problem) -> None:
+    """Note that what is said of other batches is the search's word."""
+    if entry.value is not None:
+        counts = [row["images"].value for row in entry.items()]
+        others = ", ".join(str(count) for count in counts if count != problem.network.images)
+        note = f"of other batches ({others} images) the bounds are the search's word"
+        entry.ledger.notes.append(note)

@@ -101,6 +101,11 @@ class Entry:
             self.fault("a number above 0")
         return value
 
+    def decimal(self) -> Fraction:
+        """A given number above 0, as its decimal digits say it."""
+        self.positive()
+        return Fraction(repr(self.value))
+
     def share(self, most_digits: int) -> Fraction:
         """A given number from 0 to 1, as its decimal digits say it."""
         value = Fraction(repr(self.value)) if 0 <= self._exact() <= 1 else Fraction(-1)

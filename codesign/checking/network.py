@@ -261,7 +261,7 @@ def _read_members(entry: Entry, layers: int) -> tuple[Member, ...]:
         first = found[-1].layers.stop if found else 0
         mine = range(first, first + given["layers"].whole(1, MOST_LAYERS))
         told = None if tokens.value is None else tokens.whole()
-        found.append(Member(given["name"].text(), mine, given["weight"].positive(), told))
+        found.append(Member(given["name"].text(), mine, given["weight"].decimal(), told))
     if found and found[-1].layers.stop != layers:
         entry.fault(f"members of {layers} layers together")
     if len({member.name for member in found}) < len(found):

@@ -14,6 +14,7 @@ import json
 import math
 from collections.abc import Callable
 from fractions import Fraction
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -45,7 +46,7 @@ from codesign.tasks.certificate_options import group_of, named_options
 from codesign.tasks.certificate_prices import Prices, tilted
 from codesign.tasks.certificate_ranges import RangeCloser
 from codesign.tasks.certificate_runs import RunWeights
-from codesign.units import kind_of, of_member
+from codesign.units import kind_of, member_of, of_member
 
 OnStep = Callable[[str], None]
 
@@ -74,6 +75,13 @@ class _Rows(NamedTuple):
     group: Callable[[list[int]], OptionGroup]
 
 
+class _Aim(NamedTuple):
+    """A metric that is bounded, and what it has to come above to close an option."""
+
+    dual: Dual
+    cutoff: float
+
+
 class Closer:
     """Closes the hardware options of a problem in groups.
 
@@ -93,19 +101,36 @@ class Closer:
         search = hardware_search(LexicographicSearch(self.space, stop=stop).goal_task(goal))
         # Over all widths, as what verifies it: the search's own leaves out what noise forbids.
         self.relaxation, self.batches = search.task.relaxation, search.batches
-        self.dual = Dual(self.relaxation, search.bounded_metric(), goal.limits)
-        self.prices = Prices(self.dual, problem)
         cutoff = search.dual_cutoff() if goal.metric in self.space.hardware_metrics else self.below
+        self.aims = [_Aim(Dual(self.relaxation, search.bounded_metric(), goal.limits), cutoff)]
         if problem.objective == REGRET:
-            cutoff = self._sum_within(goal)
-        self.cutoff = cutoff * (1 + CLOSING_GAP)
+            self.aims = self._aims_of_members(goal)
+        self._take(self.aims[0])
         self.options = named_options(self.space)
 
-    def _sum_within(self, goal: Goal) -> float:
-        """What all members have at the most, each no more than it may."""
-        shares = self.space.shares.of_members(goal.metric).tolist()
-        members = zip(shares, self.problem.network.members, strict=True)
-        return math.fsum(x * goal.limits[of_member(goal.metric, m.name)] for x, m in members)
+    def _take(self, aim: _Aim) -> None:
+        self.dual, self.cutoff = aim.dual, aim.cutoff * (1 + CLOSING_GAP)
+        self.prices = Prices(self.dual, self.problem)
+
+    def _aims_of_members(self, goal: Goal) -> list[_Aim]:
+        """Of one member, that it has more than it may; of all together, where a limit is theirs."""
+        members, found = self.problem.network.members, list[_Aim]()
+        for member in members:
+            own = {x: limit for x, limit in goal.limits.items() if member_of(x) == member.name}
+            name = of_member(goal.metric, member.name)
+            found.append(_Aim(Dual(self.relaxation, name, own), own[name]))
+        shares = self.space.shares
+        if any(x in shares.names and member_of(x) is None for x in goal.limits):
+            each = zip(shares.of_members(goal.metric).tolist(), found, strict=True)
+            most = math.fsum(share * aim.cutoff for share, aim in each)
+            found.append(_Aim(Dual(self.relaxation, goal.metric, goal.limits), most))
+        return found[-1:] if self._power_grows else found
+
+    @property
+    def _power_grows(self) -> bool:
+        """Whether power at all times counts, and grows with the SRAM."""
+        energy = self.batches.energy
+        return energy is not None and bool(energy.static_w_per_mm2)
 
     def certificate(self, trusting: bool = False) -> Certificate:
         """Close all options that have any SRAM at all; those without need no argument."""
@@ -131,10 +156,8 @@ class Closer:
 
     def _range_closer(self) -> RangeCloser | None:
         """What closes options where power at all times grows with their SRAM."""
-        energy = self.batches.energy
-        if energy is None or not energy.static_w_per_mm2:
+        if not self._power_grows:
             return None
-
         terms = self.batches, self.dual, self.options, self.sram_bits
         return RangeCloser(*terms, self.cutoff, TARGET * self.cutoff, self._append, self.stop.check)
 
@@ -166,7 +189,24 @@ class Closer:
         return self._add(self._group(options, ideal=True), free, 0)
 
     def _close_all(self, options: Ints) -> None:
-        """Close array shapes; of what is left options of a shape, then of a pair of PE widths."""
+        """Close what is easy by one aim after the other, then what is left, taking more time."""
+        for aim in self.aims:
+            self._take(aim)
+            options = self._close_most(options)
+        pair = self.space.pair_of[options]
+        tries = [-math.inf] if len(self.aims) == 1 else [NEAR, -math.inf]
+        for n in np.unique(pair):
+            left = options[pair == n]
+            for near, aim in product(tries, self.aims):
+                self._take(aim)
+                left = np.array(self._close_options(left, near, MOST_WORK), dtype=np.int64)
+            self.found.trusted += [self.options[option] for option in left]
+
+    def _close_most(self, options: Ints) -> Ints:
+        """Close array shapes; of what is left options of a shape; what is left then.
+
+        Nothing is left where SRAM is taken by ranges.
+        """
         good: dict[int, Floats] = {}
         for ideal in (True, False):
             each = [self._close_shapes(mine, ideal) for mine in self._alike(options)]
@@ -182,11 +222,7 @@ class Closer:
                 continue
             mine = self._close_at(mine, good[int(shape)])
             left += self._close_options(mine, NEAR, FIRST_WORK) if len(mine) else []
-        options = np.array(left, dtype=np.int64)
-        pair = self.space.pair_of[options]
-        for n in np.unique(pair):
-            for option in self._close_options(options[pair == n], -math.inf, MOST_WORK):
-                self.found.trusted.append(self.options[option])
+        return np.array(left, dtype=np.int64)
 
     def _alike(self, options: Ints) -> list[Ints]:
         """Options whose shapes are closed together: where PEs split, of one pair of PE widths.
@@ -235,6 +271,8 @@ class Closer:
 
     def _close_options(self, options: Ints, near: float, most_work: int) -> list[int]:
         """Close options with their own SRAM; those left over."""
+        if not len(options):
+            return []
 
         def group(rows: list[int]) -> OptionGroup:
             return self._group(options[rows])

@@ -11,7 +11,7 @@ from codesign.problem.metrics import REGRET
 from codesign.problem.problem import Problem
 from codesign.search.bounds.batch import Batch
 from codesign.search.bounds.lagrangian import Dual
-from codesign.units import of_member
+from codesign.units import member_of, of_member
 
 TILT_LOSS = 4.0  # times what the best bound is short of the claim: what tilted multipliers may be
 TILTS = tuple(2.0**-n for n in range(1, 9))  # relative changes of a multiplier
@@ -26,8 +26,8 @@ class Prices:
     def of(self, multipliers: Floats, names: Collection[str]) -> list[dict[str, float]]:
         """Of those of the metrics named that have some, for each row of multipliers."""
         dual, coefficients = self.dual, self.dual.coefficients(multipliers)
-        if self.problem.objective == REGRET:  # limits what members have, not their sum
-            kind, shares = dual.metrics[dual.main], dual.relaxation.space.shares
+        kind, shares = dual.metrics[dual.main], dual.relaxation.space.shares
+        if self.problem.objective == REGRET and member_of(kind) is None:  # whose sum has no limit
             members = self.problem.network.members
             for share, member in zip(shares.of_members(kind), members, strict=True):
                 column = dual.metrics.index(of_member(kind, member.name))

@@ -98,15 +98,31 @@ def test_limits_are_read_by_name(texts: list[str], right: Any) -> None:
     assert limits(texts) == right
 
 
-def test_certificates_are_refused_before_the_solve(
+def test_a_certificate_proves_the_least_regret(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiny, out, proof = (tmp_path / x for x in ("tiny.toml", "design.json", "proof.json"))
+    tiny.write_text(TINY)
+    words = f"--minimize regret --certificate {proof} --max-area-mm2 0.2 --out {out}".split()
+    code, _, err = run(capsys, "solve", str(tiny), str(tiny), *words, *SMALL)
+    assert (code, err) == (0, "")
+    code, shown, _ = run(capsys, "check", str(out), "--deep", "--certificate", str(proof))
+    assert code == 0
+    assert "nor could any network have less alone than regret is measured by" in shown
+    code, shown, _ = run(capsys, "view", str(proof))
+    assert code == 0
+    assert "left to the solver's word: 0" in shown
+
+
+def test_what_certificates_do_not_count_is_refused_before_the_solve(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tiny, out = tmp_path / "tiny.toml", tmp_path / "design.json"
     tiny.write_text(TINY)
-    words = f"--certificate {tmp_path / 'c.json'} --max-area-mm2 0.2 --out {out}".split()
+    words = f"--certificate {tmp_path / 'c.json'} --stored-channels 8 --out {out}".split()
     code, shown, err = run(capsys, "solve", str(tiny), str(tiny), *words, *SMALL)
     assert (code, shown) == (2, "")
-    assert "certificates are of one network, not a suite of several" in err
+    assert "stored_channels: certificates do not count it" in err
     assert not out.exists()
 
 

@@ -18,6 +18,8 @@ from codesign.checking.certificate.width_variables import TooMany
 from codesign.checking.problem import Option
 from codesign.checking.problem import Problem as CheckedProblem
 
+Optimum = tuple[int, CheckedProblem, Option, Fraction]  # seed, problem, hardware, objective
+
 
 class Held(NamedTuple):
     """How many false claims were tried, and the seeds whose true claim was proven."""
@@ -27,12 +29,17 @@ class Held(NamedTuple):
 
 
 def hold_to_enumeration(seeds: Iterable[int], of: Callable[[int], Case]) -> Held:
-    """Try to prove false claims about some problems, and true ones about their best hardware.
+    """Try to prove false claims about some problems, and true ones about their best hardware."""
+    return hold(enumerated(seeds, of))
 
-    False is one just above the optimum, at any prices, weights of runs, groups and cuts.
+
+def hold(found: Iterable[Optimum]) -> Held:
+    """The same where optima are known.
+
+    False is a claim just above one, at any prices, weights of runs, groups and cuts.
     """
     false, true = 0, list[int]()
-    for seed, checked, option, optimum in enumerated(seeds, of):
+    for seed, checked, option, optimum in found:
         rng = random.Random(seed)
         claim = optimum * (1 + Fraction(1, 10**9)) + Fraction(1, 10**40)
         for cuts in ([], random_cuts(rng, checked)):
@@ -61,9 +68,7 @@ def proves(rng: random.Random, problem: CheckedProblem, option: Option, optimum:
     return True
 
 
-def enumerated(
-    seeds: Iterable[int], of: Callable[[int], Case] = problem_of
-) -> Iterator[tuple[int, CheckedProblem, Option, Fraction]]:
+def enumerated(seeds: Iterable[int], of: Callable[[int], Case] = problem_of) -> Iterator[Optimum]:
     """Seed, feasible problem, hardware of its optimum, and that, by plain enumeration."""
     for seed in seeds:
         problem, points = of(seed)
@@ -82,7 +87,9 @@ def option_of(problem: CheckedProblem, hardware: oracle.HardwareOption) -> Optio
 
 def random_prices(rng: random.Random, problem: CheckedProblem) -> dict[str, Fraction]:
     """Prices of any size on what the objective and the budgets make matter."""
-    names = [name for name in ADDITIVE if name in (problem.objective, *problem.budgets)]
+    matter = problem.objective, *problem.budgets, *problem.references
+    names = [name for name in ADDITIVE if name in matter]
+    names += [name for name in dict.fromkeys(matter) if "@" in name]
     return {name: Fraction(rng.choice((0.0, 1.0, 10 ** rng.uniform(-15, 5)))) for name in names}
 
 

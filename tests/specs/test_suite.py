@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from random_problems import random_case
 
-from codesign import Problem, SpecError, Suite, certify, load_network, solve
+from codesign import Problem, SpecError, Suite, load_network, solve
 from codesign.problem.file import problem_from_dict, problem_to_dict
 from codesign.specs.load import load_network as load
 from codesign.specs.machine import PLAIN
@@ -153,5 +153,3 @@ def test_a_suite_of_one_is_the_network(seed: int) -> None:
     found = solve(one)
     assert found.metrics[problem.objective] == plain.metrics[problem.objective]
     assert found.hardware == plain.hardware
-    with pytest.raises(SpecError, match="not a suite of several"):
-        certify(found)

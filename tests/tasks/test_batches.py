@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +12,7 @@ import oracle
 import pytest
 from command_line import run
 from compare_designs import EXACT, check_choices, check_figures, check_proof, close
-from random_problems import random_case, with_budgets
+from random_batches import questions
 from seeds import check_all
 
 from codesign import (
@@ -23,7 +22,6 @@ from codesign import (
     Problem,
     SolverError,
     SpecError,
-    certify,
     load_network,
     solve,
     solve_batches,
@@ -36,25 +34,6 @@ BLOCK = 100
 LONG_BLOCKS = range(1000, 1400, BLOCK)  # the first seed of each
 GROWING = ("latency_s", "dram_bits", "bops")  # with the images at once
 SEEN: list[str] = []  # outcomes of the batches so far
-
-
-def questions(seed: int) -> list[Problem]:
-    """A random problem at one to three images, within the same budgets on the whole batch."""
-    rng = random.Random(f"batches {seed}")
-    problem = random_case(seed, sharing=seed % 5 == 0).problem
-    while all(layer.weight_tensor for layer in problem.network.layers):  # which tell no images
-        problem = random_case(seed := seed + 5000).problem
-    if rng.random() < 0.6:
-        problem = replace(problem, objective="latency_s", budgets={}, quality=None)
-    counts = rng.choice(((1, 2), (1, 2, 3), (1, 3)))
-    each = [replace(problem, network=problem.network.batched(n)) for n in counts]
-    drawn = rng.choice(each)
-    points = oracle.all_points(drawn)
-    if points:
-        found = with_budgets(rng, replace(drawn, budgets={}, quality=None), points)
-        budgets = {name: x for name, x in found.budgets.items() if name != problem.objective}
-        each = [replace(x, budgets=budgets, quality=None) for x in each]
-    return each
 
 
 def per_image(problem: Problem, value: float) -> float:
@@ -255,11 +234,13 @@ def test_solve_takes_several_batches(tmp_path: Path, capsys: pytest.CaptureFixtu
     code, out, _ = run(capsys, "check", file)
     assert code == 0
     assert "of other batches (1, 2 images) the bounds are the search's word" in out
-    code, _, err = run(capsys, *asked, "--certificate", str(tmp_path / "proof.json"))
-    assert code == 2
-    assert "--certificate proves a design of one batch" in err
-    with pytest.raises(SpecError, match="certificates prove a design of one"):
-        certify(Design.load(file))
+    proof = str(tmp_path / "proof.json")
+    code, _, err = run(capsys, *asked, "--certificate", proof, "--out", file)
+    assert (code, err) == (0, "")
+    code, out, _ = run(capsys, "check", file, "--deep", "--certificate", proof)
+    assert code == 0
+    assert "nor, with as much for each image, on 1, 2 images at once" in out
+    assert "search's word" not in out
     (tmp_path / "proof.json").write_text('{"format": "codesign-certificate/1"}')
     deep = ("--deep", "--certificate", str(tmp_path / "proof.json"))
     code, _, err = run(capsys, "check", file, *deep)

@@ -45,6 +45,7 @@ class EnergyCosts:
 
     def __init__(self, problem: Problem, energies: Energies, most_j: Fraction) -> None:
         self.problem, self.energies = problem, energies
+        most_j /= max(problem.network.layer_weights)
         share = most_j / len(problem.network.layers) / 2**UNIT_DIGITS
         digits = share.numerator.bit_length() - share.denominator.bit_length() - 1
         self.unit = max(Fraction(2) ** digits, LEAST_UNIT) if share > 0 else LEAST_UNIT

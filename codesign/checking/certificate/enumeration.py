@@ -14,7 +14,7 @@ If none that keeps every limit is left at the end, no better design exists.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -28,6 +28,7 @@ from codesign.checking.certificate.elimination import (
 )
 from codesign.checking.certificate.exact_costs import Multipliers, own_vectors
 from codesign.checking.certificate.metric_units import Threshold, Units, Vector
+from codesign.checking.certificate.whole_numbers import Whole
 from codesign.checking.certificate.width_variables import Step, TooMany, WidthVariables
 
 MOST_WORK = 10_000_000  # partial choices made or compared, before giving up
@@ -92,12 +93,14 @@ class Enumeration:
 
     def better(self) -> Labels:
         """Metrics of choices that are better than claimed; of equally good ones, some."""
-        messages: list[dict[Index, Labels]] = []
+        messages: dict[int, dict[Index, Labels]] = {}
         whole = [self._nondominated(self.metrics[n].vectors(0)) for n in self.variables.alone]
-        for n, step in enumerate(self.variables.steps):
-            messages.append(self._step(n, step, messages))
-            if not step.rest:
-                whole.append(messages[-1].get((), []))
+        for steps in sorted(self.variables.apart, key=self._least_left):
+            for n in steps:
+                messages[n] = self._step(n, self.variables.steps[n], messages)
+            whole.append(messages[steps[-1]].get((), []))
+            if not whole[-1]:  # then there is no whole choice, whatever the others have
+                return []
         labels: Labels = [self.units.nothing()]
         mosts = [self._most_beside(ceiling.multipliers, whole) for ceiling in self.ceilings]
         for part, *beside in zip(whole, *mosts, strict=True):
@@ -116,13 +119,24 @@ class Enumeration:
             most -= min(0, min(map(of.of, part), default=0))
         return found[::-1]
 
-    def _step(self, n: int, step: Step, messages: list[dict[Index, Labels]]) -> dict[Index, Labels]:
+    def _least_left(self, steps: Sequence[int]) -> int:
+        """Entries of some steps that no ceiling rules out."""
+        return sum(int(self._left(n).sum()) for n in steps)
+
+    def _left(self, n: int) -> Whole:
+        """At each entry of a step's joint table, whether no ceiling rules it out."""
+        each = [ceiling.totals[n] <= ceiling.multipliers.most for ceiling in self.ceilings]
+        found: Whole = np.logical_and.reduce(each).astype(bool)
+        return found
+
+    def _step(
+        self, n: int, step: Step, messages: Mapping[int, dict[Index, Labels]]
+    ) -> dict[Index, Labels]:
         """Partial choices up to a step, by their values of the variables towards the rest."""
         own = own_vectors(self.units, self.variables, step.variable)
         each = [(ceiling.multipliers, ceiling.totals[n]) for ceiling in self.ceilings]
-        below = np.logical_and.reduce([totals <= of.most for of, totals in each])
         found: dict[Index, Labels] = {}
-        for index in map(tuple, np.argwhere(below.astype(bool)).tolist()):
+        for index in map(tuple, np.argwhere(self._left(n)).tolist()):
             parts = [self._layer_vectors(i, step, index) for i in step.layers]
             for m in step.messages:
                 rest = table_entry(step, index, self.variables.steps[m].rest)

@@ -5,8 +5,8 @@ the time of a cycle and that of a bit moved (and, where a share of one adds to t
 shares), noise in the common denominator of its table, bit
 operations in ``2^-40``, their logarithm rounded down; energy, rounded down, in a unit that is small
 beside what a better design may spend. Of a suite there are metrics of each member, as in
-``latency_s@resnet18``, and sums over all in which each counts with its weight: whole multiples of a
-smaller unit.
+``latency_s@resnet18``, and sums over all in which each counts with its weight (of noise and model
+size once): whole multiples of a smaller unit.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from codesign.checking.technology import ENERGY
 from codesign.checking.width_problem import most_kept
 
 KINDS = ("latency_s", "dram_bits", "noise", "model_bits", "bops", ENERGY)  # that add up over layers
+ONCE = ("noise", "model_bits")  # of which a suite has that of each member once
 BOPS_PARTS = 2**40
 Vector = tuple[Any, ...]  # metrics that matter, in their units; behind them parts of runs
 
@@ -146,7 +147,7 @@ class Units:
     def _counts(self, name: str) -> tuple[tuple[int, ...], Fraction]:
         """What each member counts for in a metric, and the unit in which it does."""
         members, (kind, _, whose) = self.problem.network.members, name.partition("@")
-        if whose or kind == "noise" or not members:
+        if whose or kind in ONCE or not members:
             every = [x.name for x in members] or [""]
             return tuple(int(not whose or x == whose) for x in every), Fraction(1)
         weights = [x.weight for x in members]

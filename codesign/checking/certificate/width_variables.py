@@ -49,6 +49,14 @@ class TooLarge(TooMany):
 class WidthVariables(Variables):
     """Variables, layers and order of elimination of a problem.
 
+    Attributes
+    ----------
+    steps : tuple of Step
+    alone : tuple of int
+        Layers that depend on no variable.
+    apart : tuple of tuple of int
+        Numbers of steps, those together that have anything to do with each other.
+
     Parameters
     ----------
     most_entries : int, optional
@@ -73,6 +81,7 @@ class WidthVariables(Variables):
             self._take(self.size(scope) * self.choices(n))
         self.steps = self._plan(scopes)
         self.alone = tuple(n for n, scope in enumerate(scopes) if not scope)
+        self.apart = self._apart()
 
     @cached_property
     def layers(self) -> tuple[LayerScope, ...]:
@@ -84,6 +93,16 @@ class WidthVariables(Variables):
             held = known.setdefault(mine.content, mine)
             found.append(replace(held, layer=layer, scope=mine.scope))
         return tuple(found)
+
+    def _apart(self) -> tuple[tuple[int, ...], ...]:
+        """Steps by what they have to do with each other, ascending: the last of each has no rest.
+
+        Those of members of a suite are apart, as their networks are.
+        """
+        home: dict[int, list[int]] = {}
+        for n, step in enumerate(self.steps):
+            home[n] = sorted([n, *(x for m in step.messages for x in home.pop(m))])
+        return tuple(map(tuple, home.values()))
 
     def _take(self, entries: int) -> None:
         self._room -= entries

@@ -29,11 +29,18 @@ def report_record(name: str, report: Report) -> dict[str, Any]:
 def certificate_lines(content: Any, where: str) -> list[str]:
     """What a certificate claims, in lines; only the check says whether it is right."""
     try:
-        bound, trusted = float(content["bound"]), len(content["trusted"])
+        bound, trusted = float(content["bound"]), 0
         closed = {"bound": 0, "enumeration": 0}
-        for group in content["groups"]:
-            closed[group["by"]] += len(group["arrays"]) * len(group["pe_bits"])
-    except (KeyError, TypeError, ValueError, OverflowError):
+        references = content.get("references", {}).values()
+        for part in (
+            content,
+            *(each["certificate"] for each in references),
+            *content.get("batches", []),
+        ):
+            trusted += len(part["trusted"])
+            for group in part["groups"]:
+                closed[group["by"]] += len(group["arrays"]) * len(group["pe_bits"])
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
         raise SpecError(f"{where}: a damaged certificate") from None
     return [
         f"a certificate: no design within the budgets has an objective below {bound!r}",

@@ -80,14 +80,17 @@ class Dual:
     def _member_of_limits(self, metric: str, limited: list[str]) -> Ints | None:
         """(limits,): whose each is, where each member has one, and the objective is a sum of them.
 
-        Of a network by itself, 0 of its only limit. None where limits hold several together.
+        Or where the objective is one member's, who has the only limit; of a network by itself 0 of
+        its only one. None where limits hold several together.
         """
         space = self.relaxation.space
         names = [x.name for x in space.problem.network.members]
         if not names:
             return np.zeros(1, dtype=np.int64) if len(limited) == 1 else None
         own = [member_of(x) for x in limited]
-        if space.runs or kind_of(metric) == ENERGY or sorted(map(str, own)) != sorted(names):
+        of_all = member_of(metric) is None and sorted(map(str, own)) == sorted(names)
+        of_one = member_of(metric) is not None and own == [member_of(metric)]
+        if space.runs or kind_of(metric) == ENERGY or not (of_all or of_one):
             return None
         return np.array([names.index(str(x)) for x in own], dtype=np.int64)
 
