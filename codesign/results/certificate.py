@@ -26,6 +26,8 @@ class Certificate:
     ----------
     bound : float
         No design within the budgets has a smaller objective.
+    options : int
+        How many hardware options there are.
     cuts : list of (layer, source)
         Couplings of layers to widths and places that the arguments do without.
     groups : list of dict
@@ -42,6 +44,7 @@ class Certificate:
     """
 
     bound: float
+    options: int
     cuts: list[tuple[str, str]] = field(default_factory=list)
     groups: list[dict[str, Any]] = field(default_factory=list)
     trusted: list[Option] = field(default_factory=list)
@@ -52,7 +55,8 @@ class Certificate:
     @property
     def left_to_solver(self) -> list[str]:
         """All that is taken from the solver, in words; nothing of what is proven."""
-        found = [f"{len(self.trusted)} hardware options"] if self.trusted else []
+        count = f"{len(self.trusted)} of {self.options} hardware options"
+        found = [count] if self.trusted else []
         for name, (_, each) in self.references.items():
             found += [f"{x} of {name} alone" for x in each.left_to_solver]
         for images, each in self.batches.items():

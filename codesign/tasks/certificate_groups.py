@@ -136,7 +136,7 @@ class Closer:
         """Close all options that have any SRAM at all; those without need no argument."""
         content = json.loads(json.dumps(problem_to_dict(self.problem)))
         checked = read_problem(Entry("problem", content, Ledger()))
-        self.found = Certificate(self.below)
+        self.found = Certificate(self.below, len(self.options))
         self.closed: set[Option] = set()
         if not trusting:
             self.found.cuts = self._cuts(checked)

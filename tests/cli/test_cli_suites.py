@@ -109,7 +109,7 @@ def test_a_certificate_proves_the_least_regret(
     code, shown, _ = run(capsys, "check", str(out), "--deep", "--certificate", str(proof))
     assert code == 0
     assert "nor could any network have less alone than regret is measured by" in shown
-    code, shown, _ = run(capsys, "view", str(proof))
+    code, shown, _ = run(capsys, "show", str(proof))
     assert code == 0
     assert "left to the solver's word: 0" in shown
 
