@@ -1,6 +1,6 @@
 """The independent checker: every figure of a result file recomputed without what made it.
 
-Enters: the content of a design, assignment or evaluation file, and perhaps a certificate.
+Enters: the content of a design, pipeline, assignment or evaluation file, perhaps a certificate.
 Leaves: a `Report` of findings: what is wrong, where, and what would be right.
 Must not import: anything of this project but its errors and the reading of files.
 
@@ -17,6 +17,8 @@ with the exact ones to a relative 10⁻¹². Checked are
   make, none of more layers than may be fused;
 - of each layer: a legal tile, cycles, SRAM need, room for it beside the tensors on chip, DRAM
   traffic by operand, times, the roof; of fused layers, one need and one roof;
+- of a pipeline: arrays, widths and bands on offer, starts after what is read is there, and of each
+  stage lag, cycles, memories, FIFOs and DRAM bits;
 - the totals, the budgets (kept up to a relative 10⁻⁹), the noise budget against the quality;
 - the proof: bound, gap, status and why the search ended agree, and every hardware option is
   accounted for;
@@ -37,6 +39,8 @@ from typing import Any
 from codesign.checking.assignment import FORMAT as ASSIGNMENT
 from codesign.checking.assignment import check_assignment
 from codesign.checking.batches import note_word_of_batches
+from codesign.checking.dataflow import FORMAT as DATAFLOW
+from codesign.checking.dataflow import check_dataflow
 from codesign.checking.design import FORMAT as DESIGN
 from codesign.checking.design import check_design
 from codesign.checking.entries import Entry
@@ -55,7 +59,7 @@ __all__ = ["Finding", "Report", "check", "check_content"]
 def check(
     path: str | Path, certificate: str | Path | None = None, on_step: OnStep | None = None
 ) -> Report:
-    """Recompute every figure of a design file, an assignment file or an evaluation file.
+    """Recompute every figure of a file: a design, a pipeline, an assignment or an evaluation.
 
     Parameters
     ----------
@@ -71,7 +75,7 @@ def check(
     """
     path = Path(path)
     if certificate is None:
-        with expecting(path, "design", "assignment", "evaluation"):
+        with expecting(path, "design", "dataflow", "assignment", "evaluation"):
             return check_content(read_json(path), str(path))
     with expecting(path, "design"):
         content = read_json(path)
@@ -95,7 +99,7 @@ def check_content(
     SpecError
         Naming ``where``, or ``certificate_where``: it is neither.
     """
-    found = _format(content, where, (DESIGN, ASSIGNMENT, EVALUATION))
+    found = _format(content, where, (DESIGN, ASSIGNMENT, EVALUATION, DATAFLOW))
     if certificate is not None:
         from codesign.checking.certificate.verify import FORMAT as CERTIFICATE  # loads NumPy
 
@@ -105,9 +109,13 @@ def check_content(
     proven = None if certificate is None else False
     try:
         file = Entry("", content, ledger)
-        if found != DESIGN:
-            without_proof = {ASSIGNMENT: check_assignment, EVALUATION: check_evaluation}
-            without_proof[found](file)
+        uncertified: dict[str, Callable[[Entry], object]] = {
+            ASSIGNMENT: check_assignment,
+            EVALUATION: check_evaluation,
+            DATAFLOW: check_dataflow,
+        }
+        if found in uncertified:
+            uncertified[found](file)
             return ledger.report()
         problem = check_design(file)
         if certificate is None:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from codesign.checking.energy import Energies, read_energies
 from codesign.checking.entries import Entry
-from codesign.checking.machine import MACHINE, Machine, read_machine
+from codesign.checking.machine import BUFFERS, MACHINE, Machine, read_machine
 from codesign.checking.network import Network, read_network
 from codesign.checking.residency import read_places
 from codesign.checking.technology import (
@@ -34,6 +34,8 @@ from codesign.checking.width_problem import (
     read_width_choices,
 )
 
+INTERVAL = "interval_s"  # a metric of its own where layers may work at once
+ARCHITECTURES = ("array", "dataflow", "hybrid")
 MOST_SIDE, MOST_OPTIONS, MOST_SRAM_BITS = 65536, 1_000_000, 10**18
 REGRET = "regret"
 ADDITIVE = ("latency_s", "dram_bits", "noise", "model_bits", "bops")  # members have shares
@@ -46,7 +48,12 @@ CHOICES = (
     *("rows", "cols", "square", "pe_weight_bits", "pe_activation_bits", "precision"),
     *("sram_bits", "min_sram_bits", "max_sram_bits", "on_chip", "places", "fused_layers"),
     *WIDTH_CHOICES,
+    "architecture",
     *MACHINE,
+)
+OF_ONE_ARRAY = (  # absent, or as they are without a word, where none is on offer
+    *("sram_bits", "min_sram_bits", "max_sram_bits", "places", *BUFFERS, "sram_bits_per_cycle"),
+    *("stored_channels", "reconfigurable"),
 )
 
 
@@ -94,6 +101,8 @@ class Choices(WidthChoices):
         Layers of a fused run at most; 1 where tensors are no bands.
     block_bits : int
         Bits of an SRAM's blocks, of which it has a whole number.
+    architecture : tuple of str
+        Those on offer.
     """
 
     rows: tuple[int, ...]
@@ -109,6 +118,7 @@ class Choices(WidthChoices):
     fused_layers: int
     places: dict[str, str]
     block_bits: int
+    architecture: tuple[str, ...]
 
     def most_sram(self, bits: int) -> int:
         """The largest SRAM on offer of at most so many bits; 0: none."""
@@ -132,6 +142,11 @@ class Choices(WidthChoices):
             self.rows, self.cols, self.pe_weight_bits, self.pe_activation_bits, self.mappings
         )
         return tuple(Option(*x) for x in every if x[0] == x[1] or not self.square)
+
+    @property
+    def pipelined(self) -> bool:
+        """Whether an architecture is on offer in which layers work at once."""
+        return self.architecture != ("array",)
 
     @property
     def mappings(self) -> tuple[str | None, ...]:
@@ -171,7 +186,10 @@ def read_problem(entry: Entry) -> Problem:
     """The problem of a file, with all its faults noted."""
     entry.known_keys(KEYS)
     network, technology = read_network(entry["network"]), read_technology(entry["technology"])
+    choices = _read_choices(entry["choices"], network, technology.block_bits)
     known = metrics_on(technology)
+    if choices.pipelined:
+        known = INTERVAL, *known
     shares = [f"{x}@{member.name}" for member in network.members for x in known if x in ADDITIVE]
     metrics = (*known, ENERGY, *shares)
     problem = Problem(
@@ -180,7 +198,7 @@ def read_problem(entry: Entry) -> Problem:
         clock_hz=entry["clock_hz"].positive(),
         dram_bits_per_s=entry["dram_bits_per_s"].positive(),
         area_overhead=entry["area_overhead"].positive(),
-        choices=_read_choices(entry["choices"], network, technology.block_bits),
+        choices=choices,
         sensitivity=read_sensitivity(entry["sensitivity"]),
         energy=entry["technology"].get("energy", None),
         dram_energy=entry.get("dram_energy_j_per_bit", None),
@@ -189,11 +207,32 @@ def read_problem(entry: Entry) -> Problem:
         references=read_budgets(entry.get("references", {}), tuple(shares)),
     )
     check_width_problem(problem, entry)
+    _check_architecture(problem, entry)
     _check_references(problem, entry.get("references", {}))
     for bits in product(problem.choices.pe_weight_bits, problem.choices.pe_activation_bits):
         if not technology.has_area(bits):
             entry["technology"].fault(f"fits that give a PE of {bits[0]} × {bits[1]} bit an area")
     return problem
+
+
+def _check_architecture(problem: Problem, entry: Entry) -> None:
+    """A pipeline is of one network of one image without a cache, and says nothing of an SRAM."""
+    network, technology, choices = problem.network, problem.technology, problem.choices
+    if not choices.pipelined:
+        return
+    given = entry["choices"]["architecture"]
+    if network.members or network.images > 1 or network.cache:
+        given.fault("array for a suite, a batch or a network with a cache")
+    if isinstance(technology, Silicon) and technology.sram_intercept < 0:
+        entry["technology"].fault("a fit of SRAMs with an area, however small they are")
+    if "array" in choices.architecture:
+        return
+    for key in OF_ONE_ARRAY:
+        said = entry["choices"].get(key, None)
+        if said.value not in (None, False, [], {}):
+            said.fault("no entry, where no shared array is on offer")
+    if choices.machine.exposed:
+        entry["choices"]["overlap"].fault("no entry, where no shared array is on offer")
 
 
 def _check_references(problem: Problem, entry: Entry) -> None:
@@ -224,6 +263,7 @@ def _read_choices(entry: Entry, network: Network, block_bits: int) -> Choices:
         on_chip=places.on_chip,
         fused_layers=places.fused_layers,
         places=places.pinned,
+        architecture=_read_architecture(entry.get("architecture", ["array"])),
     )
     sizes = (choices.rows, choices.cols, *pe_bits.values(), choices.mappings)
     if prod(map(len, sizes)) > MOST_OPTIONS:
@@ -236,6 +276,13 @@ def _read_choices(entry: Entry, network: Network, block_bits: int) -> Choices:
     if not choices.options:
         entry.fault("a square array among rows and cols")
     return choices
+
+
+def _read_architecture(entry: Entry) -> tuple[str, ...]:
+    found = tuple(item.text(ARCHITECTURES) for item in entry.items())
+    if not found or len({*found}) < len(found):
+        entry.fault(f"one or more of {', '.join(ARCHITECTURES)}, each once")
+    return found
 
 
 def _read_sram(entry: Entry, block_bits: int) -> dict[str, Any]:

@@ -176,7 +176,7 @@ SLOTS: dict[tuple[str, ...], tuple[str, ...]] = {  # where FILE stands: the kind
     ("evaluate", "network.toml", *ARRAY, "--sensitivity", "FILE"): ("sensitivity",),
     ("assign", "network.toml", "--sensitivity", "FILE"): ("sensitivity",),
     ("assign", "network.toml", "--latency-table", "FILE"): ("latency",),
-    ("check", "FILE"): ("design", "assignment", "evaluation"),
+    ("check", "FILE"): ("design", "dataflow", "assignment", "evaluation"),
     ("check", "FILE", *DEEP, "proof.json"): ("design",),
     ("check", "design.json", *DEEP, "FILE"): ("certificate",),
     ("explain", "FILE"): ("design",),

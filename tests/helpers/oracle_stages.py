@@ -139,7 +139,7 @@ def price(problem: Problem, layer: Layer, stage: Stage, bw: int, ba: int) -> Pri
     held = memories(problem, layer, stage, bw, ba)
     hardware = tuple(
         x + sum(memory_cost(problem, bits)[n] for bits in held if bits)
-        for n, x in enumerate(_array_cost(problem, stage.rows * stage.cols, bw, ba))
+        for n, x in enumerate(_array_cost(problem, stage.rows, stage.cols, bw, ba))
     )
     fetches = layer.N * ceil_div(layer.P, stage.band_rows)
     weights = layer.G * layer.K * layer.C * layer.R * layer.S
@@ -192,16 +192,18 @@ def memory_cost(problem: Problem, bits: float) -> tuple[float, ...]:
     return ((fit.slope * bits + fit.intercept) * 1e-6,)
 
 
-def _array_cost(problem: Problem, pes: int, bw: int, ba: int) -> tuple[float, ...]:
+def _array_cost(problem: Problem, rows: int, cols: int, bw: int, ba: int) -> tuple[float, ...]:
     technology, overhead, bits = problem.technology, problem.area_overhead, bw + ba
-    engine = technology.engine
+    pes, engine = rows * cols, technology.engine
     if isinstance(technology, Fpga):
-        lut, dsp = bits * (2 * engine - 1) + technology.accumulator_bits, 0
+        sums = cols if technology.accumulators == "column" else pes
+        lanes = pes * engine // sums
+        lut, dsp = bits * (2 * lanes - 1) + technology.accumulator_bits, 0
         if technology.multipliers == "lut":
-            lut += engine * (2 * ceil_div(bits, 6) - 1) * bits
+            lut += lanes * (2 * ceil_div(bits, 6) - 1) * bits
         else:
             dsp = engine * ceil_div(bits, technology.dsp_bits)
-        return technology.base_lut + overhead * technology.lut_factor * lut * pes, dsp * pes, 0.0
+        return technology.base_lut + overhead * technology.lut_factor * lut * sums, dsp * pes, 0.0
     pe = technology.pe_area_um2
     pe_um2 = pe.slope * engine * (bw * ba + bw + ba + math.log2(engine)) + pe.intercept
     return (overhead * pes * pe_um2 * 1e-6,)

@@ -1,0 +1,321 @@
+"""A file of a pipeline: its stages, what waits between them, totals and proof, all recomputed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from typing import NamedTuple
+
+from codesign.checking.batches import OUTCOMES
+from codesign.checking.cost_model import Array
+from codesign.checking.digest import check_digest
+from codesign.checking.entries import Entry
+from codesign.checking.findings import TOLERANCE
+from codesign.checking.network import Layer, Network
+from codesign.checking.problem import INTERVAL, MOST_SIDE, Problem, read_problem
+from codesign.checking.proof import check_proof, check_solver
+from codesign.checking.stages import (
+    Stage,
+    bands,
+    block_rams,
+    folds_evenly,
+    held_bits,
+    lag,
+    stage_j,
+    streamed_bits,
+    taken_terms,
+)
+from codesign.checking.technology import Fpga
+from codesign.checking.widths import (
+    check_metrics,
+    check_operand_bits,
+    check_shared_weights,
+    check_tensor_bits,
+    check_weight_bits,
+    read_rows,
+    width_metrics,
+)
+
+FORMAT = "codesign-dataflow/1"
+KEYS = (
+    *("format", "problem", "tensor_bits", "layers", "metrics", "throughput", "proof", "solver"),
+    *("architectures", "sha256"),
+)
+ROW = (
+    *("name", "weight_bits", "mapping", "rows", "cols", "weights", "band_rows", "start", "lag"),
+    *("cycles", "memory_bits", "dram_bits", "taken"),
+)
+OF_ARRAYS = ("mapping", "rows", "cols", "weights")
+COUNTS = ("options", "intervals", "programmes")
+LEAST_WAIT = Fraction(1, 10**9)  # intervals
+MOST_START = 10**6
+
+
+class Read(NamedTuple):
+    """A tensor from the layer that writes (a part of) it, or from DRAM, to one that reads it.
+
+    Attributes
+    ----------
+    name : str
+        Of its FIFO: the tensor's, with ``@`` and the writer's where several have written it.
+    elements : Fraction
+    after : int
+        Intervals by which the reader starts later at least.
+    until_output : bool
+        It waits until the reader's output, as a residual does.
+    images : int
+        That wait beside what comes before the reader's start.
+    """
+
+    name: str
+    tensor: str
+    writer: int | None
+    reader: int
+    elements: Fraction
+    after: int
+    until_output: bool
+    images: int
+
+
+def check_dataflow(file: Entry) -> Problem:
+    """Compare every figure of the file of a pipeline; returns its problem."""
+    file.known_keys(KEYS)
+    problem = read_problem(file["problem"])
+    if "dataflow" not in problem.choices.architecture:
+        file["problem"]["choices"].get("architecture", None).fault("dataflow among them")
+    network = problem.network
+    check_proof(file["proof"], file["metrics"], problem.objective, file["solver"])
+    check_solver(file["solver"], ("seconds",), COUNTS, "method")
+    file["solver"]["method"].text(("search", "whole"))
+    tensor_bits = check_tensor_bits(file["tensor_bits"], problem)
+    rows = read_rows(file["layers"], network)
+    stages = [_read_stage(row, layer, problem, tensor_bits) for layer, row in rows]
+    operand_bits = [stage.bw for stage in stages]
+    check_shared_weights(file["layers"], network, operand_bits)
+    check_weight_bits(file["layers"], problem, operand_bits, tensor_bits)
+    fifos = _waiting(rows, network, stages, tensor_bits)
+    each = [
+        _check_row(row, layer, problem, stage, waiting)
+        for (layer, row), stage, waiting in zip(rows, stages, fifos, strict=True)
+    ]
+    expected, terms = _totals(rows, problem, stages, tensor_bits, each)
+    metrics = check_metrics(file["metrics"], expected, problem, terms)
+    throughput = file["throughput"]
+    throughput.known_keys(("images_per_s",))
+    rate = throughput["images_per_s"]
+    file.ledger.close(rate.where, rate.figure(), 1 / metrics[INTERVAL])
+    _check_architectures(file.get("architectures", []), problem, file["proof"])
+    check_digest(file)
+    return problem
+
+
+def _read_stage(row: Entry, layer: Layer, problem: Problem, bits: Mapping[str, int]) -> Stage:
+    """What is decided of a stage, held to what is on offer."""
+    row.known_keys(ROW)
+    bw, ledger = check_operand_bits(row, layer, bits), row.ledger
+    if layer.moves:
+        for key in OF_ARRAYS:
+            ledger.same(row[key].where, row[key].value, None)
+        ledger.same(row["band_rows"].where, row["band_rows"].value, 1)
+        return Stage(None, 0, 0, False, 1)
+    choices = problem.choices
+    offered = {"rows": choices.rows, "cols": choices.cols}
+    sides = {key: row[key].whole(1, MOST_SIDE) for key in offered}
+    for key, size in sides.items():
+        ledger.holds(row[key].where, size in offered[key], size, f"one of {offered[key]}")
+    square = not choices.square or sides["rows"] == sides["cols"]
+    shape = f"{sides['rows']} × {sides['cols']}"
+    ledger.holds(row.where, square, shape, "a square array")
+    machine, engine = choices.machine, problem.technology.engine
+    mapping = row["mapping"].text(machine.mapping)
+    array = Array(sides["rows"], sides["cols"], engine, mapping, machine.skips_zeros)
+    if isinstance(problem.technology, Fpga):
+        even = folds_evenly(layer, array)
+        ledger.holds(row.where, even, shape, "an array that divides the layer's channels")
+    places = ("chip", "stream") if layer.uses_weights else ("chip",)
+    streams, heights = row["weights"].text(places) == "stream", bands(layer, array)
+    p = row["band_rows"].whole(1, layer.P)
+    ledger.holds(row["band_rows"].where, p in heights, p, f"one of {heights}")
+    return Stage(array, bw, bits[layer.input], streams, p)
+
+
+def reads(network: Network) -> list[Read]:
+    """Every read of a network; of a tensor that is not complete, of the layers that wrote by then.
+
+    Each has its share of what is read.
+    """
+    found: list[Read] = []
+    written: dict[str, list[int]] = {}
+    for n, layer in enumerate(network.layers):
+        for tensor in dict.fromkeys(layer.reads):
+            whole = tensor == layer.weight_tensor
+            before = -1 if whole and tensor != layer.input else 0
+            operand = layer.moves or tensor in (layer.input, layer.weight_tensor)
+            how = int(whole), not operand, 2 if layer.moves else before
+            touched, by = network.touched(layer, tensor), written.get(tensor, [])
+            sizes = [network.touched(network.layers[w], tensor) for w in by]
+            if not by:
+                found.append(Read(tensor, tensor, None, n, Fraction(touched), *how))
+            for w, size in zip(by, sizes, strict=True):
+                name = tensor if len(by) == 1 else f"{tensor}@{network.layers[w].name}"
+                elements = Fraction(touched * size, sum(sizes))
+                found.append(Read(name, tensor, w, n, elements, *how))
+        written.setdefault(layer.output, []).append(n)
+    return found
+
+
+def _waiting(
+    rows: Sequence[tuple[Layer, Entry]],
+    network: Network,
+    stages: Sequence[Stage],
+    tensor_bits: Mapping[str, int],
+) -> list[dict[str, tuple[Fraction, ...]]]:
+    """Of each stage the FIFOs, by name: terms of their bits. Starts are held to what is read."""
+    starts = [row["start"].figure() for _, row in rows]
+    lags = [lag(layer, x.band_rows) for (layer, _), x in zip(rows, stages, strict=True)]
+    found: list[dict[str, tuple[Fraction, ...]]] = [{} for _ in rows]
+    for read in reads(network):
+        ready = Fraction(0) if read.writer is None else starts[read.writer] + lags[read.writer]
+        start, entry = starts[read.reader], rows[read.reader][1]["start"]
+        there = f"at least {float(ready + read.after):g}, when tensor {read.tensor!r} is there"
+        right = start - ready - read.after >= -LEAST_WAIT
+        entry.ledger.holds(entry.where, right, start, there)
+        until = start + (lags[read.reader] if read.until_output else 0) + read.images
+        if until - ready >= LEAST_WAIT:
+            bits = read.elements * tensor_bits[read.tensor]
+            found[read.reader][read.name] = (bits * until, -bits * ready)
+    return found
+
+
+class Row(NamedTuple):
+    """What a stage adds to the totals; ``block_rams`` as the file has them where they are right."""
+
+    cycles: int
+    dram_bits: int
+    end: Fraction
+    terms: dict[str, tuple[Fraction, ...]]
+    block_rams: Fraction
+    fifos: tuple[str, ...]
+
+
+def _check_row(
+    row: Entry,
+    layer: Layer,
+    problem: Problem,
+    stage: Stage,
+    fifos: Mapping[str, Sequence[Fraction]],
+) -> Row:
+    """Compare the figures of a stage."""
+    ledger, machine = row.ledger, problem.choices.machine
+    behind, held = lag(layer, stage.band_rows), held_bits(layer, stage)
+    ledger.close(row["lag"].where, row["lag"].figure(), behind)
+    cycles = 0 if stage.array is None else machine.cycles(layer, stage.array)
+    ledger.same(row["cycles"].where, row["cycles"].value, cycles)
+    dram_bits = streamed_bits(layer, stage)
+    ledger.same(row["dram_bits"].where, row["dram_bits"].value, dram_bits)
+    memory = row["memory_bits"]
+    memory.known_keys((*held._fields, "fifos"))
+    for name, bits in held._asdict().items():
+        ledger.close(memory[name].where, memory[name].figure(), Fraction(bits))
+    memory["fifos"].known_keys(fifos)
+    for name, bits in fifos.items():
+        given = memory["fifos"][name]
+        ledger.close(given.where, given.figure(), sum(bits, Fraction(0)), bits)
+    sizes = [(Fraction(bits),) for bits in held if bits]
+    memories: list[Sequence[Fraction]] = [*sizes, *fifos.values()]
+    terms = taken_terms(problem.technology, problem.area_overhead, stage, memories)
+    return Row(
+        cycles=cycles,
+        dram_bits=dram_bits,
+        end=row["start"].figure() + behind,
+        terms=terms,
+        block_rams=_check_taken(row["taken"], problem, terms, memories),
+        fifos=tuple(fifos),
+    )
+
+
+def _check_taken(
+    entry: Entry,
+    problem: Problem,
+    terms: Mapping[str, Sequence[Fraction]],
+    memories: Sequence[Sequence[Fraction]],
+) -> Fraction:
+    """Compare what a stage takes of the hardware; its block RAMs, on silicon 0."""
+    technology = problem.technology
+    entry.known_keys((*terms, "bram") if isinstance(technology, Fpga) else terms)
+    for name, each in terms.items():
+        entry.ledger.close(entry[name].where, entry[name].figure(), sum(each, Fraction(0)), each)
+    if not isinstance(technology, Fpga):
+        return Fraction(0)
+    sizes = [block_rams(technology.block_bits, sum(x, Fraction(0))) for x in memories]
+    least, most = (sum(x) for x in zip(*sizes, strict=True)) if sizes else (0, 0)
+    given, found = entry["bram"], entry["bram"].figure()
+    right = least <= found <= most and found.denominator == 1
+    entry.ledger.holds(given.where, right, found, str(most))
+    return found if right else Fraction(most)
+
+
+def _totals(
+    rows: Sequence[tuple[Layer, Entry]],
+    problem: Problem,
+    stages: Sequence[Stage],
+    tensor_bits: Mapping[str, int],
+    each: Sequence[Row],
+) -> tuple[dict[str, Fraction], dict[str, list[Fraction]]]:
+    """All metrics, and the terms of those of the hardware."""
+    network = problem.network
+    made = {layer.output for layer in network.layers}
+    edges = [x for x in network.tensors if x not in made or x in network.results]
+    dram_bits = sum(x.dram_bits for x in each)
+    dram_bits += sum(network.tensors[x] * tensor_bits[x] for x in edges)
+    compute_s = max(x.cycles for x in each) / problem.clock_hz
+    interval_s = max(compute_s, dram_bits / problem.dram_bits_per_s)
+    terms: dict[str, list[Fraction]] = {}
+    for name in each[0].terms:
+        terms[name] = [x for row in each for x in row.terms[name]]
+    expected = {name: sum(of, Fraction(0)) for name, of in terms.items()}
+    if isinstance(problem.technology, Fpga):
+        expected["bram"] = sum((x.block_rams for x in each), Fraction(0))
+    expected |= {
+        INTERVAL: interval_s,
+        "latency_s": interval_s * (1 + max(x.end for x in each)),
+        "dram_bits": Fraction(dram_bits),
+        **width_metrics(network, [x.bw for x in stages], tensor_bits, problem.noise_of),
+    }
+    energies = problem.energies(expected.get("area_mm2"))
+    if energies is not None:
+        spent = energies.dram * dram_bits + energies.static_w * interval_s
+        for (layer, _), stage in zip(rows, stages, strict=True):
+            spent += stage_j(layer, stage, problem.choices.machine, energies)
+        for read in reads(network):
+            if read.name in each[read.reader].fifos:
+                through = read.elements * tensor_bits[read.tensor]
+                spent += (energies.read + energies.write) * through
+        expected["energy_j"] = spent
+    return expected, terms
+
+
+def _check_architectures(entry: Entry, problem: Problem, proof: Entry) -> None:
+    """Each on offer has an outcome, this one the best; the bound is no more than any one's.
+
+    That no other architecture is better stays the word of the search.
+    """
+    ledger, offered = entry.ledger, problem.choices.architecture
+    found, best, bounds = [], [], []
+    for row in entry.items():
+        row.known_keys(("architecture", "outcome", "bound"))
+        found.append(row["architecture"].text(offered))
+        outcome, bound = row["outcome"].text(OUTCOMES), row["bound"]
+        best += found[-1:] if outcome == "best" else []
+        none = bound.value is None
+        ledger.holds(bound.where, none == (outcome == "infeasible"), bound.value, "of a design")
+        bounds += [] if none else [bound.figure()]
+    if not found and len(offered) == 1:
+        return
+    ledger.same(entry.where, sorted(found), sorted(offered))
+    ledger.same(f"{entry.where}: the best", best, ["dataflow"])
+    least, claimed = min(bounds, default=Fraction(0)), proof["bound"].figure()
+    holds = claimed <= least * (1 + TOLERANCE)
+    ledger.holds(f"{proof.where}.bound", holds, claimed, "at most the least of all architectures")
+    others = ", ".join(x for x in offered if x not in best)
+    ledger.notes.append(f"of other architectures ({others}) the bounds are the search's word")

@@ -1,0 +1,90 @@
+"""Files of pipelines: right ones hold, and a figure that is altered anywhere is found."""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from altered import Path_, at, findings, matches, numbers, put, unnoticed
+from built_pipelines import drawn
+from random_dataflow import KINDS, dataflow_case
+from seeds import check_all
+
+from codesign.checking import check_content
+from codesign.checking.digest import DIGEST
+from codesign.errors import SpecError
+
+TOLD = "layers", "tensor_bits", "metrics", "throughput"
+SEEDS = 1
+
+
+def files(seed: int, kind: str, count: int) -> list[Any]:
+    """Of some pipelines of a problem without budgets; no digest tells of what is altered."""
+    problem, groups = dataflow_case(seed, kind)
+    problem, rng = replace(problem, budgets={}, quality=None), random.Random(seed)
+    drawn_ones = [drawn(rng, problem, groups)[0] for _ in range(count if _any(groups) else 0)]
+    found = [json.loads(json.dumps(design.to_dict())) for design in drawn_ones]
+    for content in found:
+        del content[DIGEST]
+    return found
+
+
+def _any(groups: Any) -> bool:
+    return any(group.bases for group in groups)
+
+
+def is_free(_content: Any, path: Path_) -> bool:
+    """Whether a number is no figure; a start by itself decides what waits, see below."""
+    return path[0] not in TOLD or matches(r"layers\.\d+\.start", path)
+
+
+def check(kind: str, seed: int) -> None:
+    for content in files(seed, kind, 3):
+        assert findings(content) == []
+    for content in files(seed, kind, 1):
+        assert unnoticed(content, is_free, most=25, ways=3) == []
+        for path, value in numbers(content):
+            if matches(r"layers\.\d+\.start", path):
+                assert findings(put(content, path, value + 1e-3))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_figures_of_drawn_pipelines(kind: str) -> None:
+    check_all(range(SEEDS), lambda seed: check(kind, seed))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind", KINDS)
+def test_figures_of_many_drawn_pipelines(kind: str) -> None:
+    check_all(range(SEEDS, 60), lambda seed: check(kind, seed))
+
+
+def test_choices_that_are_not_on_offer() -> None:
+    (content,) = files(1, "plain", 1)
+    falses: list[tuple[Path_, object]] = [
+        (("layers", 0, "rows"), 7),
+        (("layers", 0, "mapping"), "diagonal"),
+        (("layers", 0, "weights"), None),
+        (("layers", 0, "weights"), "dram"),
+        (("layers", 0, "band_rows"), 10**6),
+        (("layers", 0, "memory_bits", "fifos"), {"nothing": 8.0}),
+        (("problem", "choices", "architecture"), ["array"]),
+        (("problem", "choices", "architecture"), ["dataflow", "dataflow"]),
+        (("problem", "choices", "sram_bits"), [8192]),
+        (("problem", "choices", "overlap"), 0.5),
+        (("problem", "technology", "sram_area_um2", "intercept"), -1.0),
+    ]
+    for path, value in falses:
+        assert at(content, path[:-1]) is not None
+        assert len(findings(put(content, path, value))) > 0, path
+
+
+def test_a_certificate_is_refused_in_one_line() -> None:
+    (content,) = files(1, "plain", 1)
+    with pytest.raises(
+        SpecError, match=r"^given: format 'codesign-dataflow/1', expected codesign-design/1"
+    ):
+        check_content(content, "given", {"format": "codesign-certificate/1"})
