@@ -19,8 +19,8 @@ def sums(
 ) -> dict[str, Fraction]:
     """The metrics that add up over layers and tensors; of a suite with the shares of its members.
 
-    There, a sum over all counts each member with its weight; but model size and noise are plain
-    sums of theirs.
+    There, a sum over all counts each member with its weight; but noise is the plain sum of theirs,
+    and weights count once in the size of the whole model, also those that several members use.
 
     Parameters
     ----------
@@ -47,10 +47,11 @@ def sums(
         return shares[network.name]
     expected = {}
     for name in shares[network.members[0].name]:
-        once = name in ("noise", "model_bits")
-        weights = {x.name: Fraction(1) if once else x.weight for x in network.members}
+        weights = {x.name: Fraction(1) if name == "noise" else x.weight for x in network.members}
         each = (weight * shares[x][name] for x, weight in weights.items())
         expected[name] = sum(each, Fraction(0))
+    whole = width_metrics(network, totals.operand_bits, tensor_bits, noise_of)
+    expected["model_bits"] = whole["model_bits"]
     for named, share in shares.items():
         expected |= {f"{name}@{named}": value for name, value in share.items()}
     return expected

@@ -182,8 +182,23 @@ class Network:
     @cached_property
     def sources(self) -> tuple[str, ...]:
         """What has a width and a noise of its own: inner tensors, then weights."""
-        weights = (f"weight:{layer.name}" for layer in self.layers if layer.owns_weights)
-        return (*(f"tensor:{name}" for name in self.inner), *weights)
+        weights = (layer.weight_source for layer in self.layers if layer.uses_weights)
+        return (*(f"tensor:{name}" for name in self.inner), *dict.fromkeys(map(str, weights)))
+
+    @cached_property
+    def same_caches(self) -> tuple[tuple[str, ...], ...]:
+        """Caches of one name, of members that share weights: one cache, and so one width."""
+        of = {self.layers[n].name: member.name for member in self.members for n in member.layers}
+        kin = {member.name: {member.name} for member in self.members}
+        for name, owner in ((x.name, x.weights_of) for x in self.layers if of and x.weights_of):
+            joined = kin[of[name]] | kin[of[owner]]
+            kin |= dict.fromkeys(joined, joined)
+        caches: dict[tuple[str, str], list[str]] = {}
+        for member in self.members:
+            for name in sorted({*self.only(member).tensors} & {*self.cache}):
+                own = name.removeprefix(f"{member.name}/")
+                caches.setdefault((min(kin[member.name]), own), []).append(name)
+        return tuple(tuple(names) for names in caches.values() if len(names) > 1)
 
     @property
     def images(self) -> int:
@@ -270,15 +285,11 @@ def _read_members(entry: Entry, layers: int) -> tuple[Member, ...]:
 
 
 def _member_faults(network: Network) -> Iterator[tuple[str, object, str]]:
-    """What two members share."""
+    """Tensors that two members touch; weights they may share."""
     home: dict[str, str] = {}
     for member in network.members:
         for layer in network.only(member).layers:
-            for name in (
-                *layer.reads,
-                layer.output,
-                f"weights of {layer.weights_of or layer.name}",
-            ):
+            for name in (*layer.reads, layer.output):
                 if home.setdefault(name, member.name) != member.name:
                     yield layer.name, name, f"nothing that {home[name]} has"
 

@@ -71,6 +71,7 @@ class WidthProblem:
         if self.choices.tied:
             users = (layer for layer in self.network.layers if layer.uses_weights)
             groups += [{f"{layer.weight_source}", f"tensor:{layer.input}"} for layer in users]
+        groups += [{f"tensor:{name}" for name in names} for names in self.network.same_caches]
         home = {source: {source} for source in self.network.sources}
         for group in groups:
             joined = max((home[source] for source in group), key=len)

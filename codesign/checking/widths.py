@@ -59,8 +59,11 @@ def check_shared_weights(rows: Entry, network: Network, operand_bits: Sequence[i
 
 def weight_sources(network: Network, operand_bits: Sequence[int]) -> dict[str, int]:
     """Widths of weights by source, from those of all layers' weight operands."""
-    every = zip(network.layers, operand_bits, strict=True)
-    return {f"weight:{layer.name}": bits for layer, bits in every if layer.owns_weights}
+    found: dict[str, int] = {}
+    for layer, bits in zip(network.layers, operand_bits, strict=True):
+        if layer.uses_weights:  # of several with the same ones, the first
+            found.setdefault(str(layer.weight_source), bits)
+    return found
 
 
 def width_metrics(
@@ -73,9 +76,10 @@ def width_metrics(
     weights = weight_sources(network, operand_bits)
     widths = {f"tensor:{name}": tensor_bits[name] for name in network.inner} | weights
     rows = list(zip(network.layers, operand_bits, strict=True))
+    sizes = {layer.weight_source: layer.weights for layer in network.layers if layer.uses_weights}
     return {
         "noise": sum((noise_of(*each) for each in widths.items()), Fraction(0)),
-        "model_bits": Fraction(sum(x.weights * bits for x, bits in rows if x.owns_weights)),
+        "model_bits": Fraction(sum(sizes[source] * bits for source, bits in weights.items())),
         "bops": sum((bops(x, bits, tensor_bits[x.input]) for x, bits in rows), Fraction(0)),
     }
 

@@ -51,13 +51,14 @@ def totals(
     energy, missing = energies(
         *(network, accelerator, tensor_bits, layers, taken.get("area_mm2")), on_chip, runs
     )
-    metrics, absent = over_members(network, each) | taken, absent | unknown
+    every = model_bits(network, layers)
+    metrics, absent = over_members(network, each, every) | taken, absent | unknown
     if missing:
         absent["energy_j"] = "; ".join(missing)
         return metrics, absent
     mine = [[i for i, m in enumerate(network.member_of) if x in (None, m)] for x in members]
     joules = [{"energy_j": math.fsum(energy[i].total_j for i in those)} for those in mine]
-    return metrics | over_members(network, joules), absent
+    return metrics | over_members(network, joules, every), absent
 
 
 def _sums(
@@ -87,15 +88,21 @@ def _sums(
     return sums
 
 
-def over_members(network: Network, each: Sequence[Mapping[str, float]]) -> dict[str, float]:
+def over_members(
+    network: Network, each: Sequence[Mapping[str, float]], model_bits: float
+) -> dict[str, float]:
     """Sums of a network from those of each of its members, with theirs where it is a suite.
 
-    Each times its weight; but model size and noise do not grow with how often one is executed.
+    Each times its weight; but model size and noise do not grow with how often one is executed, and
+    ``model_bits`` is given: weights that members share count once.
     """
     if not network.members:
         return dict(each[0])
     found = {}
     for name in each[0]:
+        if name == "model_bits":
+            found[name] = model_bits
+            continue
         weights = [1.0 if name in ONCE else member.weight for member in network.members]
         found[name] = math.fsum(w * of[name] for w, of in zip(weights, each, strict=True))
     for member, of in zip(network.members, each, strict=True):

@@ -44,11 +44,16 @@ class HasWeightBits(Protocol):
 def owned_weights(
     network: Network, rows: Sequence[HasWeightBits], member: int | None = None
 ) -> list[tuple[Layer, int]]:
-    """Every layer with weights of its own, and their width; of one member, or of all."""
+    """Every layer with weights of its own, and their width; of one member, or of all.
+
+    Of a member also the first layer with weights that it shares with members before it.
+    """
+    each = zip(network.layers, rows, network.member_of, network.first_uses, strict=True)
     return [
         (layer, row.weight_bits)
-        for layer, row, m in zip(network.layers, rows, network.member_of, strict=True)
-        if layer.owns_weights and row.weight_bits is not None and member in (None, m)
+        for layer, row, m, first in each
+        if row.weight_bits is not None
+        and (layer.owns_weights if member is None else first and m == member)
     ]
 
 
@@ -79,9 +84,9 @@ def noise(
     noise_of : callable
         Noise of a source at a width.
     """
-    owned, of = owned_weights(network, rows, member), network.member_of_source
-    each = [noise_of(f"weight:{layer.name}", bits) for layer, bits in owned]
+    owned, of = owned_weights(network, rows, member), network.members_of_source
+    each = [noise_of(layer.weight_source, bits) for layer, bits in owned]
     for name in network.inner_tensors:
-        if member in (None, of[f"tensor:{name}"]):
+        if member is None or member in of[f"tensor:{name}"]:
             each.append(noise_of(f"tensor:{name}", tensor_bits[name]))
     return math.fsum(each)

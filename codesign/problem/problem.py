@@ -271,8 +271,8 @@ class Problem(Displayed):
 
     def uniform_noise(self, bits: int, member: int = 0) -> float:
         """``Σ_t e_t(bits)``: noise of the network, or of a member, at one width everywhere."""
-        of = self.network.member_of_source
-        return math.fsum(self.noise_of(x, bits) for x in self.noise_sources if of[x] == member)
+        of = self.network.members_of_source
+        return math.fsum(self.noise_of(x, bits) for x in self.noise_sources if member in of[x])
 
     @cached_property
     def width_classes(self) -> Classes:
@@ -326,11 +326,7 @@ class Problem(Displayed):
                 )
 
     def _check_shared(self) -> None:
-        of = self.network.member_of_source
         for members in self.width_classes:
-            if len({of[x] for x in members}) > 1:
-                named = first_few([repr(x) for x in members])
-                raise SpecError(f"shared: members of a suite have widths of their own: {named}")
             if not self.allowed_bits(members[0]):
                 offered = {x: ", ".join(map(str, self._own_bits(x))) for x in members}
                 named = first_few([f"{x!r} ({bits} bit)" for x, bits in offered.items()])
@@ -351,7 +347,7 @@ class Problem(Displayed):
             uniform, member = uniform_bits(quality), 0 if name is None else numbers[name]
             if uniform is not None:
                 why = f", which quality {self.quality!r} is measured by"
-                mine = [x for x in sources if self.network.member_of_source[x] == member]
+                mine = [x for x in sources if member in self.network.members_of_source[x]]
                 needed = [(source, uniform) for source in mine]
                 check_table(self.sensitivity, needed, self._results, why)
 

@@ -15,7 +15,7 @@ Classes = tuple[tuple[str, ...], ...]
 
 
 def width_classes(network: Network, groups: Sequence[Sequence[str]], tied: bool) -> Classes:
-    """All sources of a network, those of one common width together.
+    """All sources of a network, those of one common width together; so are caches that are one.
 
     Classes stand in the order of their first members: inner tensors as declared, then the layers'
     weights; so do the members of a class.
@@ -48,7 +48,8 @@ def width_classes(network: Network, groups: Sequence[Sequence[str]], tied: bool)
             _check_source(network, source, first)
     users = [layer for layer in network.layers if tied and layer.uses_weights]
     ties = [(layer.weight_source, f"tensor:{layer.input}") for layer in users]
-    for group in (*groups, *ties):
+    caches = [[f"tensor:{name}" for name in names] for names in network.same_caches]
+    for group in (*groups, *caches, *ties):
         for source in group[1:]:
             first[class_of(source)] = class_of(group[0])
     members: dict[str, list[str]] = {}

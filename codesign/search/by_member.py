@@ -1,10 +1,11 @@
 """One hardware option of a suite, solved member by member.
 
-The members share hardware and SRAM and nothing else. With both given, and where every limit is one
-on the hardware or on a member, the least of a sum over the members is the sum of their own least:
-each is solved alone, within what the others leave of what is still worth finding. A limit on the
-sum of all, such as the least latency while ties are broken, leaves each member what the least of
-the others do: no more than that is relaxed, and what is found is held to the sum itself.
+Members that share no width share hardware and SRAM and nothing else. With both given, and where
+every limit is one on the hardware or on a member, the least of a sum over the members is the sum of
+their own least: each is solved alone, within what the others leave of what is still worth finding.
+A limit on the sum of all, such as the least latency while ties are broken, leaves each member what
+the least of the others do: no more than that is relaxed, and what is found is held to the sum
+itself.
 """
 
 from __future__ import annotations
@@ -61,7 +62,12 @@ class ByMember:
 
     def suits(self, goal: Goal) -> bool:
         """Whether a goal is one of sums over the members, and of limits that each has alone."""
-        if not self.members or self.space.counts_energy or ENERGY in goal.limits:
+        if (
+            not self.members
+            or self.space.coupled
+            or self.space.counts_energy
+            or ENERGY in goal.limits
+        ):
             return False
         whole = [x for x in goal.limits if x in ADDITIVE_METRICS and x != goal.metric]
         return goal.metric in ADDITIVE_METRICS and len(whole) <= 1

@@ -10,7 +10,7 @@ from codesign.problem.choices import Choices
 from codesign.problem.problem import Problem
 from codesign.search.bounds.relaxation import Relaxation
 from codesign.space.hardware import HardwareSpace
-from codesign.specs.suite import alone
+from codesign.specs.suite import alone, sources_alone
 from codesign.units import kind_of, member_of
 
 
@@ -49,10 +49,11 @@ def _problem_of(problem: Problem, member: int) -> Problem:
     network = problem.network
     name = network.members[member].name
 
+    sources = sources_alone(network, member)
+
     def own(source: str) -> str | None:
-        kind, _, rest = source.partition(":")
-        mine = network.member_of_source.get(source) == member
-        return f"{kind}:{rest.removeprefix(f'{name}/')}" if mine else None
+        kind, _, rest = sources.get(source, "").partition(":")
+        return f"{kind}:{rest.removeprefix(f'{name}/')}" if kind else None
 
     def mine(table: Mapping[str, Any]) -> dict[str, Any]:
         return {key: x for source, x in table.items() if (key := own(source)) is not None}
@@ -63,7 +64,7 @@ def _problem_of(problem: Problem, member: int) -> Problem:
         "pinned": mine(choices.pinned),
         "places": {x.removeprefix("tensor:"): place for x, place in mine(places).items()},
         "shared": tuple(
-            tuple(filter(None, map(own, group))) for group in choices.shared if own(group[0])
+            group for each in choices.shared if (group := tuple(filter(None, map(own, each))))
         ),
     }
     sensitivity = None if problem.sensitivity is None else mine(problem.sensitivity)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 from codesign.arrays import Floats, Ints
+from codesign.costs.fusion import FusedRun
+from codesign.specs.network import Layer, Network
 
 Bits = TypeVar("Bits", int, Ints)
 
@@ -103,3 +106,56 @@ class LeastRunBits(NamedTuple):
     def total(self) -> Floats:
         """(runs,)"""
         return self.held + self.inputs + self.psums
+
+
+def layers_of_run(
+    network: Network,
+    geometry_of: Sequence[int],
+    read: Sequence[int | None],
+    moved_by: Callable[[Layer], Sequence[Moved]],
+    run: FusedRun,
+) -> tuple[RunLayer, ...]:
+    """The layers of a fused run.
+
+    Parameters
+    ----------
+    geometry_of : sequence of int
+        Of each layer of the network.
+    read : sequence of int or None
+        Placed tensor that each reads.
+    moved_by : callable
+        A layer's output, then each residual.
+    """
+    found = []
+    for n, i in enumerate(run.layers):
+        layer = network.layers[i]
+        names = layer.output, *layer.residuals
+        number = [k for k, name in enumerate(names) if name in run.moved[n]]
+        every = moved_by(layer)
+        found.append(
+            RunLayer(
+                layer=i,
+                geometry=geometry_of[i],
+                weight_elements=layer.weights,
+                ifmap_elements=0 if n else layer.ifmap,
+                input_elements=0 if n else run.input_elements,
+                band_elements=run.band_elements[n - 1] if n else 0,
+                psum_elements=run.psum_elements[n],
+                accumulation_bits=layer.accumulation_bits,
+                source=read[i],
+                moved=tuple(every[k] for k in number),
+                moved_number=tuple(number),
+                added_elements=_added_in(network, run, layer.input),
+            )
+        )
+    return tuple(found)
+
+
+def _added_in(network: Network, run: FusedRun, tensor: str) -> int:
+    """Elements of a tensor whose rows a run holds anyway that its layers add."""
+    return sum(
+        network.touched(network.layers[i], tensor)
+        for i, moved in zip(run.layers, run.moved, strict=True)
+        for name in network.layers[i].residuals
+        if name == tensor and name not in moved
+    )

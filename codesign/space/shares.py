@@ -3,6 +3,8 @@
 Of a suite there are metrics of the whole, in which each member counts with its weight, and of each
 member by itself. Both are sums of the same few kinds of cost, such as the latency of a layer, so
 tables hold each kind once: coefficients of metrics become coefficients of kinds, for each member.
+Layers of a member that use weights of another member are a group by themselves: these weights are
+in the model size of both, and once in that of the whole.
 """
 
 from __future__ import annotations
@@ -31,14 +33,18 @@ class Shares:
     kinds : tuple of str
         Kinds of cost.
     of : floats, shape (metrics, members, kinds)
-        What a cost of a kind of a member's layer counts for in a metric.
+        What a cost of a kind of a member's layer counts for in a metric. Groups of layers with
+        another member's weights stand behind the members, as if they were such.
     member_of : ints, shape (layers,)
+    home : ints, shape (members,)
+        The member that each is; of such a group that whose layers it has.
     """
 
     names: tuple[str, ...]
     kinds: tuple[str, ...]
     of: Floats
     member_of: Ints
+    home: Ints
 
     @property
     def plain(self) -> bool:
@@ -78,7 +84,8 @@ class Shares:
     @cached_property
     def _layers(self) -> list[Ints]:
         """Of each member, then of all."""
-        each = [np.flatnonzero(self.member_of == m) for m in range(self.of.shape[1])]
+        at_home = self.home[self.member_of]
+        each = [np.flatnonzero(at_home == m) for m in range(int(self.home.max()) + 1)]
         return [*each, np.arange(len(self.member_of))]
 
     def kind(self, metric: str | int) -> int:
@@ -106,6 +113,11 @@ def shares_of(network: Network, cost_names: tuple[str, ...], counts_energy: bool
     names = kinds[:last]
     names += tuple(of_member(kind, x.name) for x in members for kind in ADDITIVE_METRICS)
     names += kinds[last:]
+    at_home = np.array(network.member_of, dtype=np.int64)
+    used = [x.uses_weights and not x.owns_weights for x in network.layers]
+    owner = [network.members_of_source.get(x.weight_source, (0,))[0] for x in network.layers]
+    guests = np.array(used) & (np.array(owner) != at_home)
+    groups = np.unique(at_home[guests])
     of = np.zeros((len(names), max(len(members), 1), len(kinds)))
     for m, name in enumerate(names):
         kind = kinds.index(kind_of(name))
@@ -115,4 +127,9 @@ def shares_of(network: Network, cost_names: tuple[str, ...], counts_energy: bool
             of[m, :, kind] = 1.0
         else:
             of[m, :, kind] = [x.weight for x in members]
-    return Shares(names, kinds, of, np.array(network.member_of, dtype=np.int64))
+    home = np.concatenate([np.arange(of.shape[1]), groups])
+    member_of = at_home.copy()
+    member_of[guests] = of.shape[1] + np.searchsorted(groups, at_home[guests])
+    of = of[:, home]
+    of[names.index("model_bits"), of.shape[1] - len(groups) :, kinds.index("model_bits")] = 0.0
+    return Shares(names, kinds, of, member_of, home)

@@ -386,7 +386,7 @@ class _Chosen:
             if joules:
                 of_tilings[ENERGY] = math.fsum(x for i in those.tolist() for x in joules[i])
             sums.append(of_tilings | of_widths)
-        metrics = over_members(network, sums) | metrics
+        metrics = over_members(network, sums, self.space.model_bits(self.weight)) | metrics
         return Solution(
             self.option,
             self.variable_width,

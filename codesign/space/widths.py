@@ -11,8 +11,9 @@ variables: nothing else depends on them.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Hashable, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -22,8 +23,9 @@ from codesign.costs.widths import layer_bops
 from codesign.problem.problem import Problem
 from codesign.space.capacities import Capacities
 from codesign.space.energy import EnergyCosts
-from codesign.space.fusion import Moved, RunLayer
+from codesign.space.fusion import Moved, RunLayer, layers_of_run
 from codesign.space.hardware_metrics import HardwareMetric
+from codesign.space.member_noise import Left, MemberNoise, noise_of_members
 from codesign.space.shares import Shares, shares_of
 from codesign.specs.network import Layer
 
@@ -124,9 +126,13 @@ class WidthSpace:
 
     @cached_property
     def member_of_variable(self) -> Ints:
-        """(width variables,): the member of a suite that each is of."""
-        of = self.problem.network.member_of_source
-        return np.array([of[members[0]] for members in self.variables], dtype=np.int64)
+        """(width variables,): the member of a suite that each is of, of several the first."""
+        return self.member_noise.member[self.member_noise.first]
+
+    @property
+    def coupled(self) -> bool:
+        """Whether members of a suite share widths."""
+        return self.member_noise.coupled
 
     @cached_property
     def member_of_run(self) -> Ints:
@@ -165,42 +171,9 @@ class WidthSpace:
     @cached_property
     def run_layers(self) -> tuple[tuple[RunLayer, ...], ...]:
         """The layers of each fused run."""
-        return tuple(self._layers_of(run) for run in self.runs)
-
-    def _layers_of(self, run: FusedRun) -> tuple[RunLayer, ...]:
-        found = []
-        for n, i in enumerate(run.layers):
-            layer = self.problem.network.layers[i]
-            names = layer.output, *layer.residuals
-            number = [k for k, name in enumerate(names) if name in run.moved[n]]
-            every = self.moved(layer)
-            found.append(
-                RunLayer(
-                    layer=i,
-                    geometry=int(self.geometry_of[i]),
-                    weight_elements=layer.weights,
-                    ifmap_elements=0 if n else layer.ifmap,
-                    input_elements=0 if n else run.input_elements,
-                    band_elements=run.band_elements[n - 1] if n else 0,
-                    psum_elements=run.psum_elements[n],
-                    accumulation_bits=layer.accumulation_bits,
-                    source=self.operand_tensors[i][1],
-                    moved=tuple(every[k] for k in number),
-                    moved_number=tuple(number),
-                    added_elements=self._added_in(run, layer.input),
-                )
-            )
-        return tuple(found)
-
-    def _added_in(self, run: FusedRun, tensor: str) -> int:
-        """Elements of a tensor whose rows a run holds anyway that its layers add."""
-        network = self.problem.network
-        return sum(
-            network.touched(network.layers[i], tensor)
-            for i, moved in zip(run.layers, run.moved, strict=True)
-            for name in network.layers[i].residuals
-            if name == tensor and name not in moved
-        )
+        network, read = self.problem.network, [x for _, x in self.operand_tensors]
+        of_run = partial(layers_of_run, network, self.geometry_of.tolist(), read, self.moved)
+        return tuple(map(of_run, self.runs))
 
     def weights_of(self, i: int) -> Bools:
         """(widths,): widths that a layer's weights may take, all that shares it considered."""
@@ -344,19 +317,29 @@ class WidthSpace:
 
     @cached_property
     def own_weights(self) -> Ints:
-        """(layers,): weights, where they are the layer's own; else 0."""
+        """(layers,): weights, where it is the first of its member to use them; else 0."""
+        network = self.problem.network
+        each = zip(network.layers, network.first_uses, strict=True)
+        return np.array([layer.weights if first else 0 for layer, first in each])
+
+    def model_bits(self, weight: Sequence[int]) -> float:
+        """Bits of all weights, those that members of a suite share once; widths as indices."""
         layers = self.problem.network.layers
-        return np.array([layer.weights if layer.owns_weights else 0 for layer in layers])
+        owned = np.array([layer.owns_weights for layer in layers])
+        return float((self.own_weights * self.widths[np.array(weight)])[owned].sum())
 
     @cached_property
     def weight_uses(self) -> Ints:
-        """(layers,): how many layers multiply with a layer's weights; 1 where it has none."""
-        uses = self.problem.network.weight_uses
-        return np.array([uses.get(x.weight_source, 1) for x in self.problem.network.layers])
+        """(layers,): how many layers of its member multiply with a layer's weights; 1 if none."""
+        network = self.problem.network
+        uses = [x.weight_source if x.uses_weights else None for x in network.layers]
+        counts = Counter(zip(network.member_of, uses, strict=True))
+        each = zip(network.member_of, uses, strict=True)
+        return np.array([1 if use is None else counts[m, use] for m, use in each])
 
     @cached_property
     def weight_shares(self) -> Floats:
-        """(layers,): each layer's equal share of the weights that it multiplies with."""
+        """(layers,): each layer's equal share, in its member, of what it multiplies with."""
         layers = self.problem.network.layers
         return np.array([x.weights if x.uses_weights else 0 for x in layers]) / self.weight_uses
 
@@ -371,17 +354,31 @@ class WidthSpace:
         return table
 
     @cached_property
-    def variable_noise(self) -> Floats:
-        """(width variables, widths): noise of all that has this width; 0 off-list."""
-        rows = [np.sum([self.noise_row(x) for x in m], axis=0) for m in self.variables]
-        return np.array(rows)
+    def member_noise(self) -> MemberNoise:
+        """Noise of all that has the width of each variable, for each member; 0 off-list."""
+        return self.noise_of_members(lambda source, member: 1.0)
+
+    def noise_of_members(self, left: Left) -> MemberNoise:
+        """The same, of which so much is left of each source for each member."""
+        of = self.problem.network.members_of_source
+        return noise_of_members(self.variables, of, self.noise_row, left)
 
     @cached_property
-    def _noise_rows(self) -> tuple[Floats, Ints]:
-        """(members, widths) noise of every member of a variable, and (members,) its variable."""
-        members = [(x, v) for v, sources in enumerate(self.variables) for x in sources]
-        rows = np.array([self.noise_row(x) for x, _ in members])
-        return rows, np.array([v for _, v in members])
+    def variable_noise(self) -> Floats:
+        """(width variables, widths): noise of all that has this width, in every member."""
+        return self.member_noise.counted(np.ones(len(self.shares.home)))
+
+    def noise_in(self, metric: str) -> Floats:
+        """(width variables, widths): noise of all that has this width as a metric counts it."""
+        return self.member_noise.counted(self.shares.of_members(metric))
+
+    @cached_property
+    def _noise_rows(self) -> tuple[Floats, Ints, Ints]:
+        """(sources, widths) noise of every source of a variable in a member; these, (sources,)."""
+        of, every = self.problem.network.members_of_source, enumerate(self.variables)
+        each = [(x, v, m) for v, sources in every for x in sources for m in of[x]]
+        rows = np.array([self.noise_row(x) for x, _, _ in each])
+        return rows, *np.array([(v, m) for _, v, m in each], dtype=np.int64).T
 
     def noise_row(self, source: str) -> Floats:
         """(widths,): noise of one source; 0 off-list."""
@@ -399,11 +396,11 @@ class WidthSpace:
         member of a suite, or of all, none weighted.
         """
         variable, free = np.array(variable_width), np.array(weight)
-        rows, variable_of = self._noise_rows
+        rows, variable_of, member_of = self._noise_rows
         mine = self.shares.layers(member)
         own = np.ones(len(rows), dtype=bool)
         if member is not None:
-            own = self.member_of_variable[variable_of] == member
+            own = member_of == member
         pairs = (self.geometry_of[mine], free[mine], variable[self.input_index[mine]])
         noise = rows[own, variable[variable_of[own]]].tolist()
         noise += self.weight_noise[mine, free[mine]].tolist()

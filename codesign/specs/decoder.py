@@ -151,6 +151,7 @@ class Decoder(Displayed):
                 source=self.source,
                 cache=tuple(built.cache),
                 tokens=built.new,
+                model=self.name,
             )
         except SpecError as error:
             size = f"{SIZE_OF[phase]} = {length}"

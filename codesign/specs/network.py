@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import field, replace
 from fractions import Fraction
 from functools import cached_property
 from typing import Annotated
@@ -63,6 +63,8 @@ class Network(Displayed):
     members : tuple of Member
         Of a suite (`codesign.specs.suite`) the networks that it is made of, which share no tensor;
         empty of a network by itself.
+    model : str or None
+        In a suite, networks of one model share the weights of layers of one name.
     """
 
     name: Name
@@ -72,6 +74,7 @@ class Network(Displayed):
     cache: tuple[Name, ...] = ()
     tokens: Count | None = None
     members: tuple[Member, ...] = ()
+    model: Name | None = field(default=None, compare=False)  # of a network before it is in a suite
 
     def __post_init__(self) -> None:
         if all(layer.moves for layer in self.layers):
@@ -121,13 +124,48 @@ class Network(Displayed):
         return math.gcd(*(x.N for x, m in mine if m == member and x.weight_tensor is None)) or 1
 
     @cached_property
-    def member_of_source(self) -> dict[str, int]:
-        """Of each ``weight:<layer>`` and ``tensor:<tensor>``: the number of its member."""
-        found: dict[str, int] = {}
+    def members_of_source(self) -> dict[str, tuple[int, ...]]:
+        """Of each ``weight:<layer>`` and ``tensor:<tensor>``: the numbers of its members.
+
+        Those whose layers multiply with the weights; a tensor is of one.
+        """
+        found: dict[str, tuple[int, ...]] = {}
         for layer, member in zip(self.layers, self.member_of, strict=True):
-            found[f"weight:{layer.name}"] = member
-            found |= dict.fromkeys((f"tensor:{x}" for x in (*layer.reads, layer.output)), member)
+            own = [layer.weight_source] * layer.uses_weights
+            own += [f"tensor:{x}" for x in (*layer.reads, layer.output)]
+            for source in own:
+                if member not in (known := found.get(source, ())):
+                    found[source] = *known, member
         return found
+
+    @cached_property
+    def first_uses(self) -> tuple[bool, ...]:
+        """Of each layer: whether its member multiplies with these weights for the first time."""
+        met: set[tuple[int, str]] = set()
+        found = []
+        for layer, member in zip(self.layers, self.member_of, strict=True):
+            use = member, layer.weight_source
+            found.append(layer.uses_weights and use not in met)
+            met.add(use)
+        return tuple(found)
+
+    @cached_property
+    def same_caches(self) -> tuple[tuple[str, ...], ...]:
+        """Tensors of several members that are one cache: of one name, in members of one model.
+
+        Such members share weights: the cache that one has written is read by the others.
+        """
+        home = [*range(len(self.members))]
+        for members in {x for x in self.members_of_source.values() if len(x) > 1}:
+            joined = {home[m] for m in members}
+            home = [min(joined) if x in joined else x for x in home]
+        found: dict[tuple[int, str], list[str]] = {}
+        for name in self.cache:
+            member = self.members_of_source[f"tensor:{name}"][0]
+            if self.members:
+                own = name.removeprefix(f"{self.members[member].name}/")
+                found.setdefault((home[member], own), []).append(name)
+        return tuple(tuple(names) for names in found.values() if len(names) > 1)
 
     @cached_property
     def outputs(self) -> tuple[str, ...]:
@@ -169,7 +207,7 @@ class Network(Displayed):
 
     @cached_property
     def weight_uses(self) -> dict[str, int]:
-        """How many layers multiply with each ``weight:<layer>``."""
+        """How many layers multiply with each ``weight:<layer>``, of all members of a suite."""
         uses = Counter(layer.weight_source for layer in self.layers if layer.uses_weights)
         return {f"weight:{name}": uses[f"weight:{name}"] for name in self.weight_layers}
 
@@ -338,9 +376,6 @@ def _check_members(network: Network) -> None:
         for name in (*layer.reads, layer.output):
             if touched.setdefault(name, member) != member:
                 raise SpecError(f"{where}: two members touch tensor {name!r}")
-        owner = layer.weights_of
-        if owner is not None and network.member_of_source[f"weight:{owner}"] != member:
-            raise SpecError(f"{where}, layer {layer.name!r}: weights_of a layer of another member")
 
 
 def _check_order(network: Network) -> None:

@@ -2,7 +2,9 @@
 
 They become one network: all their layers, named ``member/layer``, over all their tensors, named
 ``member/tensor``. The members share the accelerator and nothing else: each has widths, places and a
-quality of its own, and of what adds up over layers each counts with its weight.
+quality of its own, and of what adds up over layers each counts with its weight. But members of one
+model, such as two phases of a decoder, share the weights of layers of one name: these are stored
+once, at one width, and so are caches of one name.
 """
 
 from __future__ import annotations
@@ -40,7 +42,8 @@ class Suite:
     Raises
     ------
     SpecError
-        No network, a suite among them, or weights that do not fit.
+        No network, a suite among them, weights that do not fit, or networks of one model that have
+        different layers of one name.
     """
 
     def __init__(self, networks: Sequence[Network], weights: Sequence[float] | None = None) -> None:
@@ -61,8 +64,10 @@ class Suite:
     def network(self) -> Network:
         """The members as one network."""
         layers, tensors = list[Layer](), dict[str, int]()
+        owners: dict[str, dict[str, Layer]] = {}  # by model: layers that own weights, by name
         for name, member in zip(self.names, self.networks, strict=True):
-            layers += [_renamed(layer, f"{name}/".__add__) for layer in member.layers]
+            known = {} if member.model is None else owners.setdefault(member.model, {})
+            layers += _sharing(name, member, known)
             tensors |= {f"{name}/{x}": elements for x, elements in member.tensors.items()}
         joined = " + ".join(self.names)
         members = zip(self.names, self.networks, self.weights, strict=True)
@@ -78,6 +83,30 @@ class Suite:
                 for name, network, weight in members
             ),
         )
+
+
+def _sharing(name: str, member: Network, known: dict[str, Layer]) -> list[Layer]:
+    """The layers of a member, with weights that it shares with members before it.
+
+    Parameters
+    ----------
+    known : dict
+        Of members of the same model: layers that own weights, by their own names. Grows.
+    """
+    found = []
+    for layer in member.layers:
+        mine = _renamed(layer, f"{name}/".__add__)
+        if layer.uses_weights:
+            owner = known.setdefault(layer.weights_of or layer.name, mine)
+            if owner.weights != layer.weights:
+                raise SpecError(
+                    f"suite: {mine.name!r} has {layer.weights} weights and {owner.name!r} "
+                    f"{owner.weights}; they are of one model, {member.model!r}, whose networks "
+                    "share weights"
+                )
+            mine = mine if owner is mine else replace(mine, weights_of=owner.name)
+        found.append(mine)
+    return found
 
 
 def refuse_suite(network: Network, what: str) -> None:
@@ -137,8 +166,19 @@ def alone(network: Network, member: int) -> Network:
 
 
 def part(network: Network, member: int) -> Network:
-    """The same under the names that its layers and tensors have in the suite."""
-    mine = [x for x, m in zip(network.layers, network.member_of, strict=True) if m == member]
+    """The same under the names that its layers and tensors have in the suite.
+
+    Weights that it shares with other members are those of the first of its layers that uses them.
+    """
+    own = sources_alone(network, member)
+    mine = [
+        replace(x, weights_of=own[x.weight_source].removeprefix("weight:"))
+        if x.weights_of is not None
+        else x
+        for x, m in zip(network.layers, network.member_of, strict=True)
+        if m == member
+    ]
+    mine = [x if x.weights_of != x.name else replace(x, weights_of=None) for x in mine]
     touched = {x for layer in mine for x in (*layer.reads, layer.output)}
     return Network(
         name=network.members[member].name,
@@ -148,6 +188,18 @@ def part(network: Network, member: int) -> Network:
         cache=tuple(x for x in network.cache if x in touched),
         tokens=network.members[member].tokens,
     )
+
+
+def sources_alone(network: Network, member: int) -> dict[str, str]:
+    """Of what has a width in a member of a suite: what it is in `part`, of that member alone."""
+    found: dict[str, str] = {}
+    each = zip(network.layers, network.member_of, network.first_uses, strict=True)
+    for layer, m, first in each:
+        if m == member:
+            tensors = (f"tensor:{x}" for x in (*layer.reads, layer.output))
+            found |= {x: x for x in tensors}
+            found |= {layer.weight_source: f"weight:{layer.name}"} if first else {}
+    return found
 
 
 def _renamed(layer: Layer, rename: Callable[[str], str]) -> Layer:

@@ -24,6 +24,7 @@ LATER_OF_NETWORK: dict[str, object] = {"cache": (), "tokens": None, "members": (
 def network_record(network: Network) -> dict[str, Any]:
     """Its fields as plain data; of later fields those that are not as by default."""
     content = asdict(network)
+    del content["model"]  # a suite has made weights_of of it
     for name, plain in LATER_OF_NETWORK.items():
         if content[name] == plain:
             del content[name]
@@ -44,6 +45,7 @@ def to_toml(network: Network, remarks: Iterable[str] = ()) -> str:
     lines += [f"source = {quoted(network.source)}"] if network.source else []
     lines += [f"cache = {value_text(network.cache)}"] if network.cache else []
     lines += [] if network.tokens is None else [f"tokens = {network.tokens}"]
+    lines += [] if network.model is None else [f"model = {quoted(network.model)}"]
     lines += [*_members(network.members)]
     lines += ["layers = [", *_layers(network.layers), "]", "", "[tensors]  # elements"]
     keys = [key(name) for name in network.tensors]

@@ -39,7 +39,7 @@ QUESTION_FORMAT = "codesign-question/1"
 SOLVE_SETTINGS = ("method", "rel_gap", "time_limit_s")
 # Each with the value that says what questions without it ask.
 ADDED_FIELDS: Mapping[str, Mapping[str, Any]] = {
-    "network": {"cache": (), "tokens": None, "members": ()},
+    "network": {"cache": (), "tokens": None, "members": (), "model": None},
     "layer": {"moves": False, "parts": {}, "input_dilation": 1, "weights_of": None},
     "choices": {
         "shared": (),
@@ -142,7 +142,7 @@ class QuestionBuilder:
         key = (id(network), batch)  # the grid keeps the network
         if key not in self._texts:
             grown = network.batched(batch)
-            content = _used("network", asdict(grown))
+            content = _used("network", {**asdict(grown), "model": None})
             content["layers"] = [_used("layer", layer) for layer in content["layers"]]
             text = canonical_json(content)
             self._texts[key] = NetworkText(grown, text, sha256(text))

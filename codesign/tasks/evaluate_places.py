@@ -26,7 +26,7 @@ from codesign.results.evaluation import Roofline
 from codesign.space.given_hardware import GivenHardware
 from codesign.specs.accelerator import Accelerator
 from codesign.specs.network import Layer, Network
-from codesign.specs.suite import part
+from codesign.specs.suite import part, sources_alone
 from codesign.units import BITS_PER_KBIT, distinct_texts
 
 Places = Mapping[str, Place]
@@ -99,6 +99,8 @@ def best_places(
         Nothing fits.
     """
     parts = [(part(network, n), member.weight) for n, member in enumerate(network.members)]
+    for n in range(len(parts)):
+        given = {own: given[x] for x, own in sources_alone(network, n).items()} | {**given}
     placed, proven, least = dict[str, Place](), True, 0.0
     for mine, weight in parts or [(network, 1.0)]:
         own = {name: place for name, place in places.items() if name in mine.tensors}

@@ -2,17 +2,20 @@
 
 Members share hardware and SRAM and nothing else: on each hardware option, with each capacity that a
 tiling of some member needs exactly, each member has what it could have alone in no more SRAM. Of a
-member's designs those alone are kept that no other is as good as in all that adds up.
+member's designs those alone are kept that no other is as good as in all that adds up. Where members
+share weights, all that is done once for each choice of the widths that they share.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import product
 from typing import NamedTuple
 
 import oracle
+import oracle_widths
 
 from codesign.problem.problem import Problem
 from codesign.specs.network import Member
@@ -24,12 +27,16 @@ Vector = tuple[float, ...]  # of a member, in the order of `SUMS`
 
 
 class Place(NamedTuple):
-    """Hardware with an SRAM, and what each member may have on it."""
+    """Hardware with an SRAM, and what each member may have on it.
+
+    And the bits of weights that several members have, as often as they count too many.
+    """
 
     hardware: oracle.HardwareOption
     sram_bits: int
     area_mm2: float
     members: tuple[tuple[Vector, ...], ...]
+    counted_again: float = 0.0
 
 
 class SuiteCase(NamedTuple):
@@ -57,6 +64,39 @@ def all_places(problems: Sequence[Problem]) -> tuple[Place, ...]:
     return tuple(found)
 
 
+def places_of_shared(
+    problems: Sequence[Problem], widths: Mapping[str, Sequence[int]], again: Mapping[str, int]
+) -> tuple[Place, ...]:
+    """The same where members share widths, each source of one name in all that have it.
+
+    Parameters
+    ----------
+    widths : mapping of str to ints
+        Widths that each shared source may take.
+    again : mapping of str to int
+        Elements of shared weights, times the members that have them but one.
+    """
+    found: list[Place] = []
+    for chosen in product(*widths.values()):
+        pins = dict(zip(widths, chosen, strict=True))
+        if not all(_agree(problem, pins) for problem in problems):
+            continue
+        pinned = []
+        for problem in problems:
+            own = {x: bits for x, bits in pins.items() if x in problem.noise_sources}
+            choices = replace(problem.choices, pinned={**problem.choices.pinned, **own})
+            pinned.append(replace(problem, choices=choices))
+        bits = float(sum(count * pins[x] for x, count in again.items()))
+        found += [place._replace(counted_again=bits) for place in all_places(pinned)]
+    return tuple(found)
+
+
+def _agree(problem: Problem, pins: Mapping[str, int]) -> bool:
+    """Whether sources of one width are given one."""
+    sets = oracle_widths.alike(problem.network, problem.choices)
+    return all(len({pins[x] for x in each if x in pins}) < 2 for each in sets)
+
+
 def nondominated(vectors: Iterable[Vector]) -> list[Vector]:
     """Those that no other is as good as everywhere."""
     kept: list[Vector] = []
@@ -73,6 +113,7 @@ def design_of(case: SuiteCase, place: Place, chosen: Sequence[Vector]) -> dict[s
     for n, kind in enumerate(SUMS):
         each = zip(members, chosen, strict=True)
         metrics[kind] = sum(_weight(kind, member) * vector[n] for member, vector in each)
+    metrics["model_bits"] -= place.counted_again
     for member, vector in zip(members, chosen, strict=True):
         metrics |= {f"{kind}@{member.name}": x for kind, x in zip(SUMS, vector, strict=True)}
     return metrics
@@ -112,6 +153,7 @@ def designs(
         for vector in sums:
             named = (*SUMS, metric if "@" in metric else "")
             metrics = dict(zip(named, vector, strict=True), area_mm2=place.area_mm2)
+            metrics["model_bits"] -= place.counted_again
             whole = {name: limit for name, limit in budgets.items() if "@" not in name}
             if all(metrics[name] <= x * (1 + TOLERANCE) for name, x in whole.items()):
                 yield metrics

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Collection
 from dataclasses import replace
 
 from random_networks import random_network
@@ -20,6 +21,21 @@ def random_cached(rng: random.Random) -> Network:
 
 def random_attention(rng: random.Random) -> Network:
     """The attention of a decoder's block: new keys and values behind those there are."""
+    decoder, length = _tiny(rng), rng.randint(1, 9)
+    decodes = rng.random() < 0.7
+    network = decoder.network("decode", None, length) if decodes else decoder.network("prefill", 3)
+    return _attention_of(network, OF_ATTENTION).batched(rng.choice((1, 1, 2)))
+
+
+def random_phases(rng: random.Random) -> tuple[Network, Network]:
+    """Keys and their products with queries of a decoder's block, in both its phases."""
+    decoder = _tiny(rng)
+    both = decoder.network("prefill", rng.randint(1, 3)), decoder.network("decode", None, 5)
+    prefill, decode = (_attention_of(network, ("k", "qk")) for network in both)
+    return prefill, decode
+
+
+def _tiny(rng: random.Random) -> Decoder:
     groups = rng.choice((1, 1, 2))
     sizes = DecoderSizes(
         blocks=1,
@@ -31,13 +47,16 @@ def random_attention(rng: random.Random) -> Network:
         vocabulary=1,
         max_context=9,
     )
-    decoder, length = Decoder(name="tiny", decoder=sizes), rng.randint(1, 9)
-    decodes = rng.random() < 0.7
-    network = decoder.network("decode", None, length) if decodes else decoder.network("prefill", 3)
-    layers = tuple(x for x in network.layers if x.name.rpartition(".")[2] in OF_ATTENTION)
+    return Decoder(name="tiny", decoder=sizes)
+
+
+def _attention_of(network: Network, kept: Collection[str]) -> Network:
+    """Some layers of a block."""
+    layers = tuple(x for x in network.layers if x.name.rpartition(".")[2] in kept)
     used = {name for layer in layers for name in (*layer.reads, layer.output)}
     tensors = {name: elements for name, elements in network.tensors.items() if name in used}
-    return replace(network, layers=layers, tensors=tensors).batched(rng.choice((1, 1, 2)))
+    cache = tuple(name for name in network.cache if name in used)
+    return replace(network, layers=layers, tensors=tensors, cache=cache)
 
 
 def random_marked(rng: random.Random) -> Network:

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Mapping
 from dataclasses import replace
 
 import oracle_widths
-from enumerated_suites import SUMS, SuiteCase, all_places, design_of, own_best
+from enumerated_suites import (
+    SUMS,
+    SuiteCase,
+    all_places,
+    design_of,
+    own_best,
+    places_of_shared,
+)
+from random_caches import random_phases
 from random_chains import random_chain
 from random_choices import random_choices
 from random_networks import random_network
@@ -71,8 +80,57 @@ def suite_case(seed: int, on_chip: OnChip | None = None) -> SuiteCase:
         objective=rng.choice(OBJECTIVES),
         **terms,
     )
-    case = SuiteCase(problem, alone, all_places(alone))
-    return case._replace(problem=_with_budgets(rng, case))
+    return _with_budgets(rng, SuiteCase(problem, alone, all_places(alone)))
+
+
+def sharing_case(seed: int) -> SuiteCase:
+    """A suite of two networks of one model, which share weights and caches; number ``seed``."""
+    rng = random.Random(f"sharing {seed}")
+    networks = _of_one_model(rng)
+    suite = Suite(networks, [rng.choice((1.0, 2.0, rng.uniform(0.1, 10))) for _ in networks])
+    choices = replace(random_choices(rng, networks[0], 4), pinned={})
+    choices = replace(choices, on_chip=rng.choice(PLACES[:2]))
+    if tied := rng.random() < 0.2:
+        choices = replace(choices, tied=True, weight_bits=choices.activation_bits)
+    one, two = (oracle_widths.noise_sources(network) for network in networks)
+    weights = {f"weight:{x.name}": x.weights for x in networks[1].layers}
+    shared = [x for x in one if x in two and (x in weights or x[7:] in networks[0].cache)]
+    pins = {} if tied else _pins(rng, networks[0], choices)
+    own = {} if tied else _pins(rng, networks[1], replace(choices, pinned=pins), pins)
+    clock_hz = 10 ** rng.uniform(7, 9.5)
+    terms = {
+        "technology": random_technology(rng),
+        "clock_hz": clock_hz,
+        "dram_bits_per_s": balanced_bandwidth(rng, networks[0], choices, clock_hz),
+        "objective": rng.choice(OBJECTIVES),
+    }
+    mine = [pins, {x: bits for x, bits in own.items() if x in two}]
+    alone = tuple(
+        Problem(network=network, choices=replace(choices, pinned=each), **terms)
+        for network, each in zip(networks, mine, strict=True)
+    )
+    joined: dict[str, int] = {}
+    for name, each, first in zip(suite.names, mine, (True, False), strict=True):
+        for source, bits in each.items():
+            if first or source not in shared or source.startswith("tensor:"):
+                joined[source.replace(":", f":{name}/", 1)] = bits
+    problem = Problem(network=suite.network, choices=replace(choices, pinned=joined), **terms)
+    widths = {x: oracle_widths.source_widths(alone[0].choices, x) for x in shared}
+    again = {x: weights[x] for x in shared if x in weights}
+    case = SuiteCase(problem, alone, places_of_shared(alone, widths, again))
+    return _with_budgets(rng, case)
+
+
+def _of_one_model(rng: random.Random) -> list[Network]:
+    """A network in two batches, or two phases of the attention of a decoder."""
+    if rng.random() < 0.3:
+        phases = [*random_phases(rng)]
+        rng.shuffle(phases)
+        return phases
+    layers = rng.choice((1, 2, 2))
+    one = random_chain(rng, 2) if rng.random() < 0.5 else random_network(rng, layers=layers)
+    named = [replace(one, name="one", model="m"), replace(one, name="two", model="m")]
+    return [network.batched(rng.choice((1, 2, 3))) for network in named]
 
 
 def regret_case(seed: int) -> SuiteCase | None:
@@ -107,9 +165,11 @@ def _network(rng: random.Random) -> Network:
     return random_network(rng, layers=rng.choice((1, 2, 2)), moving=rng.random() < 0.3)
 
 
-def _pins(rng: random.Random, network: Network, choices: Choices) -> dict[str, int]:
-    """Pins that leave few assignments of widths."""
-    pins: dict[str, int] = {}
+def _pins(
+    rng: random.Random, network: Network, choices: Choices, known: Mapping[str, int] | None = None
+) -> dict[str, int]:
+    """Pins that leave few assignments of widths, besides those that are known."""
+    pins = dict(known or {})
     free = {
         source: oracle_widths.source_widths(choices, source)
         for source in oracle_widths.noise_sources(network)
@@ -121,11 +181,11 @@ def _pins(rng: random.Random, network: Network, choices: Choices) -> dict[str, i
     return pins
 
 
-def _with_budgets(rng: random.Random, case: SuiteCase) -> Problem:
+def _with_budgets(rng: random.Random, case: SuiteCase) -> SuiteCase:
     """Budgets around a design, of members and of the whole, now and then out of reach."""
     problem, members = case.problem, case.problem.network.members
     if not case.places:
-        return problem
+        return case
     places = rng.choices(case.places, k=100)
     drawn = [design_of(case, x, [*map(rng.choice, x.members)]) for x in places]
     names = ["area_mm2", *SUMS, *(f"{kind}@{x.name}" for x in members for kind in SUMS)]
@@ -142,4 +202,5 @@ def _with_budgets(rng: random.Random, case: SuiteCase) -> Problem:
     budgets = {x: anchor[x] * rng.choice((1.0, 1.0, rng.uniform(1, 1.3))) for x in chosen}
     if chosen and rng.random() < 0.15:
         budgets[rng.choice(chosen)] *= rng.uniform(0.5, 0.99)
-    return replace(problem, budgets={x: limit for x, limit in budgets.items() if limit > 0})
+    budgets = {x: limit for x, limit in budgets.items() if limit > 0}
+    return case._replace(problem=replace(problem, budgets=budgets))

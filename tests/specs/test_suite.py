@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -125,11 +126,35 @@ def test_members_share_no_tensor() -> None:
         Network(name="x", layers=network.layers, tensors=network.tensors, members=members)  # type: ignore[arg-type]
 
 
-def test_groups_stay_within_members() -> None:
+def test_networks_of_one_model_share_weights_and_caches() -> None:
+    """Of GPT-2's phases the decoding one owns none; keys and values are one cache."""
+    phases = [load_network("gpt2@decode:9"), load_network("gpt2@prefill:7"), vgg()]
+    network = Suite(phases).network
+    assert network.weights == phases[0].weights + phases[2].weights
+    mine = [x for x, m in zip(network.layers, network.member_of, strict=True) if m == 1]
+    owners = {x.weights_of for x in mine if x.uses_weights}
+    assert owners == {f"gpt2-decode-9/{name}" for name in phases[1].weight_layers}
+    assert len(network.same_caches) == 24
+    problem = Problem(network=network)
+    for names in network.same_caches:
+        assert problem.share_width(*(f"tensor:{name}" for name in names))
+    decode, prefill = phases[:2]
+    assert alone(network, 0) == replace(decode, source=network.source)
+    assert alone(network, 1).layers == prefill.layers
+
+
+def test_a_model_has_one_layer_of_a_name() -> None:
+    """Layers of one name have as many weights in all networks of one model."""
+    gpt2, other = load_network("gpt2@decode:9"), load_network("llama-1b@decode:9")
+    with pytest.raises(SpecError, match="are of one model, 'gpt2'"):
+        _ = Suite([gpt2, replace(other, model="gpt2")]).network
+
+
+def test_groups_of_several_members_share_a_width() -> None:
     network = Suite([vgg(), vgg()]).network
     pair = ("weight:vgg/features.0", "weight:vgg.2/features.0")
-    with pytest.raises(SpecError, match="widths of their own"):
-        Problem(network=network, choices={"shared": (pair,)})
+    problem = Problem(network=network, choices={"shared": (pair,), "pinned": {pair[0]: 5}})
+    assert problem.allowed_bits(pair[1]) == (5,)
 
 
 @pytest.mark.parametrize("seed", [0, 2, 6])

@@ -81,7 +81,7 @@ class Dual:
         """(limits,): whose each is, where each member has one, and the objective is a sum of them.
 
         Or where the objective is one member's, who has the only limit; of a network by itself 0 of
-        its only one. None where limits hold several together.
+        its only one. None where limits or widths hold several together.
         """
         space = self.relaxation.space
         names = [x.name for x in space.problem.network.members]
@@ -90,7 +90,8 @@ class Dual:
         own = [member_of(x) for x in limited]
         of_all = member_of(metric) is None and sorted(map(str, own)) == sorted(names)
         of_one = member_of(metric) is not None and own == [member_of(metric)]
-        if space.runs or kind_of(metric) == ENERGY or not (of_all or of_one):
+        together = space.coupled or bool(space.runs) or kind_of(metric) == ENERGY
+        if together or not (of_all or of_one):
             return None
         return np.array([names.index(str(x)) for x in own], dtype=np.int64)
 

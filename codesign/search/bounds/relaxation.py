@@ -42,6 +42,7 @@ from codesign.search.bounds.layer_tables import (
 from codesign.search.bounds.plan import Plan
 from codesign.search.bounds.relaxed_solution import RelaxedSolution
 from codesign.search.bounds.states import States
+from codesign.space.member_noise import MemberNoise
 from codesign.space.placement import FREE, OPEN
 from codesign.space.widths import WidthSpace
 from codesign.units import kind_of
@@ -113,12 +114,12 @@ class Relaxation:
             for x, v in zip(self.layers, space.weight_index, strict=True)
         ]
         allowed = np.concatenate([space.variable_allowed, space.weight_allowed[own]])
-        noise = np.concatenate([space.variable_noise, space.weight_noise[own]])
-        members = [space.member_of_variable, space.shares.member_of[own]]
+        layers = space.shares.member_of[own]
         kept = np.full(allowed.shape, True)
         for name, limit in noisy.items():
-            share = space.shares.of_members(name)[np.concatenate(members)]
-            each = np.where(allowed, share[:, None] * noise, np.inf)
+            alone = space.shares.of_members(name)[layers][:, None] * space.weight_noise[own]
+            noise = np.concatenate([space.noise_in(name), alone])
+            each = np.where(allowed, noise, np.inf)
             least = each.min(axis=1)
             within: Bools = each - least[:, None] + least.sum() <= beyond(limit)
             kept = kept & within
@@ -188,7 +189,8 @@ class Relaxation:
     def plan(self) -> Plan:
         """What is added up and minimised, and when."""
         buckets = eliminate(self._scopes, self.states.sizes, self.check_time)
-        own = np.concatenate([*self._own, self.states.barred], axis=1)
+        values = [each for _, _, each in self._own]
+        own = np.concatenate([*values, self.states.barred], axis=1)
         _, rows = np.unique(own, axis=0, return_inverse=True)
         sizes = self.states.sizes
         return Plan(buckets, self._scopes, self._tables.member_of, sizes, rows.ravel().tolist())
@@ -210,17 +212,17 @@ class Relaxation:
         ]
 
     @cached_property
-    def _variable_noise(self) -> Floats:
-        """(width variables, w): noise, what was cut left out: it stands with its layers."""
-        noise, uses = self.space.variable_noise.copy(), self.space.problem.network.weight_uses
-        cut = (x.weight_source for i, x in enumerate(self.layers) if self._tables.cut_weights(i))
-        left = {x: 1 - n / uses[x] for x, n in Counter(cut).items()}
-        for v, members in enumerate(self.space.variables):
-            if not left.keys().isdisjoint(members):
-                kept = [(x, left.get(x, 1.0)) for x in members]
-                rows = [share * self.space.noise_row(x) for x, share in kept if share]
-                noise[v] = np.sum(rows, axis=0) if rows else 0.0
-        return noise
+    def _variable_noise(self) -> MemberNoise:
+        """Noise of variables, what was cut left out: it stands with its layers."""
+        space, cut = self.space, Counter[tuple[str, int]]()
+        for i, (x, m) in enumerate(zip(self.layers, space.problem.network.member_of, strict=True)):
+            if self._tables.cut_weights(i):
+                cut[x.weight_source, m] += 1
+        if not cut:
+            return space.member_noise
+        uses = zip(self.layers, space.problem.network.member_of, space.weight_uses, strict=True)
+        used = {(x.weight_source, m): int(n) for x, m, n in uses if x.uses_weights}
+        return space.noise_of_members(lambda *use: 1 - cut[use] / used[use] if use in cut else 1.0)
 
     @cached_property
     def _variable_energy(self) -> Floats:
@@ -235,10 +237,20 @@ class Relaxation:
         return found
 
     @cached_property
-    def _own(self) -> list[Floats]:
-        """(variables, values) each: noise and, where it counts, energy of values themselves."""
-        own = [self._variable_noise, *[self._variable_energy] * self.space.counts_energy]
-        return [self.states.along(per_width) for per_width in own]
+    def _own(self) -> list[tuple[int, Ints, Floats]]:
+        """What values themselves cost, noise and where it counts energy: a kind, and of variables.
+
+        Members (variables,), and what each value costs in them, (variables, values).
+        """
+        found = [(NOISE, *each) for each in self._variable_noise.by_rank()]
+        if self.space.counts_energy:
+            found.append((-1, self.space.member_of_variable, self._variable_energy))
+        # Values of places cost nothing: whichever member they are of.
+        count = len(self.states.sizes)
+        return [
+            (kind, np.resize(np.append(of, np.zeros(count, dtype=np.int64)), count), along)
+            for kind, of, along in ((x, of, self.states.along(each)) for x, of, each in found)
+        ]
 
     # The least Lagrangian -----------------------------------------------------------------------
 
@@ -274,7 +286,7 @@ class Relaxation:
         for variable, value in swept.of_roots():
             found[:, self.states.member_of[variable]] += value
         for i, value in swept.of_alone():
-            found[:, self.space.shares.member_of[i]] += value
+            found[:, self.space.problem.network.member_of[i]] += value
         return found
 
     def _fused(
@@ -300,13 +312,13 @@ class Relaxation:
             return np.concatenate(parts)
         total, shares = np.zeros(len(batch)), self.space.shares
         cost, share = shares.kind(metric), shares.of_members(shares.names[metric])
-        of_variables = {NOISE: self._variable_noise}
+        of_variables = {NOISE: self._variable_noise.counted}
         if self.space.counts_energy:
-            of_variables[len(shares.kinds) - 1] = self._variable_energy
+            of, energy = self.space.member_of_variable, self._variable_energy
+            of_variables[len(shares.kinds) - 1] = lambda share: share[of][:, None] * energy
         if cost in of_variables:
             allowed = self.space.variable_allowed & np.frombuffer(self.left, dtype=bool)
-            most = np.where(allowed, of_variables[cost], 0.0).max(axis=1)
-            total += (share[self.space.member_of_variable] * most).sum()
+            total += np.where(allowed, of_variables[cost](share), 0.0).max(axis=1).sum()
         largest = [self._tables.largest(n, batch, cost) for n in self._families]
         runs = np.ones(len(batch), dtype=bool)
         for i, (family, kind) in enumerate(self._tables.member_of):
@@ -319,19 +331,12 @@ class Relaxation:
     def _sweep(self, tables: list[Floats], coefficients: Floats) -> Sweep:
         """Eliminate every variable."""
         own, each = self.states.barred, self.space.shares.by_member(coefficients)
-        for kind, values in zip((NOISE, -1), self._own, strict=False):
+        for kind, member_of, values in self._own:
             charged = each[:, :, kind]
             if charged.shape[1] > 1:
-                charged = charged[:, self._member_of_variable]
+                charged = charged[:, member_of]
             own = own + charged[..., None] * values
         return Sweep(self.plan, own, tables)
-
-    @cached_property
-    def _member_of_variable(self) -> Ints:
-        """(variables,): the member of a suite of each; of places, whose values cost nothing, 0."""
-        found = np.zeros(len(self.states.sizes), dtype=np.int64)
-        found[: len(self.space.variables)] = self.space.member_of_variable
-        return found
 
     def _measure(
         self,
@@ -376,8 +381,9 @@ class Relaxation:
             if batch.energy is not None:
                 chosen[:, -1] += batch.energy.static_w[:, None] * beyond_s
         metrics = space.shares.summed(chosen)
-        noise = space.variable_noise[np.arange(variable_width.shape[1]), variable_width]
-        metrics += space.shares.of_noise(noise, space.member_of_variable)
+        noises = space.member_noise
+        noise = noises.noise[np.arange(len(noises.noise)), variable_width[:, noises.variable]]
+        metrics += space.shares.of_noise(noise, noises.member)
         return weight, metrics, np.asarray(runs[b, layer, weight].all(axis=-1))
 
     def run_slopes(

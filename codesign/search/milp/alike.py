@@ -124,10 +124,11 @@ def _classes(space: WidthSpace, listed: Candidates) -> Classes:
     free = (rows.free_beside for rows in listed.layers)
     kinds = (_kind(space, i, *each) for i, each in enumerate(zip(roles, free, strict=True)))
     layer = _numbered([*kinds])
-    of_variable: dict[Variable, Hashable] = {
-        (WIDTH, v): (int(space.member_of_variable[v]), row.tobytes())
-        for v, row in enumerate(space.variable_noise)
-    }
+    noises: dict[Variable, list[Hashable]] = {}
+    parts = space.member_noise
+    for v, m, row in zip(parts.variable.tolist(), parts.member.tolist(), parts.noise, strict=True):
+        noises.setdefault((WIDTH, v), []).append((m, row.tobytes()))
+    of_variable: dict[Variable, Hashable] = {v: tuple(each) for v, each in noises.items()}
     of_variable |= {(PLACE, t): int(n) for t, n in enumerate(space.placed_elements)}
     names = [*of_variable]
     variable = dict(zip(names, _numbered([*of_variable.values()]), strict=True))
@@ -329,10 +330,10 @@ class _Programme:
             used = np.flatnonzero(costs[n]).tolist()
             terms.add((costs[n][used] / unit).tolist(), [model.count[c, o] for o in used])
         if kind_of(metric) == "noise":
-            of = self.space.shares.of_members(metric)[self.space.member_of_variable]
+            noises = self.space.noise_in(metric)
             for d, ((kind, v), *_) in enumerate(self.classes.variables):
                 if kind == WIDTH:  # all of a class have the same noise
-                    noise = of[v] * self.space.variable_noise[v] / unit
+                    noise = noises[v] / unit
                     mine = self.values[d]
                     terms.add([float(noise[s]) for s in mine], [model.having[d, s] for s in mine])
         return terms.expression()

@@ -142,12 +142,13 @@ def exclude_costlier(
             if fitting:
                 parts += 1
                 covered.append(1 - sum(model.resident[x, b] for b in fitting))
+    counts, noise = space.member_noise.touches(space.shares.of_members(metric)), space.noise_in
     for t, own in enumerate(chosen_widths):
         widths = np.flatnonzero(candidates.variable_allowed[t])
-        if not space.shares.of_members(metric)[space.member_of_variable[t]]:
+        if not counts[t]:
             continue
         if kind == "noise":
-            costlier = space.variable_noise[t][widths] >= space.variable_noise[t][own]
+            costlier = noise(metric)[t][widths] >= noise(metric)[t][own]
         elif kind in ("latency_s", "dram_bits") and t in moved:
             costlier = widths >= own
         else:

@@ -401,8 +401,7 @@ class Coefficients:
                     used = np.flatnonzero(cost).tolist()
                     terms.add(cost[used].tolist(), [model.pair[n, x, o] for o in used])
         if kind == "noise":
-            of = self.space.shares.of_members(metric)[self.space.member_of_variable]
-            each = of[:, None] * self.space.variable_noise
+            each = self.space.noise_in(metric)
             terms.add([float(each[key]) / unit for key in model.width], [*model.width.values()])
         return terms.expression()
 

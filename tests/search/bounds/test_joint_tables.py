@@ -38,7 +38,7 @@ def test_steps_that_add_up_the_same_are_done_once(text: str) -> None:
     values = [tables.least(n, given.batch, prices, None) for n in range(len(tables.families))]
     scopes, sizes, variables = relaxation._scopes, states.sizes, len(states.sizes)
     again = [tuple(v + variables for v in scope) for scope in scopes]
-    noise, barred = states.along(relaxation._variable_noise), states.barred
+    noise, barred = states.along(given.space.variable_noise), states.barred
     own = prices[:, NOISE, None, None] * noise + barred
     rows = relaxation.plan.rows
 
