@@ -22,7 +22,6 @@ from codesign.cli.options import (
     word,
 )
 from codesign.problem import readers
-from codesign.problem.metrics import REGRET
 from codesign.problem.places import DEFAULT_FUSED_LAYERS, DEFAULT_ON_CHIP, MOST_FUSED_LAYERS
 from codesign.problem.readers import (
     LIMIT,
@@ -44,7 +43,6 @@ from codesign.problem.words import (
     FACTOR,
     MAPPINGS,
     MOST_PORT_BITS,
-    OBJECTIVES,
     PLATFORM_CONTRADICTIONS,
     SOLVE_CONTRADICTIONS,
     TIME_LIMIT,
@@ -135,7 +133,11 @@ SOLVE = {
         word("--area-overhead", "Factor on PE array area."),
     ),
     "What is wanted": (
-        word("--minimize", "Objective."),
+        word(
+            "--minimize",
+            "Objective; regret: of several networks the largest ratio to its own best.",
+        ),
+        word("--regret-of", "What regret is of.", shown="latency"),
         word("--max-area-mm2", "Largest silicon area."),
         word("--max-lut", "Most look-up tables of an FPGA."),
         word("--max-dsp", "Most DSP blocks of an FPGA."),
@@ -233,20 +235,10 @@ WEIGHTS = option(
     "--weights LIST", "How much each of several networks counts.", MANY_WEIGHTS, shown="1"
 )
 WANTED = tuple(_by_member(x) if x.name in OF_MEMBERS else x for x in SOLVE["What is wanted"])
-SHARED = ("latency", "dram", "noise", "model", "bops")  # metrics that members have shares of
 SOLVE_ALONE = {
     **SOLVE,
     "The network": (WEIGHTS, BATCHES, *SOLVE["The network"][1:]),
-    "What is wanted": (
-        option(
-            f"--minimize {'|'.join((*OBJECTIVES, REGRET))}",
-            "Objective; regret: of several networks the largest ratio to its own best.",
-            OneMetric((*OBJECTIVES, REGRET)),
-            default="latency",
-        ),
-        choice(f"--regret-of {'|'.join(SHARED)}", "What regret is of.", shown="latency"),
-        *WANTED[1:],
-    ),
+    "What is wanted": WANTED,
 }
 
 
@@ -260,11 +252,18 @@ def _axis(option: click.Option) -> click.Option:
     if option.is_flag:
         return option
     whole = option.multiple or ALL_WORDS[str(option.name)].is_list
+    told_apart = option.name in OF_MEMBERS
 
     def read(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> list[str]:
-        values = [*given] if whole else [one for text in given for one in text.split(",")]
+        values: list[str] = []
+        for text in given:
+            if told_apart and "=" in text:  # one value, of several networks
+                readers.limits([text], float)
+                values.append(text)
+                continue
+            values += [text] if whole else text.split(",")
         for value in values:
-            if value != "none":
+            if value != "none" and not (told_apart and "=" in value):
                 option.type.convert(value, param, ctx)
         return values
 
@@ -279,8 +278,18 @@ GRID = {  # what a study may vary: a grid's networks bring no weights to measure
     for title, part in SOLVE.items()
     if title != "The answer"
 }
+AXES = {title: tuple(_axis(option) for option in part) for title, part in GRID.items()}
 SWEEP = {
-    **{title: tuple(_axis(option) for option in part) for title, part in GRID.items()},
+    **AXES,
+    "The network": (
+        option(
+            "--weights LIST",
+            "Take the networks as one suite, in which each counts so much.",
+            MANY_WEIGHTS,
+        ),
+        *AXES["The network"],
+        *(option for option in OF_ONNX if option.name in ("dim", "input")),
+    ),
     "The answer": (
         file("--store", "Keep the results (SQLite).", shown="a temporary one"),
         RESUME,
@@ -446,7 +455,7 @@ PARETO = {
     "The network": (WEIGHTS, *SOLVE["The network"]),
     **{title: SOLVE[title] for title in ("The platform", FREE)},
     "What is wanted": (
-        *(x for x in WANTED if x.name not in ("minimize", "quality")),
+        *(x for x in WANTED if x.name not in ("minimize", "regret_of", "quality")),
         word(
             "--quality",
             QUALITY_HELP,

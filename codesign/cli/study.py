@@ -37,6 +37,7 @@ from codesign.cli.terminal import (
 )
 from codesign.cli.views import store_view
 from codesign.errors import SpecError
+from codesign.problem.posed import by_name
 from codesign.stopping import INTERRUPTED
 
 if TYPE_CHECKING:
@@ -155,8 +156,10 @@ def sweep(**given: Any) -> int:
     codesign sweep resnet18 --clock-mhz 400,600,800 --max-area-mm2 2,4,6 --plot sweep.png
 
     Commas separate values, and so does giving an option again; one that takes a list (--bits,
-    --rows, …) varies only by being given again. All of --pin are one value, and so of --group. For
-    more, for fronts and for clusters: codesign study.
+    --rows, …) varies only by being given again. All of --pin are one value, and so of --group,
+    --dim and --input. Several networks are an axis, or with --weights one suite (see: codesign help
+    suites), whose limits may be told apart: --max-latency-ms resnet18=2,vgg16=8. For more, for
+    fronts and for clusters: codesign study.
 
     \b
     Exit codes: 0 every cell answered      4 some proofs unfinished
@@ -173,7 +176,13 @@ def sweep(**given: Any) -> int:
     whole = {str(x.name) for part in GRID.values() for x in part if x.multiple}
     words = {str(x.name): given[str(x.name)] for part in GRID.values() for x in part}
     axes: dict[str, Any] = {word: [x] if word in whole else x for word, x in words.items() if x}
-    grid = Study.grid(name="sweep", networks=[*given["networks"]], **axes)
+    networks: list[Any] = [*given["networks"]]
+    if given["weights"] is not None:
+        networks = [{"networks": networks, "weights": given["weights"]}]
+    for word in ("dim", "input"):
+        if given[word]:
+            axes[word] = by_name(given[word], f"--{word} {{}}: given as {{}} and as {{}}")
+    grid = Study.grid(name="sweep", networks=networks, **axes)
     for table, each in product(grid.axes.get("sensitivity", ()), grid.axes["network"]):
         warn_of_table(table.given, None if isinstance(each.given, Decoder) else each.given)
     _note_scaled(grid)

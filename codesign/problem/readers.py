@@ -223,6 +223,9 @@ def cost_limit(text: str) -> tuple[str, float]:
 def dim(text: str) -> tuple[str, int]:
     """Read ``sequence=128``: a symbolic dimension of an ONNX file and its size."""
     name, _, size = text.rpartition("=")
+    if "=" in name:
+        again = " ".join(f"--dim {part.strip()}" for part in text.split(","))
+        raise ValueError(f"{text!r}: one dimension each time: {again}.")
     if not name or not size.isdecimal() or not 1 <= int(size) <= 10**9:
         raise ValueError(f"{text!r}: write NAME=SIZE, as in sequence=128.")
     return name, int(size)

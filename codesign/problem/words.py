@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from codesign.problem.metrics import WORDS
+from codesign.problem.metrics import REGRET, WORDS
 from codesign.problem.places import (
     DEFAULT_ON_CHIP,
     MOST_FUSED_LAYERS,
@@ -67,6 +67,8 @@ ARCHITECTURES = ("array", "dataflow", "hybrid")  # of problem.choices, likewise
 BIT_ENERGY = Number(1e-9, 1e9)
 
 OBJECTIVES = (*WORDS, "interval")
+OF_SUITES = (*OBJECTIVES, REGRET)
+SHARED = ("latency", "dram", "noise", "model", "bops")  # metrics that members have shares of
 LIMITS = {  # word: (metric, how many of the metric's unit make one of the word's)
     "max_area_mm2": ("area_mm2", 1.0),
     "max_lut": ("lut", 1.0),
@@ -151,7 +153,7 @@ class ProblemWords:
     dram_pj_per_bit: float | None = _word("X", BIT_ENERGY)
     clock_mhz: float = _word("X", CLOCK, "800")
     area_overhead: float = _word("X", FACTOR, "1")
-    minimize: str = _word("|".join(OBJECTIVES), OneMetric(OBJECTIVES), "latency")
+    minimize: str = _word("|".join(OF_SUITES), OneMetric(OF_SUITES), "latency")
     max_area_mm2: Limits | None = _word("X", LIMIT)
     max_lut: Limits | None = _word("X", LIMIT)
     max_dsp: Limits | None = _word("X", LIMIT)
@@ -213,6 +215,7 @@ class SolveWords:
     time_limit_s: float | None = _word("X", TIME_LIMIT)
     rel_gap: float = _word("X", Number(0, 0.999999), "1e-6")
     ties: Literal["break", "leave"] = _choice("break|leave", "break")
+    regret_of: str | None = _choice("|".join(SHARED))
 
 
 _FIELDS = [x for kind in (ProblemWords, SolveWords) for x in fields(kind) if x.metadata]

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from codesign.errors import SpecError
 from codesign.files import canonical_json, sha256
 from codesign.problem.file import terms_to_dict
-from codesign.problem.metrics import word_of
+from codesign.problem.metrics import REGRET, word_of
 from codesign.problem.posed import problem_of
 from codesign.problem.problem import Problem
 from codesign.problem.words import (
@@ -91,6 +91,8 @@ class QuestionBuilder:
         how = {key: given[key] for key in SOLVE_SETTINGS}
         if given["ties"] != "break":  # as questions without the word ask
             how["ties"] = given["ties"]
+        if given["regret_of"] is not None:
+            how["regret_of"] = given["regret_of"]
         described = given["network"]
         network = self._described(described)
         try:
@@ -98,6 +100,8 @@ class QuestionBuilder:
             network = self._network(phase, given["batch"] or 1)
             assert network.network is not None
             technology, memory = given["technology"], given["memory"]
+            if given["regret_of"] is not None and given["minimize"] != REGRET:
+                raise SpecError("regret_of: says what minimize = 'regret' is of; give both")
             problem = problem_of(
                 ProblemWords.of({**given, "sram": given["sram"] or None}),
                 network.network,

@@ -4,7 +4,8 @@ The words are those of ``codesign solve``'s options, with underscores and the sa
 ``networks``, ``technologies``, ``memories``. A list is an axis, anything else holds for every
 cell. Options that take a list themselves (``bits``, ``rows``, …) have it written as one value:
 ``"4,6,8"`` or, within an axis, ``[4, 6, 8]``. A list within the axis ``networks`` is a suite, and
-limits of its networks may be told apart: ``"resnet18=2,vgg16=8"``.
+limits of its networks may be told apart: ``"resnet18=2,vgg16=8"``. ``dim`` and ``input`` vary
+nothing: they are said of all networks that are .onnx files.
 """
 
 from __future__ import annotations
@@ -21,7 +22,16 @@ from typing import Any
 
 from codesign.errors import SpecError
 from codesign.files import sha256
-from codesign.problem.readers import Reader, cycle_factor, group, limits, pin
+from codesign.problem.posed import by_name
+from codesign.problem.readers import (
+    Reader,
+    cycle_factor,
+    dim,
+    group,
+    limits,
+    model_input,
+    pin,
+)
 from codesign.problem.words import (
     ALL_WORDS,
     DEFAULTS,
@@ -50,6 +60,7 @@ PLURALS = {"networks": "network", "technologies": "technology", "memories": "mem
 GRID_WORDS = {  # a grid's networks bring no weights to measure
     name: word for name, word in ALL_WORDS.items() if name != "granularity"
 }
+OF_ONNX = {"dim": dim, "input": model_input}
 VOCABULARY = ("network", *GRID_WORDS)
 LISTS = {name for name, word in GRID_WORDS.items() if word.is_list}
 MAX_CELLS = 1_000_000  # a quarter of an hour to write down
@@ -86,16 +97,23 @@ def read_grid(grid: Mapping[str, Any], located: Located = Path) -> dict[str, tup
         other, no network, or too many cells.
     """
     axes: dict[str, tuple[Value, ...]] = {}
+    given = {f"{key}s": _named(key, grid[key]) for key in OF_ONNX if grid.get(key) is not None}
+    met: list[Path] = []  # .onnx files
+    read = partial(_network, given, met)
     for key, raw in grid.items():
+        if key in OF_ONNX:
+            continue
         word = PLURALS.get(key, key)
         if word not in VOCABULARY:
-            known = tuple(dict.fromkeys((*PLURALS, *VOCABULARY[1:])))
+            known = tuple(dict.fromkeys((*PLURALS, *VOCABULARY[1:], *OF_ONNX)))
             raise SpecError(f"unknown {key!r}{nearest(key, known)} (known: {', '.join(known)})")
         if word in axes:
             raise SpecError(f"{key}: {word} is given twice")
-        axes[word] = _axis(key, word, raw, located)
+        axes[word] = _axis(key, word, raw, located, read)
     if "network" not in axes:
         raise SpecError("networks: missing")
+    if given and not met:
+        raise SpecError(f"{' and '.join(x[:-1] for x in given)}: no network is an .onnx file")
     _check_phases(axes)
     said = {*axes}
     if [value.given for value in axes.get("quality", ())] == ["none"]:  # excludes nothing
@@ -129,9 +147,11 @@ def cells(axes: Mapping[str, tuple[Value, ...]]) -> Iterator[Cell]:
         )
 
 
-def _axis(key: str, word: str, raw: Any, located: Located) -> tuple[Value, ...]:
+def _axis(
+    key: str, word: str, raw: Any, located: Located, network: Callable[[Any], Any]
+) -> tuple[Value, ...]:
     """All values of one word, each once."""
-    read = _reader(word, located)
+    read = _reader(word, located, network)
     if isinstance(raw, Set):
         raise SpecError(f"{key}: a set has no order; give a list")
     if not isinstance(raw, Iterable) or isinstance(raw, str | bytes | Mapping):
@@ -164,10 +184,10 @@ def _value(where: str, word: str, raw: Any, read: Callable[[Any], Value]) -> Val
     return value
 
 
-def _reader(word: str, located: Located) -> Callable[[Any], Value]:
+def _reader(word: str, located: Located, network: Callable[[Any], Any]) -> Callable[[Any], Value]:
     """How one value of a word is read."""
     if word in PLATFORM:
-        return partial(_described, word, located)
+        return partial(_described, word, located, network)
     if word == "sensitivity":
         return partial(_sensitivity, located)
     if word == "pin":
@@ -180,12 +200,35 @@ def _reader(word: str, located: Located) -> Callable[[Any], Value]:
     return _flag if read is None else partial(_converted, word, read)
 
 
-def _described(word: str, located: Located, raw: Any) -> Value:
+def _network(given: Mapping[str, Any], met: list[Path], source: Any) -> Any:
+    """A network by its name or file; ``met`` are .onnx files, which what is given is said of."""
+    if given and isinstance(source, Path) and source.suffix.lower() == ".onnx":
+        from codesign.specs.onnx import from_onnx
+
+        met.append(source)
+        return from_onnx(source, **given)
+    return describe_network(source)
+
+
+def _named(key: str, raw: Any) -> dict[str, Any]:
+    """``{x: 8}``, ``"x=8"`` or a list of such words: of dimensions or inputs of .onnx files."""
+    try:
+        words = [f"{x}={value}" for x, value in raw.items()] if isinstance(raw, Mapping) else raw
+        pairs = [OF_ONNX[key](text) for text in _words(words)]
+    except ValueError as error:
+        raise SpecError(f"{key}: {str(error).rstrip('.')}") from None
+    except SpecError as error:
+        raise SpecError(f"{key}: {error}") from None
+    return by_name(pairs, f"{key}: {{}} is given as {{}} and as {{}}")
+
+
+def _described(word: str, located: Located, network: Callable[[Any], Any], raw: Any) -> Value:
     """A network, technology or memory: given, or read by its name or from its file."""
     if word == "network" and is_suite(raw):
-        one = partial(_described, word, located)
+        one = partial(_described, word, located, network)
         return Value(*read_suite(raw, lambda each: _parts(one(each))))
     kind, load = PLATFORM[word]
+    load = network if word == "network" else load
     if isinstance(raw, kind):
         return Value(raw.name, raw)
     if not isinstance(raw, str | Path):

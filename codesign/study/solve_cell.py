@@ -87,8 +87,12 @@ def _answer(asked: dict[str, Any], network: dict[str, Any]) -> Answer:
 
 def _solved(problem: Problem, asked: dict[str, Any]) -> Design:
     """The proven design, or what there is at the time limit; an interrupt leaves no answer."""
+    from codesign.problem.metrics import metric_of
+    from codesign.tasks.regret import with_references
     from codesign.tasks.solve import solve
 
+    if "regret_of" in asked:
+        problem = with_references(problem, metric_of(asked["regret_of"]))
     how = {key: asked[key] for key in ("method", "time_limit_s", "rel_gap")}
     design = solve(problem, **how, ties=asked.get("ties", "break"))
     if design.solver.interrupted:

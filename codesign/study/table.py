@@ -11,7 +11,7 @@ import pandas as pd
 
 from codesign.errors import SpecError
 from codesign.files import write_atomically
-from codesign.problem.metrics import ALL_METRICS, ENERGY, REPORTED
+from codesign.problem.metrics import ALL_METRICS, ENERGY, REGRET, REPORTED
 from codesign.study.database import json_object
 from codesign.study.records import RATES
 from codesign.study.store import opened
@@ -46,7 +46,7 @@ def read_results(
     parameters = dict.fromkeys(name for row in rows for name in row["parameters"])
     mapped = any(row.get(MAPPING) not in (None, USUAL) for row in rows)
     hardware = (*HARDWARE, MAPPING) if mapped else HARDWARE
-    every = (*ALL_METRICS, ENERGY)
+    every = (*ALL_METRICS, ENERGY, REGRET)
     metrics = (x for x in every if x in REPORTED or any(x in row for row in rows))
     shares = dict.fromkeys(x for row in rows for x in row if OF_MEMBER in x)
     rates = (x for x in RATES if any(x in row for row in rows))

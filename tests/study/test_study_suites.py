@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from command_line import run
 from study_grids import SILICON, SLOW, parameters, problems, questions
 from study_work import SMALL, TINY
 
 from codesign import Problem, Suite, solve
 from codesign.errors import SpecError
 from codesign.study import Serial, Study
+from codesign.tasks.regret import with_references
 
 
 def test_a_list_of_networks_is_a_suite() -> None:
@@ -77,3 +80,70 @@ def test_suites_are_solved_once(tmp_path: Path) -> None:
     again = study.run(store, executor=Serial(), resume=True)
     assert study.results(store).equals(frame)
     assert again.failed == 0
+
+
+def test_regret_is_of_the_metric_that_is_named(tmp_path: Path) -> None:
+    study = Study.grid(
+        networks=[[TINY, TINY.batched(2)]],
+        minimize="regret",
+        regret_of="dram",
+        technology=SILICON,
+        memory=SLOW,
+        **SMALL,
+    )
+    study.run(tmp_path / "results.sqlite", executor=Serial())
+    row = study.results(tmp_path / "results.sqlite").iloc[0]
+    (suite,) = problems(study)
+    assert isinstance(suite, Problem)
+    best = with_references(suite, "dram_bits")
+    own = (row[name] / least for name, least in best.references.items())
+    assert row["regret"] == pytest.approx(max(own))
+
+
+def test_what_regret_is_of_needs_regret(tmp_path: Path) -> None:
+    study = Study.grid(networks=TINY, regret_of="dram", minimize=["area", "regret"], **SMALL)
+    study.run(tmp_path / "results.sqlite", executor=Serial())
+    of_area, alone = study.results(tmp_path / "results.sqlite")["error"]
+    assert "regret_of: says what minimize = 'regret' is of" in of_area
+    assert "regret is of a suite" in alone
+
+
+def test_sizes_are_said_of_onnx_files(tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    from onnx_graphs import symbolic_rows
+
+    onnx.save(symbolic_rows("n", 1), tmp_path / "rows.onnx")
+    files = {"networks": ["rows.onnx", TINY], "folder": tmp_path}
+    for dims in ({"n": 7}, "n=7", ["n=7"]):
+        first, second = problems(Study.grid(dim=dims, **files))
+        assert [layer.N * layer.P for layer in first.network.layers][:1] == [7]
+        assert second.network == TINY
+    with pytest.raises(SpecError, match="dim: no network is an"):
+        Study.grid(networks=TINY, dim="n=7")
+    with pytest.raises(SpecError, match="dim: 'n=7,m=8': one dimension each time"):
+        Study.grid(dim="n=7,m=8", **files)
+
+
+def test_a_sweep_with_weights_is_of_a_suite(capsys: pytest.CaptureFixture[str]) -> None:
+    small = ("--rows", "4", "--cols", "8", "--bits", "8", "--on-chip", "none", "--json")
+    limits = ("--max-latency-ms", "tpu_mlp0=9,tpu_mlp1=3", "--max-latency-ms", "50")
+    code, out, _ = run(
+        capsys,
+        "sweep",
+        "tpu_mlp0",
+        "tpu_mlp1",
+        "--weights",
+        "2,1",
+        *small,
+        *limits,
+        "--workers",
+        "1",
+    )
+    rows = json.loads(out)
+    assert code == 0
+    assert [row["max_latency_ms"] for row in rows] == ["tpu_mlp0=9,tpu_mlp1=3", "50.0"]
+    assert [row["network"] for row in rows] == ["2*tpu_mlp0 + tpu_mlp1"] * 2
+    for row in rows:
+        if row["status"] == "optimal":
+            shares = row["latency_s@tpu_mlp0"], row["latency_s@tpu_mlp1"]
+            assert row["latency_s"] == pytest.approx(2 * shares[0] + shares[1])
