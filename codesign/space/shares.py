@@ -95,10 +95,14 @@ class Shares:
 
     def of_layers(self, metric: str) -> Floats:
         """(layers,): what a cost of each counts for in a metric."""
-        return self.of_members(metric)[self.member_of]
+        return self.of_groups(metric)[self.member_of]
 
     def of_members(self, metric: str) -> Floats:
-        """(members,): the same."""
+        """(members,): the same, of what is a member's own."""
+        return self.of_groups(metric)[: int(self.home.max()) + 1]
+
+    def of_groups(self, metric: str) -> Floats:
+        """(members,): the same, with the groups that stand behind the members."""
         return np.asarray(self.of[self._number[metric], :, self.kind(metric)])
 
     @cached_property

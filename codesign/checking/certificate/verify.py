@@ -284,6 +284,8 @@ def verify_groups(
     """
     if problem.choices.machine.skips_zeros:  # fewer cycles than are counted here
         entry.fault("no certificate where inserted zeros are skipped")
+    if problem.coupled:  # what is shared counts for each member
+        entry.fault("no certificate where members share weights or widths")
     cuts = read_cut_couplings(entry["cuts"], problem)
     try:
         verifier = Verifier(problem, bound, cuts)

@@ -311,7 +311,7 @@ class Relaxation:
             parts = [self.upper_bound(batch.take(r), metric) for r in self.parts(len(batch))]
             return np.concatenate(parts)
         total, shares = np.zeros(len(batch)), self.space.shares
-        cost, share = shares.kind(metric), shares.of_members(shares.names[metric])
+        cost, share = shares.kind(metric), shares.of_groups(shares.names[metric])
         of_variables = {NOISE: self._variable_noise.counted}
         if self.space.counts_energy:
             of, energy = self.space.member_of_variable, self._variable_energy

@@ -108,7 +108,7 @@ class Coefficients:
         """The same of each member of a suite, by kind; where nothing asks, as if all did."""
         shares, found = self.space.shares, dict[str, list[float]]()
         for kind in kinds_of(self.unit) & {*shares.kinds}:
-            asked = [(self.unit[x], shares.of_members(x)) for x in self.unit if kind_of(x) == kind]
+            asked = [(self.unit[x], shares.of_groups(x)) for x in self.unit if kind_of(x) == kind]
             usual = self._least(kind) / ROW_SCALE
             found[kind] = [
                 min((unit / of[m] for unit, of in asked if of[m]), default=usual)
