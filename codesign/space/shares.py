@@ -121,7 +121,7 @@ def shares_of(network: Network, cost_names: tuple[str, ...], counts_energy: bool
     used = [x.uses_weights and not x.owns_weights for x in network.layers]
     owner = [network.members_of_source.get(x.weight_source, (0,))[0] for x in network.layers]
     guests = np.array(used) & (np.array(owner) != at_home)
-    groups = np.unique(at_home[guests])
+    groups = np.array(sorted({*at_home[guests].tolist()}), dtype=np.int64)
     of = np.zeros((len(names), max(len(members), 1), len(kinds)))
     for m, name in enumerate(names):
         kind = kinds.index(kind_of(name))
