@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from codesign import __version__
+from codesign.cli.export_commands import export
 from codesign.cli.file_commands import check, explain, fit, import_model, sensitivity
 from codesign.cli.help import help_command
 from codesign.cli.options import Group
@@ -65,6 +66,7 @@ def program() -> None:
     codesign fit pe.csv --kind pe --out my_technology.toml
     codesign technology scale tsmc28 --node 16 --out t16.toml
     codesign check design.json
+    codesign export finn design.json --out folding.json
     codesign sweep resnet18 --clock-mhz 400,800 --max-area-mm2 2,4,6 --plot sweep.png
     codesign study run grid.toml --store results.sqlite
     codesign import model.onnx --out network.toml
@@ -86,7 +88,7 @@ def program() -> None:
 
 for command in (solve, pareto, evaluate, assign, explain, fit, check, import_model, sensitivity):
     program.add_command(command)
-for command in (technology, show, plot, study, sweep, help_command):
+for command in (technology, export, show, plot, study, sweep, help_command):
     program.add_command(command)
 
 

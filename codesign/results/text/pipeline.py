@@ -188,3 +188,13 @@ def _architectures(design: DataflowDesign) -> list[RenderableType]:
         least = "" if tried.bound is None else f", {unit.label} at least {unit.amount(tried.bound)}"
         told.append(f"{tried.architecture} {tried.outcome}{least}")
     return [literal(f"architectures: {'; '.join(told)}")]
+
+
+def folding_table(folding: Mapping[str, Mapping[str, object]]) -> Table:
+    """The nodes of FINN and their attributes."""
+    nodes = {name: values for name, values in folding.items() if values}
+    known = dict.fromkeys(key for values in nodes.values() for key in values)
+    columns = {key: [str(x.get(key, ABSENT)) for x in nodes.values()] for key in known}
+    words = {"resType", "mem_mode", "ram_style"}
+    named = (("<" * (key in words) + key, cells) for key, cells in columns.items())
+    return columns_table([("~node", [*nodes]), *named])

@@ -1,0 +1,108 @@
+"""The folding of a pipeline as the FINN compiler takes it: a JSON file of each node's attributes.
+
+Columns are the processing elements of FINN (``PE``, which divides a layer's output channels), rows
+times the engine its SIMD lanes (``SIMD``, which divides the products of an output). A depthwise
+layer is a vector-vector unit, whose processing elements are channels. The sliding windows before
+them are folded as far as they must not slow the pipeline. Names are those that FINN gives: the kind
+of a node and its number, in the order of the network.
+
+Source: documentation of the FINN compiler (folding configuration, folding factors of its layers);
+Blott et al. 2018, FINN-R, doi 10.1145/3242897.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from codesign.costs.compute import PEArray, channels_per_pe, fold, folds
+from codesign.costs.stage_row import StageDesign
+from codesign.errors import SpecError
+from codesign.results.dataflow_design import DataflowDesign
+from codesign.specs.fpga import Fpga
+from codesign.specs.layer import Layer
+
+MEMORY = {"chip": "internal_decoupled", "stream": "external"}
+MATRIX, VECTOR, WINDOW = "MVAU_hls", "VVAU_hls", "ConvolutionInputGenerator_rtl"
+
+
+def finn_folding(design: DataflowDesign) -> dict[str, Any]:
+    """Attributes by node, as FINN's ``folding_config_file`` has them.
+
+    Raises
+    ------
+    SpecError
+        Of no FPGA; or a layer that FINN has no unit for, or whose folding it could not have.
+    """
+    fpga = design.problem.technology
+    if not isinstance(fpga, Fpga):
+        raise SpecError(
+            f"FINN folds layers on FPGAs, and this pipeline is of {fpga.name!r}; solve with "
+            "--technology finn-mvau"
+        )
+    content: dict[str, Any] = {"Defaults": {}}
+    counts = dict.fromkeys((MATRIX, VECTOR, WINDOW), 0)
+
+    def add(kind: str, attributes: dict[str, Any]) -> None:
+        content[f"{kind}_{counts[kind]}"] = attributes
+        counts[kind] += 1
+
+    for layer, row in zip(design.network.layers, design.stages, strict=True):
+        depthwise = layer.G > 1
+        _check(layer)
+        unit = _unit(layer, row, fpga)
+        if layer.window > 1 or layer.stride not in (1, (1, 1)):
+            add(WINDOW, _window(layer, design, unit["PE"] if depthwise else None))
+        memory = {"mem_mode": MEMORY[row.weights or "chip"], "ram_style": "auto"}
+        add(VECTOR if depthwise else MATRIX, {**unit, "resType": fpga.multipliers, **memory})
+    return content
+
+
+def _check(layer: Layer) -> None:
+    """Refuse what FINN has no unit for."""
+    where = f"layer {layer.name!r}: FINN has no unit for "
+    if layer.moves:
+        raise SpecError(f"{where}data that only move")
+    if layer.weight_tensor is not None:
+        raise SpecError(f"{where}a product of two activations")
+    if layer.G > 1 and layer.C * layer.K > 1:
+        raise SpecError(f"{where}groups of several channels")
+
+
+def _unit(layer: Layer, row: StageDesign, fpga: Fpga) -> dict[str, int]:
+    """PE and SIMD of a stage."""
+    assert row.rows is not None
+    assert row.cols is not None
+    assert row.mapping is not None
+    products = layer.C * layer.window
+    if layer.G > 1:
+        array = PEArray(row.rows, row.cols, fpga.engine, row.mapping)
+        units, lanes = fold(layer, array).side_by_side, min(fpga.engine, layer.window)
+        outputs = layer.G
+    else:
+        units, lanes, outputs = min(row.cols, layer.K), row.rows * fpga.engine, layer.K
+        if row.mapping == "window" and layer.window < fpga.engine:
+            lanes = row.rows * channels_per_pe(layer.window, fpga.engine) * layer.window
+        lanes = min(lanes, products)
+    (_, turns), *_ = folds(layer, row.rows, row.cols, fpga.engine, row.mapping)
+    takes = int(turns.groups * turns.reduction * turns.outputs)
+    if outputs % units or products % lanes or takes != outputs // units * (products // lanes):
+        raise SpecError(
+            f"layer {layer.name!r}: FINN cannot fold {products} products of {outputs} outputs as "
+            f"{row.rows} × {row.cols} PEs of {fpga.engine} in mapping {row.mapping} do; "
+            "solve with --technology finn-mvau"
+        )
+    return {"PE": units, "SIMD": lanes}
+
+
+def _window(layer: Layer, design: DataflowDesign, channels: int | None) -> dict[str, Any]:
+    """A sliding window as fast as the pipeline; of a depthwise layer as its unit's channels."""
+    most = math.floor(design.metrics["interval_s"] * design.problem.clock_hz)
+    every = layer.G * layer.C
+    if channels is not None:
+        return {"SIMD": channels, "parallel_window": 0, "ram_style": "auto"}
+    reads = layer.N * layer.P * layer.Q * layer.window * every
+    divisors = (x for x in range(1, every + 1) if every % x == 0)
+    lanes = next((x for x in divisors if reads <= most * x), None)
+    parallel = int(lanes is None)  # a whole window at once
+    return {"SIMD": lanes or every, "parallel_window": parallel, "ram_style": "auto"}
