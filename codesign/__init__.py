@@ -19,7 +19,7 @@ enters a room, what leaves it and what it must not import stands at its door, th
     search                proves an optimum; ``bounds``: relaxations, ``milp``: Pyomo and HiGHS
     results               what was found, as plain data; ``text``: reports, ``plots``: pictures
     tasks                 what can be asked: solve, pareto, assign, evaluate, explain, certify, fit
-    exports      designs as other tools read them
+    exports               designs as other tools read them
     study                 grids of problems, each solved once, in one file
     cli                   the command line; ``help``: the pages of ``codesign help``
 

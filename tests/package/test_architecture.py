@@ -13,7 +13,7 @@ import pytest
 from sources import PACKAGE, called, imports, own_module, sources
 
 FORMATS = {"checking", "cli", "costs", "problem", "quality", "results", "search", "space", "specs"}
-FORMATS |= {"study", "tasks"}
+FORMATS |= {"exports", "study", "tasks"}
 GROUND = {"arrays", "errors", "files", "stopping", "units"}
 
 # Packages that only some modules may import.
