@@ -54,7 +54,14 @@ FENCED = {
         "study.table",
     }
     | {"tasks.fit_area"},
-    "click": {"cli.app", "cli.file_commands", "cli.help", "cli.options", "cli.solve_commands"}
+    "click": {
+        "cli.app",
+        "cli.export_commands",
+        "cli.file_commands",
+        "cli.help",
+        "cli.options",
+        "cli.solve_commands",
+    }
     | {"cli.solve_options", "cli.study", "cli.technology_commands", "cli.terminal"}
     | {"cli.view_commands"},
     "sqlite3": {"study.database", "study.store"},
