@@ -29,6 +29,7 @@ FENCED = {
         "results.plots.front",
         "results.plots.hardware_bars",
         "results.plots.labels",
+        "results.plots.members",
         "results.plots.pipeline",
         "results.plots.sram",
         "study.plot",
@@ -45,7 +46,7 @@ FENCED = {
         "search.milp.solvers",
     },
     "pandas": {"results.area_fit", "results.plots.by_layer", "results.plots.design", "study.plot"}
-    | {"results.plots.pipeline"}
+    | {"results.plots.members", "results.plots.pipeline"}
     | {
         "results.plots.drawing",
         "results.stage_tables",

@@ -10,6 +10,7 @@ from seeds import check_all
 from codesign import Explanation, SpecError
 from codesign.results.text.explanation import explanation_parts
 from codesign.results.text.layout import to_text
+from codesign.units import METRIC_UNITS
 
 BLOCK = 20
 
@@ -39,6 +40,26 @@ def test_so_are_those_of_regret(seed: int) -> None:
     shown = to_text(explanation_parts(found), terminal=False)
     assert "largest ratio of a network's latency to its own best" in shown
     assert "what sharing costs: each network's latency" in shown
+    _check_picture(found)
+
+
+def _check_picture(found: Explanation) -> None:
+    """Beside each network's own best stands what it has shared; figures are apart and inside."""
+    picture = found.plot()
+    picture.draw_without_rendering()
+    axes, sharing = picture.axes[1], found.sharing
+    assert sharing is not None
+    unit = METRIC_UNITS[sharing.metric]
+    own = [each.own_best.metrics[sharing.metric] for each in sharing.members if each.own_best]
+    shared = [each.metrics[sharing.metric] for each in sharing.members]
+    for bars, values in zip(axes.containers, (own, shared), strict=True):
+        widths = [bar.get_width() * unit.scale for bar in bars]
+        assert widths == pytest.approx(values)
+    boxes = [text.get_window_extent() for text in axes.texts]
+    drawn = [bar.get_window_extent() for bars in axes.containers for bar in bars]
+    for n, box in enumerate(boxes):
+        assert box.x1 <= axes.get_window_extent().x1
+        assert not any(box.overlaps(other) for other in (*boxes[n + 1 :], *drawn))
 
 
 def test_what_members_have_of_the_layers_is_held_to_the_file() -> None:

@@ -23,15 +23,19 @@ from codesign.units import METRIC_UNITS, four_digits, gap_text
 
 MAX_NAMED_LAYERS = 30  # above, layers carry numbers only
 MAX_NAME = 24  # letters of a layer's name on an axis
+MOST_WEIGHTS = 6  # of a suite's members, in a heading
+MOST_OF_A_TITLE = 50  # letters of a network's name, or a suite's with its weights, in a heading
 MAX_LINE = 160  # letters of a heading's line
 
 
 def titles(design: Design | Evaluation, layers: pd.DataFrame) -> list[str]:
     """What was reached and how sure that is; what was asked; with what hardware."""
-    network = short_label(design.network.name, 50)
+    told = ""
     if len(set(design.network.layer_weights)) > 1:
-        weights = (four_digits(member.weight) for member in design.network.members)
-        network += f" (weights {', '.join(weights)})"
+        weights = [four_digits(member.weight) for member in design.network.members]
+        some = ", …" if len(weights) > MOST_WEIGHTS else ""
+        told = f" (weights {', '.join(weights[:MOST_WEIGHTS])}{some})"
+    network = short_label(design.network.name, max(20, MOST_OF_A_TITLE - len(told))) + told
     hardware = _in_lines(_hardware(design, layers))
     if not isinstance(design, Design):
         known = {x: design.metrics[x] for x in ("latency_s",) if x in design.metrics}

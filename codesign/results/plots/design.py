@@ -38,6 +38,7 @@ from codesign.results.plots.drawing import (
 )
 from codesign.results.plots.hardware_bars import draw_bars, has_bars
 from codesign.results.plots.labels import label_points
+from codesign.results.plots.members import MOST_MEMBERS, draw_members
 from codesign.results.plots.sram import draw_sram, name_residents
 from codesign.results.text.layout import counted
 from codesign.units import (
@@ -78,15 +79,16 @@ def _draw(design: Design | Evaluation) -> Figure:
     )
     columns = picture.add_gridspec(1, 2, width_ratios=(1, 1.25))
     budgets = design.problem.budgets if isinstance(design, Design) else {}
-    place = columns[0]
-    if has_bars(design):
-        halves = place.subgridspec(2, 1, height_ratios=(7, 1))
-        place = halves[0]
-        draw_bars(picture, halves[1], design, budgets)
-    roofline = picture.add_subplot(place)
+    members, area = design.network.members[:MOST_MEMBERS], has_bars(design)
+    left = _places(columns[0], [7.0, *[0.5 + 0.28 * len(members)] * bool(members), *[1.0] * area])
+    roofline = picture.add_subplot(left[0])
+    if members:
+        draw_members(picture.add_subplot(left[1]), design, layers, _looks(design))
+    if area:
+        draw_bars(picture, left[-1], design, budgets)
     varied = constant_widths(layers) is None
     heights = [1.3, *([1.0] if varied else []), *([1.3] if kept else [])]
-    latency, *more = _stacked(picture, columns[1], heights)
+    latency, *more = (picture.add_subplot(place) for place in _places(columns[1], heights))
     widths, sram = more[: int(varied)], more[int(varied) :]
     steps = _steps(design, layers)
     points, roofs = _roofline(roofline, design, steps)
@@ -118,12 +120,12 @@ def _steps(result: HardwareResult, layers: pd.DataFrame) -> pd.DataFrame:
     return steps[steps["macs"] > 0]
 
 
-def _stacked(picture: Figure, place: SubplotSpec, heights: Sequence[float]) -> list[Axes]:
-    """Panels one above the other."""
+def _places(place: SubplotSpec, heights: Sequence[float]) -> list[SubplotSpec]:
+    """Places for panels one above the other."""
     if len(heights) == 1:
-        return [picture.add_subplot(place)]
+        return [place]
     rows = place.subgridspec(len(heights), 1, height_ratios=heights)
-    return [picture.add_subplot(rows[row]) for row in range(len(heights))]
+    return [rows[row] for row in range(len(heights))]
 
 
 def _roofline(

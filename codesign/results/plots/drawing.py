@@ -21,7 +21,7 @@ from matplotlib.ticker import LogLocator
 from codesign.errors import SpecError, one_line
 from codesign.files import write_atomically
 from codesign.results.views import AnyProblem
-from codesign.units import METRIC_UNITS, four_digits
+from codesign.units import METRIC_UNITS, four_digits, kind_of
 
 Look = dict[str, Any]
 
@@ -111,10 +111,7 @@ def short_label(name: str, most: int) -> str:
 
 def budgets_text(problem: AnyProblem) -> str:
     """The budgets in words: ``quality uniform:6, area ≤ 6 mm²``."""
-    parts = list[str]()
-    for metric, limit in problem.budgets.items():
-        if metric == "noise" and problem.quality is not None:
-            parts.insert(0, f"quality {problem.quality}")
-        else:
-            parts.append(METRIC_UNITS[metric].at_most(limit))
-    return ", ".join(parts)
+    given = problem.quality is not None
+    limits = (x for x in problem.budgets.items() if not (given and kind_of(x[0]) == "noise"))
+    parts = [f"quality {problem.quality}"] if given else []
+    return ", ".join([*parts, *(METRIC_UNITS[metric].at_most(limit) for metric, limit in limits)])

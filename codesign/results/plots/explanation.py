@@ -1,10 +1,11 @@
-"""The sensitivities of a design as a tornado chart."""
+"""The sensitivities of a design as a tornado chart; of a suite also what sharing costs."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
@@ -20,6 +21,8 @@ from codesign.results.plots.drawing import (
     short_label,
     title_and_legend,
 )
+from codesign.results.plots.members import longest, name_rows, write_figure
+from codesign.results.sharing import Sharing
 from codesign.results.text.explanation import absence, knob_text, knob_unit
 from codesign.results.text.phrases import signed
 from codesign.units import METRIC_UNITS, DisplayUnit, four_digits
@@ -28,6 +31,8 @@ LOOKS: tuple[Look, Look] = (  # a step less, a step more; grey levels 0.41 and 0
     {"color": "#3f6ea8"},
     {"color": "#f4cd85", "hatch": "///"},
 )
+SHARING: tuple[Look, Look] = ({"color": "#d9dde3", "hatch": "..."}, {"color": "#7d8590"})
+MOST_SHARING = 20  # networks; of more, those with the longest bars
 ROOM = 1.55  # of the axis, to the length of its longest bar: for the figures at the ends
 
 
@@ -35,6 +40,7 @@ def plot_explanation(explanation: Explanation, path: str | Path | None = None) -
     """Per budget and rate, the change of the objective a step below and above.
 
     The largest effect stands on top; each bar in the objective's own unit; see `Explanation.plot`.
+    Of a suite also what each network has, shared and alone.
     """
     if not explanation.sensitivities:
         raise SpecError("nothing to draw: the explanation has no sensitivities")
@@ -42,11 +48,23 @@ def plot_explanation(explanation: Explanation, path: str | Path | None = None) -
 
 
 def _draw(explanation: Explanation) -> Figure:
+    sharing, height = explanation.sharing, 1.9 + 0.62 * len(explanation.sensitivities)
+    if sharing is None:
+        picture = canvas(8.5, height)
+        _draw_sensitivities(picture.subplots(), explanation)
+        return picture
+    more = 1.4 + 0.5 * min(len(sharing.members), MOST_SHARING)
+    picture = canvas(8.5, height + more)
+    axes, below = picture.subplots(2, 1, height_ratios=(height - 1, more - 1))
+    _draw_sensitivities(axes, explanation)
+    _draw_sharing(below, sharing)
+    return picture
+
+
+def _draw_sensitivities(axes: Axes, explanation: Explanation) -> None:
     design, objective = explanation.design, explanation.design.problem.objective
     unit, optimum = METRIC_UNITS[objective], design.metrics[objective]
     ranked = sorted(explanation.sensitivities, key=lambda each: _largest(each, optimum))
-    picture = canvas(8.5, 1.9 + 0.62 * len(ranked))
-    axes = picture.subplots()
     legend: list[Any] = []
     for which, look in enumerate(LOOKS):
         sides = [_sides(each)[which] for each in ranked]
@@ -69,7 +87,30 @@ def _draw(explanation: Explanation) -> Figure:
     title = f"{name or 'optimum'}: what moves the least {unit.label}, {unit.amount(optimum)}"
     asked = budgets_text(design.problem)
     title_and_legend(axes, f"{title}\n{asked}" if asked else title, legend, 2)
-    return picture
+
+
+def _draw_sharing(axes: Axes, sharing: Sharing) -> None:
+    """Each network's own best, below it what it has on the shared accelerator, and the ratio."""
+    unit, metric = METRIC_UNITS[sharing.metric], sharing.metric
+    shared = np.array([each.metrics[metric] for each in sharing.members]) / unit.scale
+    shown, title = longest(shared, MOST_SHARING)
+    members, shared = [sharing.members[m] for m in shown], shared[shown]
+    best = [np.nan if x.own_best is None else x.own_best.metrics[metric] for x in members]
+    alone, rows, legend = np.array(best) / unit.scale, np.arange(len(shown)), list[Any]()
+    bars = (alone, "own best, alone", SHARING[0]), (shared, "shared", SHARING[1])
+    for (values, label, look), offset in zip(bars, (-0.2, 0.2), strict=True):
+        lengths = np.nan_to_num(values)
+        legend.append(axes.barh(rows + offset, lengths, 0.36, label=label, **look, **RIM))
+        for row, value in enumerate(values):
+            known = f"{four_digits(value)} {unit.unit}".rstrip()
+            text = "not in time" if np.isnan(value) else known
+            ratio = members[row].ratio
+            if label == "shared" and ratio is not None:
+                text += f", {four_digits(ratio)} × its best"
+            write_figure(axes, row + offset, lengths[row], text)
+    name_rows(axes, members, np.fmax(shared, alone), ROOM)
+    axes.set_xlabel(unit.heading)
+    title_and_legend(axes, f"What sharing costs each network{title}", legend, 2)
 
 
 def _sides(each: Sensitivity) -> tuple[Side, Side]:
