@@ -40,6 +40,7 @@ from codesign.units import kind_of
 if TYPE_CHECKING:
     from codesign.cli.progress import OnProgress
     from codesign.problem.problem import Problem
+    from codesign.results.dataflow_design import DataflowDesign
     from codesign.results.design import Design
 
 
@@ -57,6 +58,8 @@ def solve(**given: Any) -> int:
                 3 infeasible        130 interrupted before any design was found
     Ctrl-C ends the search with the best design so far; pressed twice, without.
     """
+    from codesign.results.design import Design
+
     inputs.check_contradictions(given, SOLVE_CONTRADICTIONS)
     inputs.check_files(given)
     problems = inputs.problems(given)
@@ -76,9 +79,9 @@ def solve(**given: Any) -> int:
         given,
         out=design.save,
         plot=design.plot,
-        **({} if problems[0].choices.pipelined else {"plot_sram": design.plot_sram}),
+        **({"plot_sram": design.plot_sram} if isinstance(design, Design) else {}),
     )
-    if given["certificate"] is not None:
+    if isinstance(design, Design) and given["certificate"] is not None:
         _certify(design, given)
     return PROVEN if design.proof.status == "optimal" else UNPROVEN
 
@@ -212,7 +215,9 @@ def assign(**given: Any) -> int:
     return PROVEN if found.proof.status == "optimal" else UNPROVEN
 
 
-def _solved(problems: list[Problem], given: inputs.Given, on_progress: OnProgress | None) -> Design:
+def _solved(
+    problems: list[Problem], given: inputs.Given, on_progress: OnProgress | None
+) -> Design | DataflowDesign:
     """The best design of a problem, or of several that differ in their batch."""
     words = ("method", "solver", "time_limit_s", "rel_gap", "ties")
     how = {**{word: given[word] for word in words}, "on_progress": on_progress}

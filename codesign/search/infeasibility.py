@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -22,6 +23,9 @@ from codesign.space.hardware import HardwareSpace
 from codesign.stopping import Stopped
 from codesign.units import BITS_PER_KBIT, METRIC_UNITS, conflict_texts, distinct_texts, four_digits
 
+Feasible = Callable[[Mapping[str, float]], bool]
+Least = Callable[[str, Mapping[str, float]], float | None]
+
 
 def infeasibility_error(task: GoalTask) -> InfeasibleError:
     """The error that tells which budgets clash, and for each the least that would do.
@@ -36,29 +40,46 @@ def infeasibility_error(task: GoalTask) -> InfeasibleError:
     SolverError
         A budget's least value is within the budget: the solver was wrong somewhere.
     """
-    left = dict(task.goal.limits)
-    clashes: list[Clash] = []
     try:
-        while left and (not clashes or not _feasible(task, left)):
-            clash = _infeasible_subset(task, left)
-            if not clash:
-                break
-            clashes.append(clash)
-            left = {name: limit for name, limit in left.items() if name not in clash}
+        clashes = clashes_of(task.goal.limits, partial(_feasible, task), partial(_least, task))
     except Stopped:
-        return InfeasibleError(
-            "infeasible: proven, but no time was left to find out which budgets clash"
-        )
+        return out_of_time()
     if not clashes:
         return InfeasibleError(f"no design at all: {_nothing_runs(task)}")
-    message = _message(clashes)
+    message = clash_message(clashes)
     if _feasible_with_any_sram(task, task.goal.limits):
         message += "; with an SRAM of any size some design keeps all budgets"
-    message += _where_widths_end(task.space.problem, clashes)
+    message += where_widths_end(task.space.problem, clashes)
     return InfeasibleError(message, clashes[0], clashes[1:])
 
 
-def _where_widths_end(problem: Problem, clashes: Sequence[Clash]) -> str:
+def out_of_time() -> InfeasibleError:
+    """Where it is known that nothing keeps every budget, and not why."""
+    return InfeasibleError(
+        "infeasible: proven, but no time was left to find out which budgets clash"
+    )
+
+
+def clashes_of(limits: Mapping[str, float], feasible: Feasible, least: Least) -> list[Clash]:
+    """Irreducible infeasible subsets of infeasible limits, one beside the other; see above.
+
+    Parameters
+    ----------
+    feasible, least : callable
+        Whether some design keeps limits, and the least of a metric within limits, None where there
+        is none: both proven.
+    """
+    left, clashes = dict(limits), list[Clash]()
+    while left and (not clashes or not feasible(left)):
+        clash = _infeasible_subset(left, feasible, least)
+        if not clash:
+            break
+        clashes.append(clash)
+        left = {name: limit for name, limit in left.items() if name not in clash}
+    return clashes
+
+
+def where_widths_end(problem: Problem, clashes: Sequence[Clash]) -> str:
     """Where a quality is asked for that the widest widths do not reach: which they do."""
     for limit, alone, _ in (clash["noise"] for clash in clashes if "noise" in clash):
         if problem.quality is None or alone <= limit:
@@ -123,19 +144,19 @@ def _feasible_with_any_sram(task: GoalTask, limits: Mapping[str, float]) -> bool
         return False
 
 
-def _infeasible_subset(task: GoalTask, limits: Mapping[str, float]) -> Clash:
+def _infeasible_subset(limits: Mapping[str, float], feasible: Feasible, least: Least) -> Clash:
     """An irreducible infeasible subset of infeasible limits; empty where no design runs at all."""
     subset = dict(limits)
     for metric in limits:
         rest = {name: limit for name, limit in subset.items() if name != metric}
-        if not _feasible(task, rest):
+        if not feasible(rest):
             subset = rest
     found: Clash = {}
     for metric, limit in subset.items():
-        alone = _least(task, metric, {})
+        alone = least(metric, {})
         assert alone is not None  # each budget by itself only fails for its own limit
         others = {name: value for name, value in limits.items() if name != metric}
-        needed = alone if not others else _least(task, metric, others)
+        needed = alone if not others else least(metric, others)
         if needed is not None and keeps(needed, limit):
             raise SolverError(
                 f"recheck failed: {metric} of {needed!r} keeps every budget, but with a budget of "
@@ -173,7 +194,7 @@ def _prove(task: GoalTask, goal: Goal, feasibility_only: bool = False) -> Search
     return result
 
 
-def _message(clashes: Sequence[Clash]) -> str:
+def clash_message(clashes: Sequence[Clash]) -> str:
     """What clashes, in one sentence; each subset after the first by itself."""
     first, *others = map(_sentence, clashes)
     if others:

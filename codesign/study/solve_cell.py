@@ -15,6 +15,7 @@ from codesign.study.records import VERSION, Answer
 
 if TYPE_CHECKING:
     from codesign.problem.problem import Problem
+    from codesign.results.dataflow_design import DataflowDesign
     from codesign.results.design import Design
 
 MAX_ERROR = 500  # letters
@@ -70,7 +71,7 @@ def _answer(asked: dict[str, Any], network: dict[str, Any]) -> Answer:
     problem = problem_from_dict({**asked["problem"], "network": network}, "question")
     front_gap, complete = None, True
     if asked["front"] is None:
-        designs: tuple[Design, ...] = (_solved(problem, asked),)
+        designs: tuple[Design | DataflowDesign, ...] = (_solved(problem, asked),)
     else:
         designs, front_gap, complete = _front(problem, asked)
     proofs = [design.proof for design in designs]
@@ -85,7 +86,7 @@ def _answer(asked: dict[str, Any], network: dict[str, Any]) -> Answer:
     )
 
 
-def _solved(problem: Problem, asked: dict[str, Any]) -> Design:
+def _solved(problem: Problem, asked: dict[str, Any]) -> Design | DataflowDesign:
     """The proven design, or what there is at the time limit; an interrupt leaves no answer."""
     from codesign.problem.metrics import metric_of
     from codesign.tasks.regret import with_references
@@ -111,7 +112,7 @@ def _front(problem: Problem, asked: dict[str, Any]) -> tuple[tuple[Design, ...],
     return front.whole_designs, front.gap, limit is None or front.seconds < limit
 
 
-def _content(design: Design, network_sha256: str) -> dict[str, Any]:
+def _content(design: Design | DataflowDesign, network_sha256: str) -> dict[str, Any]:
     content = design.to_dict()
     content["problem"]["network"] = network_sha256
     return content

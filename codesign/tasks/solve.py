@@ -14,6 +14,7 @@ from codesign.problem.goal import Goal
 from codesign.problem.metrics import REGRET
 from codesign.problem.problem import Problem
 from codesign.problem.tolerances import OPTIMAL_GAP
+from codesign.results.dataflow_design import DataflowDesign
 from codesign.results.design import Design
 from codesign.results.records import SolverRecord
 from codesign.search.goal_task import OnProgress
@@ -34,11 +35,12 @@ from codesign.space.hardware import HardwareSpace
 from codesign.stopping import StopCondition
 from codesign.tasks.build_design import build_design
 from codesign.tasks.regret import least_regret, with_references
+from codesign.tasks.solve_dataflow import PipelineSolver
 
 if TYPE_CHECKING:
     from codesign.results.assignment import Assignment
 
-Result = TypeVar("Result", Design, "Assignment")
+Result = TypeVar("Result", Design, DataflowDesign, "Assignment")
 
 
 def solve(
@@ -50,7 +52,7 @@ def solve(
     solver: SolverName = "highs",
     ties: Ties = "break",
     on_progress: Callable[[Progress], None] | None = None,
-) -> Design:
+) -> Design | DataflowDesign:
     """Find the best design of the declared space and prove it.
 
     Ties are broken lexicographically: among designs with the best objective the one of least
@@ -94,6 +96,11 @@ def solve(
     started_s = time.monotonic()
     check_ties(ties)
     stop = StopCondition(time_limit_s)
+    if problem.choices.pipelined:
+        with stop.catching_interrupts():
+            report = reporter(on_progress, problem, stop, started_s)
+            asked = PipelineSolver(problem, stop, method, rel_gap, solver, ties, started_s)
+            return with_interrupt(asked.solve(report), stop)
     space = HardwareSpace(problem)
     search = LexicographicSearch(space, method=method, rel_gap=rel_gap, stop=stop, solver=solver)
     with stop.catching_interrupts():

@@ -35,6 +35,10 @@ FENCED = {
         "study.plot",
     },
     "pyomo": {
+        "search.dataflow.fifos",
+        "search.dataflow.formulation",
+        "search.dataflow.programme",
+        "search.dataflow.solve",
         "search.milp.alike",
         "search.milp.choice",
         "search.milp.coefficients",

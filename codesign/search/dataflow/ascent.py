@@ -1,0 +1,154 @@
+"""The weights that prove most: φ of `bounds` is concave, and its maximum over λ is wanted.
+
+Of three targets or more by the ellipsoid method (Shor 1977; Yudin and Nemirovski 1976), whose
+ellipsoid says how much better any other λ could be; of two by where tangents cross.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from codesign.arrays import Floats
+from codesign.search.dataflow.bounds import PRUNED, Dual, Relaxed
+
+ROUNDS, ROUNDS_EACH = 40, 40  # of weights: at most, and for each target more
+ENOUGH = 1e-5  # by which another λ may be better
+EASY = 0.999  # φ that no λ can bring to 1
+CROSSINGS = 60  # of tangents at most
+Evaluate = Callable[[Floats], tuple[float, Floats]]  # shares → φ and its slopes
+
+
+@dataclass
+class Ascent:
+    """What came of a search for λ.
+
+    Attributes
+    ----------
+    value : float
+        The largest φ.
+    weights : list of floats
+        Scaled weights tried, the best last.
+    choices : list of Relaxed
+        Met on the way.
+    objective : float
+        A lower bound on the metric asked for, where all others keep their targets.
+    """
+
+    value: float
+    weights: list[Floats]
+    choices: list[Relaxed]
+    objective: float
+
+
+def ascend(
+    dual: Dual,
+    targets: Mapping[str, float],
+    objective: str | None = None,
+    full: bool = False,
+) -> Ascent:
+    """Find weights that prove that targets cannot all be kept, or the best there are.
+
+    Parameters
+    ----------
+    targets : mapping of str to float
+        Above 0, by metric.
+    objective : str, optional
+        One of them, of which a lower bound is wanted.
+    full : bool
+        Go on to the best, even where nothing is to be ruled out.
+    """
+    patient = full or objective is not None
+    scale = dual.scaled(targets)
+    used = [dual.rows.index(name) for name in targets]
+    main = used.index(dual.rows.index(objective)) if objective is not None else None
+    count = len(used)
+    found = Ascent(-math.inf, [], [], -math.inf)
+
+    def evaluate(shares: Floats) -> tuple[float, Floats]:
+        weights = np.zeros(len(scale))
+        weights[used] = shares * scale[used]
+        answer = dual.solve(weights)
+        found.choices.append(answer)
+        if answer.value > found.value:
+            found.value = answer.value
+            found.weights.append(weights)
+        if main is not None and shares[main] > 0:
+            others = answer.value - (shares.sum() - shares[main])
+            bound = others / shares[main] * targets[objective or ""]
+            found.objective = max(found.objective, bound)
+        return answer.value, answer.metrics[used] * scale[used]
+
+    if count == 1:
+        evaluate(np.ones(1))
+        return found
+    if count == 2:
+        _bisect(evaluate, found, patient)
+        return found
+    _ellipsoid(evaluate, found, count, patient)
+    return found
+
+
+def _done(found: Ascent, most: float, patient: bool) -> bool:
+    """Whether φ is the best, has proven something, or cannot any more."""
+    if most - found.value < ENOUGH:
+        return True
+    return not patient and (found.value > PRUNED or most < EASY)
+
+
+def _bisect(evaluate: Evaluate, found: Ascent, patient: bool) -> None:
+    """Of two targets: tangents from both ends, and where they cross."""
+    ends = []
+    for share in (0.0, 1.0):
+        value, slopes = evaluate(np.array([share, 1 - share]))
+        ends.append((share, value, slopes[0] - slopes[1]))
+    for _ in range(CROSSINGS):
+        (x0, v0, g0), (x1, v1, g1) = ends
+        if not (g0 > 0 > g1):
+            return
+        x = (v1 - v0 + g0 * x0 - g1 * x1) / (g0 - g1)
+        most = v0 + g0 * (x - x0)
+        if _done(found, most, patient) or not x0 < x < x1:
+            return
+        value, slopes = evaluate(np.array([x, 1 - x]))
+        slope = slopes[0] - slopes[1]
+        ends[0 if slope > 0 else 1] = (x, value, slope)
+
+
+def _ellipsoid(evaluate: Evaluate, found: Ascent, count: int, patient: bool) -> None:
+    """Of three or more: the ellipsoid method on the simplex, with deep cuts."""
+    n = count - 1
+    basis = np.linalg.qr(np.vstack([np.eye(n), -np.ones(n)]))[0]  # (count, n), columns sum to 0
+    centre, shape = np.zeros(n), np.eye(n) * n / count
+    for _ in range(ROUNDS + ROUNDS_EACH * count):
+        shares = 1 / count + basis @ centre
+        if (shares < 0).any():
+            worst = int(shares.argmin())
+            slope, depth = basis[worst], -shares[worst]
+        else:
+            value, slopes = evaluate(shares)
+            if not math.isfinite(value):
+                found.value = math.inf
+                return
+            slope = basis.T @ slopes
+            depth = found.value - value
+            length = math.sqrt(max(float(slope @ shape @ slope), 0.0))
+            if _done(found, value + length, patient) or length == 0:
+                return
+        length = math.sqrt(float(slope @ shape @ slope))
+        if length <= depth or length < 1e-14:
+            return
+        deep = depth / length
+        step = shape @ slope / length
+        centre = centre + (1 + n * deep) / (n + 1) * step
+        shape = (
+            n
+            * n
+            / (n * n - 1)
+            * (1 - deep * deep)
+            * (shape - 2 * (1 + n * deep) / ((n + 1) * (1 + deep)) * np.outer(step, step))
+        )
+        shape = (shape + shape.T) / 2

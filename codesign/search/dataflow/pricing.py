@@ -1,0 +1,69 @@
+"""Choices of a pipeline → the exact design, with every metric."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from codesign.arrays import Floats, Ints
+from codesign.costs.pipeline import pipeline_metrics, stages_of
+from codesign.costs.stage_row import StageDesign
+from codesign.search.dataflow.fifos import Fifos
+from codesign.search.dataflow.starts import good_starts
+from codesign.space.dataflow import PipelineSpace
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """A design: widths of tensors, stages, and its metrics."""
+
+    tensor_bits: Mapping[str, int]
+    stages: tuple[StageDesign, ...]
+    metrics: Mapping[str, float]
+
+
+def tensor_bits(space: PipelineSpace, widths: Ints) -> dict[str, int]:
+    """Width of every tensor, from the index of each class's width."""
+    found = dict.fromkeys(space.network.tensors, space.choices.output_bits)
+    for name, c in space.class_of_tensor.items():
+        found[name] = space.bits[c][int(widths[c])]
+    return found
+
+
+def price(
+    space: PipelineSpace, options: Mapping[int, int], widths: Ints, starts: Floats
+) -> Pipeline:
+    """The design of options, by layer, of the index of each class's width, and of starts."""
+    bits, choices = tensor_bits(space, widths), []
+    for i, c in enumerate(space.weight_class):
+        w = 0 if c is None else space.bits[c][int(widths[c])]
+        choices.append(space.choice(i, options.get(i, 0), w, float(starts[i])))
+    problem = space.problem
+    stages = stages_of(space.network, space.platform, choices, bits)
+    metrics, _ = pipeline_metrics(space.network, space.platform, stages, bits, problem.noise_of)
+    return Pipeline(bits, stages, metrics)
+
+
+def lags_of(space: PipelineSpace, options: Mapping[int, int]) -> Floats:
+    """(L,): of each layer, by its option."""
+    lags = np.array(space.least_lags)
+    for i, found in enumerate(space.options):
+        if found is not None:
+            lags[i] = found.table.lag[options[i]]
+    return lags
+
+
+def with_good_starts(
+    space: PipelineSpace, fifos: Fifos, options: Mapping[int, int], widths: Ints
+) -> Pipeline:
+    """The same with starts where little waits."""
+    bits = np.array([space.bits[c][int(widths[c])] for c in fifos.width_class])
+    lags = lags_of(space, options)
+    return price(space, options, widths, good_starts(fifos, lags, fifos.elements * bits))
+
+
+def chosen_options(layers: Ints, columns: Ints, option: Ints) -> dict[int, int]:
+    """By layer."""
+    return {int(i): int(option[o]) for i, o in zip(layers, columns, strict=True)}

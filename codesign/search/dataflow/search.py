@@ -1,0 +1,228 @@
+"""Branch and bound over ranges of the interval, for one goal.
+
+Where nothing that is asked about is a product with the interval, there is one range: what of the
+interval is limited is a limit on cycles and on DRAM bits. The interval itself is found from below,
+its first bound by bisection over cycle counts. Of products (latency, static energy) bounds hold in
+a range as at its beginning; ranges are split until both ends agree.
+
+A range is searched up to a guess a little above its bound: a Lagrangian (`bounds`) rules the guess
+out, or leaves few widths and options for a MILP. Where nothing is below a guess, that is a bound.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from codesign.problem.goal import Goal
+from codesign.problem.tolerances import CLOSING_GAP
+from codesign.search.dataflow.ascent import ascend
+from codesign.search.dataflow.bounds import PRUNED, Dual
+from codesign.search.dataflow.goal_bounds import (
+    INTERVAL,
+    LATENCY,
+    GoalBounds,
+    OnProgress,
+    Shared,
+)
+from codesign.search.dataflow.pricing import Pipeline
+from codesign.search.dataflow.programme import least_of
+from codesign.search.dataflow.solve import RangeResult, solve_range
+from codesign.search.dataflow.table import Range, Table
+from codesign.stopping import Stopped
+
+FIRST_GUESS, GROWTH = 2e-3, 2.0  # above a bound, relative; of the next one
+LAST_GUESS = 2.0  # from where on anything is let in
+
+
+@dataclass(frozen=True)
+class Proven:
+    """How a search for one goal ended.
+
+    Attributes
+    ----------
+    design : Pipeline or None
+        The best within the limits; None: there is none, proven if ``complete``.
+    lower : float
+        No design has a smaller metric.
+    complete : bool
+    """
+
+    design: Pipeline | None
+    lower: float
+    complete: bool
+
+
+class PipelineSearch(Shared):
+    """Searches over one space."""
+
+    def prove(
+        self,
+        goal: Goal,
+        incumbent: Pipeline | None = None,
+        report: OnProgress | None = None,
+        rel_gap: float = CLOSING_GAP,
+    ) -> Proven:
+        """Minimise a goal's metric, starting from a design within its limits where one is known."""
+        return GoalSearch(self, goal, incumbent, report, rel_gap).run()
+
+
+class GoalSearch(GoalBounds):
+    """The search for one goal."""
+
+    # The search ---------------------------------------------------------------------------------
+
+    def run(self) -> Proven:
+        """Search all ranges, the one of the least bound first."""
+        self.open: list[tuple[float, int, Range]] = []
+        self.number, self.guess = 0, FIRST_GUESS
+        try:
+            for span in self.first_spans():
+                self._push(self.first_bound(span), span)
+            while self.open and self.open[0][0] < self.cutoff:
+                self._tell()
+                lower, _, span = heapq.heappop(self.open)
+                try:
+                    self._search(lower, span)
+                except Stopped:
+                    self._push(lower, span)
+                    raise
+        except Stopped:
+            return Proven(self.incumbent, self.lower, False)
+        return Proven(self.incumbent, self.lower, True)
+
+    @property
+    def lower(self) -> float:
+        """No design has a smaller metric."""
+        return min(self.open[0][0] if self.open else math.inf, self.value)
+
+    def _tell(self) -> None:
+        self.stop.check()
+        if self.report is not None:
+            best = None if self.incumbent is None else self.value
+            self.report(best, min(self.open[0][0], self.value))
+
+    def _push(self, lower: float, span: Range) -> None:
+        if math.isfinite(lower):
+            heapq.heappush(self.open, (lower, self.number, span))
+            self.number += 1
+
+    def _search(self, lower: float, span: Range) -> None:
+        """Search a range up to a guess; push what is left of it."""
+        self.search.counts.intervals += 1
+        aim = min(self.value, self._guess_above(lower))
+        whole = self._upto(lower, aim, span)
+        table = self.pricing.table(whole, self.allowed, not self.search.whole)
+        if table is not None and not self.search.whole:
+            table, aim = self._reduced(table, whole, aim)
+            whole = self._upto(lower, aim, span)
+        if table is None:
+            self._nothing_below(aim, span)
+            return
+        self.stop.check()
+        goal = Goal(self.goal.metric, self._limits(aim))
+        found = self._solve(table, whole, goal, lower)
+        if found.design is not None:
+            self.update(found.design)
+        if not found.complete:
+            self._push(max(lower, found.bound), span)
+            raise Stopped
+        if found.design is None:
+            self._nothing_below(aim, span)
+        elif self.products:
+            self._split(max(lower, found.bound), span, found.design.metrics[INTERVAL])
+        else:
+            self._push(max(lower, min(found.bound, self.value)), span)
+
+    def _guess_above(self, lower: float) -> float:
+        """A little above a bound; inf after the last guess."""
+        if self.search.whole or self.guess > LAST_GUESS or lower <= 0:
+            return math.inf
+        return lower * (1 + self.guess)
+
+    def _upto(self, lower: float, aim: float, span: Range) -> Range:
+        """The part of a range that is searched."""
+        if self.goal.metric != INTERVAL:
+            return span
+        return Range(max(span.least_s, lower), min(span.most_s, aim))
+
+    def _nothing_below(self, aim: float, span: Range) -> None:
+        """A guess is a bound where nothing is below."""
+        if aim < self.cutoff and math.isfinite(aim):
+            self.guess *= GROWTH
+            self._push(aim, span)
+
+    def _limits(self, aim: float) -> dict[str, float]:
+        limits = dict(self.goal.limits)
+        if INTERVAL in limits:
+            moved = limits[INTERVAL] * self.search.rate
+            limits["dram_bits"] = min(moved, limits.get("dram_bits", math.inf))
+        if math.isfinite(aim) and self.goal.metric != INTERVAL:
+            limits[self.goal.metric] = min(aim, limits.get(self.goal.metric, math.inf))
+        return limits
+
+    def _reduced(self, table: Table, span: Range, aim: float) -> tuple[Table | None, float]:
+        """What of a table a design no worse than the aim may have; and a better aim, if found."""
+        for _ in range(3):
+            targets = self.targets(span, aim)
+            if not targets:
+                return table, aim
+            dual = Dual(self.pricing, table, span)
+            found = ascend(dual, targets, full=True)
+            if found.value > PRUNED:
+                return None, aim
+            self.try_choices(dual, found.choices)
+            kept, allowed = np.ones(len(table), dtype=bool), table.allowed
+            for weights in found.weights[-3:]:
+                mine, widths = dual.left(weights)
+                kept &= mine
+                allowed = [a & b for a, b in zip(allowed, widths, strict=True)]
+            count = len(table)
+            table = table.only(
+                kept & table.within(allowed, self.space, self.fifos.couplings), allowed
+            )
+            if not all(x.any() for x in allowed) or table.lacks_layers(self.space):
+                return None, aim
+            if self.value < aim:
+                aim = self.value
+            elif len(table) > 0.9 * count:
+                break
+        return table, aim
+
+    def _solve(self, table: Table, span: Range, goal: Goal, unit: float) -> RangeResult:
+        self.search.counts.programmes += 1
+        unit = min(self.value, self._size(table, span)) if unit <= 0 else unit
+        return solve_range(
+            self.pricing,
+            table,
+            span,
+            goal,
+            unit,
+            stop=self.stop,
+            rel_gap=self.gap / 2,
+            solver=self.search.solver,
+        )
+
+    def _size(self, table: Table, span: Range) -> float:
+        """About how large a goal's metric is, where no bound tells."""
+        if self.goal.metric == INTERVAL:
+            return span.least_s
+        if self.goal.metric == LATENCY:
+            return span.least_s * (1 + self.fifos.least_end)
+        size = least_of(table, self.goal.metric)
+        return size if size > 0 else 1.0
+
+    def _split(self, bound: float, span: Range, interval_s: float) -> None:
+        """Both parts of a range of a product, where its best design was found."""
+        if bound >= self.cutoff:
+            self._push(bound, span)
+            return
+        middle = math.sqrt(span.least_s * span.most_s)
+        edge = 1e-3 * (span.most_s - span.least_s)
+        if span.least_s + edge < interval_s < span.most_s - edge:
+            middle = interval_s
+        self._push(bound, Range(span.least_s, middle))
+        self._push(bound, Range(middle, span.most_s))

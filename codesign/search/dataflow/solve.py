@@ -1,0 +1,127 @@
+"""Solves the MILP of a range; whatever the solver returns is priced again exactly."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyomo.core as pyo
+
+from codesign.errors import SolverError
+from codesign.problem.goal import Goal
+from codesign.problem.tolerances import LIMIT_MARGIN, ROW_SCALE, SMALL_LIMIT_MARGIN
+from codesign.search.dataflow.formulation import build
+from codesign.search.dataflow.pricing import Pipeline, lags_of, price
+from codesign.search.dataflow.programme import Programme
+from codesign.search.dataflow.starts import earliest, exact_starts
+from codesign.search.dataflow.table import Pricing, Range, Table
+from codesign.search.milp import solvers
+from codesign.search.milp.solve import MAX_RECHECKS, NEAR_MISSES, TOO_MANY
+from codesign.stopping import StopCondition
+
+
+@dataclass(frozen=True)
+class RangeResult:
+    """How the MILP of a range ended.
+
+    Attributes
+    ----------
+    design : Pipeline or None
+        The best found, within the goal's limits when priced exactly.
+    bound : float
+        No design of the range has a smaller metric; inf if there is none.
+    complete : bool
+        False where it had to end early.
+    """
+
+    design: Pipeline | None
+    bound: float
+    complete: bool
+
+
+def solve_range(
+    pricing: Pricing,
+    table: Table,
+    span: Range,
+    goal: Goal,
+    unit: float,
+    *,
+    stop: StopCondition,
+    rel_gap: float,
+    solver: str = "highs",
+) -> RangeResult:
+    """Minimise a goal's metric over the columns of a table in a range of the interval.
+
+    Parameters
+    ----------
+    goal : Goal
+        The interval, where it is limited, is by the range.
+    unit : float
+        About what the metric is.
+
+    Raises
+    ------
+    SolverError
+        The solver failed, or its answers keep breaking limits.
+    """
+    limits = {name: x for name, x in goal.limits.items() if name != "interval_s"}
+    margin, bound = LIMIT_MARGIN, -math.inf
+
+    def written(margin: float) -> tuple[Programme, pyo.ConcreteModel]:
+        with stop.stopping_at_interrupts():
+            given = Programme(pricing, table, span, goal.metric, limits, unit, margin)
+            return given, build(given)
+
+    given, model = written(margin)
+    excluded: list[list[int]] = []
+    for run in range(1, MAX_RECHECKS + 1):
+        if run == NEAR_MISSES:
+            given, model = written(SMALL_LIMIT_MARGIN)
+            for columns in excluded:
+                _exclude(model, columns)
+        outcome = solvers.minimise(
+            model, solver=solver, stop=stop, rel_gap=rel_gap, presolve=run < NEAR_MISSES
+        )
+        bound = max(bound, outcome.bound * unit / ROW_SCALE)
+        complete = outcome.status in ("optimal", "infeasible")
+        if outcome.status in ("infeasible", "unknown"):
+            return RangeResult(None, bound, complete)
+        columns = [o for o in range(len(table)) if pyo.value(model.run[o]) > 0.5]
+        design = _read(given, model, columns)
+        if goal.kept_by(design.metrics):
+            return RangeResult(design, min(bound, design.metrics[goal.metric]), complete)
+        excluded.append(columns)
+        _exclude(model, columns)
+    raise SolverError(f"{MAX_RECHECKS} {TOO_MANY}", model=solvers.lp_text(model))
+
+
+def _read(given: Programme, model: pyo.ConcreteModel, columns: list[int]) -> Pipeline:
+    """The design that a model's variables hold."""
+    space, table, fifos = given.space, given.table, given.fifos
+    options = {int(table.layer[o]): int(table.option[o]) for o in columns}
+    widths = np.zeros(len(space.classes), dtype=np.int64)
+    for (c, b), variable in model.width.items():
+        if pyo.value(variable) > 0.5:
+            widths[c] = b
+    lags = lags_of(space, options)
+    if len(model.STAGES):
+        near = np.array([pyo.value(model.start[i]) for i in range(given.layers)])
+        starts = exact_starts(fifos, near, lags)
+    else:
+        starts = earliest(fifos, lags)
+    return price(space, options, widths, starts)
+
+
+def _exclude(model: pyo.ConcreteModel, columns: list[int]) -> None:
+    """Forbid a choice of all columns."""
+    if not hasattr(model, "excluded"):
+        model.excluded = pyo.ConstraintList()
+    model.excluded.add(sum(model.run[o] for o in columns) <= len(columns) - 1)
+
+
+def limited(goal: Goal, value: float) -> Mapping[str, float]:
+    """The limits of a goal with its own metric held at a value."""
+    own = min(value, goal.limits.get(goal.metric, math.inf))
+    return {**goal.limits, **({goal.metric: own} if math.isfinite(own) else {})}

@@ -1,0 +1,393 @@
+"""What options cost at every pair of widths, for a goal: the numbers of bounds and programmes.
+
+Of a range of the interval: options of more cycles than its end are none of it, and those that take
+less than its beginning are as fast as that.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from codesign.arrays import Bools, Floats, Ints
+from codesign.costs.area import array_area_um2
+from codesign.costs.energy import Rates, mac_j
+from codesign.costs.fpga import array_dsp, array_lut
+from codesign.costs.pipeline import LEAST_PART, edge_bits
+from codesign.costs.widths import layer_bops
+from codesign.search.dataflow.fifos import Fifos
+from codesign.search.dataflow.waiting import Waiting
+from codesign.space.dataflow import PipelineSpace, StageOptions, undominated
+from codesign.specs.fpga import Fpga
+from codesign.specs.layer import Layer
+from codesign.units import UM2_PER_MM2
+
+MOST_COMPARED = 200  # options of a layer that are compared at each pair of widths
+
+
+class MemoryRate(NamedTuple):
+    """What a memory takes: ``slope`` for each bit and ``fixed``; on an FPGA whole blocks."""
+
+    metric: str
+    slope: float
+    fixed: float
+    block_bits: int | None
+
+
+@dataclass(frozen=True)
+class Range:
+    """Of the interval, s."""
+
+    least_s: float
+    most_s: float
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns, one for each option of a layer at a pair of widths, and what classes cost.
+
+    Attributes
+    ----------
+    rows : tuple of str
+        Metrics asked about.
+    layer, weight, activation, option : ints, shape (n,)
+        Of each column: layer, indices of widths in its classes', and the option's number.
+    beside : ints
+        Index of the width of the class that the layer's lag makes wait (`Fifos.couplings`), or 0.
+    cycles : ints
+    lag : floats
+    waiting : floats
+        Bits that wait for its lag, at least, in all.
+    cost : floats, shape (n, rows)
+        Without what waits, and without static power.
+    class_cost : list of floats, shape (widths, rows)
+        Of each class.
+    constant : floats, shape (rows,)
+    allowed : list of bools
+        Widths of each class.
+    joint : bool
+        Whether columns tell the widths of what their lags make wait.
+    """
+
+    rows: tuple[str, ...]
+    layer: Ints
+    weight: Ints
+    activation: Ints
+    option: Ints
+    beside: Ints
+    cycles: Ints
+    lag: Floats
+    waiting: Floats
+    cost: Floats
+    class_cost: list[Floats]
+    class_waiting: list[Floats]
+    constant: Floats
+    allowed: list[Bools]
+    joint: bool
+
+    def within(
+        self,
+        allowed: Sequence[Bools],
+        space: PipelineSpace,
+        couplings: Mapping[int, tuple[int, int]],
+    ) -> Bools:
+        """(n,): whether all widths of a column are allowed."""
+        most = max(len(x) for x in allowed)
+        masks = np.array([np.append(x, np.zeros(most - len(x), dtype=bool)) for x in allowed])
+        w, a = (
+            np.array([-1 if c is None else c for c in of])[self.layer]
+            for of in (space.weight_class, space.input_class)
+        )
+        kept = masks[w, self.weight] & masks[a, self.activation]
+        for layer, (c, _) in couplings.items():
+            mine = self.layer == layer
+            kept[mine] &= masks[c, self.beside[mine]]
+        return np.asarray(kept)
+
+    def lacks_layers(self, space: PipelineSpace) -> bool:
+        """Whether a layer has no column left."""
+        macs = [i for i, x in enumerate(space.options) if x is not None]
+        return len(np.unique(self.layer)) < len(macs)
+
+    def __len__(self) -> int:
+        return len(self.layer)
+
+    def only(self, kept: Bools, allowed: list[Bools]) -> Table:
+        """Some of its columns and widths."""
+        names = ("layer", "weight", "activation", "option", "beside", "cycles", "lag")
+        few = {name: getattr(self, name)[kept] for name in (*names, "waiting", "cost")}
+        return replace(self, **few, allowed=allowed)
+
+
+class Block(NamedTuple):
+    """Columns of one layer; the fields are those of `Table`."""
+
+    layer: Ints
+    weight: Ints
+    activation: Ints
+    option: Ints
+    beside: Ints
+    cycles: Ints
+    lag: Floats
+    waiting: Floats
+    cost: Floats
+
+
+class Pricing:
+    """Costs of a space's options for the metrics asked about."""
+
+    def __init__(self, space: PipelineSpace, rows: Sequence[str], fifos: Fifos) -> None:
+        self.space, self.rows = space, tuple(rows)
+        self.fifos, self.by_cycles = fifos, False
+        at_none, _ = space.platform.rates(0.0)
+        at_one, _ = space.platform.rates(1.0)
+        self.rates: Rates | None = at_none
+        self.static_w, self.static_w_per_mm2 = 0.0, 0.0
+        if at_none is not None and at_one is not None:
+            self.static_w = at_none.static_w
+            self.static_w_per_mm2 = at_one.static_w - at_none.static_w
+        self.hardware = space.hardware_metrics
+        technology = space.problem.technology
+        if isinstance(technology, Fpga):
+            block = technology.bram_bits
+            self.memory = MemoryRate("bram", 1 / block, 0.0, block)
+        else:
+            fit = technology.sram_area_um2
+            slope, fixed = fit.slope / UM2_PER_MM2, fit.intercept / UM2_PER_MM2
+            self.memory = MemoryRate("area_mm2", slope, fixed, None)
+        self._kept: dict[tuple[object, ...], Ints] = {}
+
+    def memory_cost(self, bits: Floats) -> Floats:
+        """What memories of so many bits take; nothing where there are none."""
+        if self.memory.block_bits is not None:
+            return np.ceil(bits / self.memory.block_bits - LEAST_PART)
+        return np.asarray(np.where(bits > 0, bits * self.memory.slope + self.memory.fixed, 0.0))
+
+    def has_products(self) -> bool:
+        """Whether a metric asked about is a product with the interval."""
+        static = self.static_w or self.static_w_per_mm2
+        return "latency_s" in self.rows or ("energy_j" in self.rows and bool(static))
+
+    def table(self, span: Range, allowed: Sequence[Bools], filtered: bool = True) -> Table | None:
+        """The columns of a range; None where a layer has none.
+
+        Parameters
+        ----------
+        filtered : bool
+            Whether to leave out what others equal or beat.
+        """
+        space, clock = self.space, self.space.platform.clock_hz
+        least_bits = [
+            bits[int(np.argmax(mine))] for bits, mine in zip(space.bits, allowed, strict=True)
+        ]
+        waiting = Waiting(self.fifos, least_bits)
+        found = []
+        for number, options in enumerate(space.options):
+            if options is None:
+                continue
+            in_time = options.table.cycles <= span.most_s * clock * (1 + 1e-9)
+            kept = np.flatnonzero(in_time)
+            if filtered and len(kept):
+                kept = kept[self._undominated(number, options, kept, span)]
+            block = self._columns(number, options, kept, span, allowed, filtered)
+            if not len(block[0]):
+                return None
+            found.append(self._beside(number, block, waiting, allowed, filtered))
+        joined = (np.concatenate(x) for x in zip(*found, strict=True))
+        every = dict(zip(Block._fields, joined, strict=True))
+        return Table(
+            self.rows,
+            **every,
+            class_cost=self.class_costs(),
+            class_waiting=waiting.of_classes,
+            constant=self.constant(),
+            allowed=list(allowed),
+            joint=filtered,
+        )
+
+    def _beside(
+        self, number: int, block: Block, waiting: Waiting, allowed: Sequence[Bools], joint: bool
+    ) -> Block:
+        """Columns once for each width of what their lags make wait, and how many bits that is."""
+        block = block._replace(waiting=waiting.prices[number] * block.lag)
+        coupled = self.fifos.couplings.get(number) if joint else None
+        if coupled is None:
+            return block
+        c, cycle = coupled
+        each = waiting.cycle_bits[cycle] * self.fifos.cycles[cycle].factors[number]
+        if c == self.space.input_class[number]:
+            block = block._replace(beside=block.activation)
+        else:
+            widths, count = np.flatnonzero(allowed[c]), len(block.layer)
+            many: list[Any] = [np.tile(x, (len(widths), *[1] * (x.ndim - 1))) for x in block]
+            block = Block(*many)._replace(beside=np.repeat(widths, count))
+        more = each[block.beside] * block.lag
+        return block._replace(waiting=block.waiting + more)
+
+    def _undominated(self, number: int, options: StageOptions, kept: Ints, span: Range) -> Ints:
+        """Those that no other equals or beats whatever the widths."""
+        table, clock = options.table, self.space.platform.clock_hz
+        counts = [options.pes, table.weights, table.lines, table.psums, table.fetched]
+        key = (id(options), len(kept), bool(self.fifos.lag_is_cost[number]), span.least_s)
+        if key in self._kept:
+            return self._kept[key]
+        if "energy_j" in self.rows:
+            counts += [table.weight_reads, table.weight_writes, table.line_reads]
+            counts += [table.psum_reads, table.psum_writes]
+        each = [x[kept].astype(np.float64) for x in counts]
+        each += self._lags(number, table.lag[kept])
+        if self.by_cycles:
+            each.append(np.maximum(table.cycles[kept], span.least_s * clock))
+        self._kept[key] = undominated(np.stack(each, axis=1))
+        return self._kept[key]
+
+    def _lags(self, number: int, lag: Floats) -> list[Floats]:
+        """What of lags matters: that they are less, or that they are the same."""
+        return [lag] if self.fifos.lag_is_cost[number] else [lag, -lag]
+
+    def _columns(
+        self,
+        number: int,
+        options: StageOptions,
+        kept: Ints,
+        span: Range,
+        allowed: Sequence[Bools],
+        filtered: bool,
+    ) -> Block:
+        space, layer = self.space, self.space.network.layers[number]
+        w_class, a_class = space.weight_class[number], space.input_class[number]
+        assert w_class is not None
+        assert a_class is not None
+        w = np.flatnonzero(allowed[w_class])
+        a = np.flatnonzero(allowed[a_class])
+        some = options.take(kept)
+        bits_w = np.array(space.bits[w_class])[w][:, None, None]
+        bits_a = np.array(space.bits[a_class])[a][None, :, None]
+        shape = len(w), len(a), len(kept)
+        costs = np.zeros((*shape, len(self.rows)))
+        for r, name in enumerate(self.rows):
+            costs[..., r] = self._cost(name, layer, some, bits_w, bits_a)
+        there = np.ones(shape, dtype=bool)
+        if w_class == a_class:
+            there &= w[:, None, None] == a[None, :, None]
+        cycles, lag = some.table.cycles, some.table.lag
+        if filtered and len(kept) <= MOST_COMPARED:
+            each = [costs[..., r] for r, x in enumerate(self.rows) if x not in UNLIKE]
+            whole = [np.broadcast_to(x, shape) for x in self._lags(number, lag)]
+            if self.by_cycles:
+                clock = space.platform.clock_hz
+                whole.append(np.broadcast_to(np.maximum(cycles, span.least_s * clock), shape))
+            there &= _best(each + whole)
+        ai, wi, oi = np.nonzero(there.transpose(1, 0, 2))
+        count, none = np.full(len(wi), number), np.zeros(len(wi), dtype=np.int64)
+        return Block(
+            count,
+            w[wi],
+            a[ai],
+            kept[oi],
+            none,
+            cycles[oi],
+            lag[oi],
+            np.zeros(len(wi)),
+            costs[wi, ai, oi],
+        )
+
+    def _cost(
+        self, name: str, layer: Layer, some: StageOptions, w: Ints, a: Ints
+    ) -> Floats | float:
+        """(widths, widths, options) of one metric; 0 of what classes and time cost."""
+        platform, table = self.space.platform, some.table
+        technology, factor = platform.technology, platform.area_overhead
+        sums = w + a + layer.accumulation_bits
+        if name == "area_mm2":
+            assert not isinstance(technology, Fpga)
+            pes = array_area_um2(technology, some.rows, some.cols, w, a, factor) / UM2_PER_MM2
+            return np.asarray(pes + self._memories(some, w, a, sums))
+        if name == "bram":
+            return self._memories(some, w, a, sums)
+        if name == "lut":
+            assert isinstance(technology, Fpga)
+            return array_lut(technology, some.rows, some.cols, w, a, factor)
+        if name == "dsp":
+            assert isinstance(technology, Fpga)
+            return array_dsp(technology, some.rows, some.cols, w, a)
+        if name == "dram_bits":
+            return np.asarray(table.fetched * w, dtype=np.float64)
+        if name == "bops":
+            return layer_bops(layer, w, a)
+        if name == "energy_j":
+            return self._energy(layer, some, w, a, sums)
+        return 0.0
+
+    def _memories(self, some: StageOptions, w: Ints, a: Ints, sums: Ints) -> Floats:
+        table = some.table
+        each = (table.weights * w, table.lines * a, table.psums * sums)
+        return np.asarray(sum(self.memory_cost(x.astype(np.float64)) for x in each))
+
+    def _energy(self, layer: Layer, some: StageOptions, w: Ints, a: Ints, sums: Ints) -> Floats:
+        """Without FIFOs and static power, J."""
+        table, rates = some.table, self.rates
+        assert rates is not None
+        read_j, write_j = rates.sram_read_j_per_bit, rates.sram_write_j_per_bit
+        macs = mac_j(layer, w, a, rates, self.space.platform.machine.zero_skipping)
+        weights = w * (table.weight_reads * read_j + table.weight_writes * write_j)
+        lines = a * (table.line_reads * read_j + layer.ifmap * write_j)
+        psums = sums * (table.psum_reads * read_j + table.psum_writes * write_j)
+        return np.asarray(macs + weights + lines + psums + table.fetched * w * rates.dram_j_per_bit)
+
+    def class_costs(self) -> list[Floats]:
+        """Of each class at each of its widths: noise, model size, what comes from DRAM."""
+        space, network = self.space, self.space.network
+        written = {x.output for x in network.layers}
+        owned = {f"weight:{x.name}": x.weights for x in network.layers if x.owns_weights}
+        found = []
+        for members, bits in zip(space.classes, space.bits, strict=True):
+            costs = np.zeros((len(bits), len(self.rows)))
+            weights = sum(owned.get(x, 0) for x in members)
+            names = [x.partition(":")[2] for x in members if x.startswith("tensor:")]
+            inputs = sum(network.tensors[x] for x in names if x not in written)
+            for r, name in enumerate(self.rows):
+                if name == "noise":
+                    each = [[space.problem.noise_of(x, b) for x in members] for b in bits]
+                    costs[:, r] = [math.fsum(x) for x in each]
+                elif name == "model_bits":
+                    costs[:, r] = weights * np.array(bits)
+                elif name == "dram_bits":
+                    costs[:, r] = inputs * np.array(bits)
+                elif name == "energy_j" and self.rates is not None:
+                    costs[:, r] = inputs * np.array(bits) * self.rates.dram_j_per_bit
+            found.append(costs)
+        return found
+
+    def constant(self) -> Floats:
+        """What every design has: results that go to DRAM."""
+        network = self.space.network
+        bits = dict.fromkeys(network.tensors, 0)
+        bits |= dict.fromkeys(network.outputs, self.space.choices.output_bits)
+        out = edge_bits(network, bits)
+        found = np.zeros(len(self.rows))
+        for r, name in enumerate(self.rows):
+            if name == "dram_bits":
+                found[r] = out
+            elif name == "energy_j" and self.rates is not None:
+                found[r] = out * self.rates.dram_j_per_bit
+        return found
+
+
+UNLIKE = ("noise", "model_bits", "bops", "latency_s", "interval_s")  # alike for all of a pair
+
+
+def _best(costs: Sequence[Floats]) -> Bools:
+    """Of (w, a, n) costs: which of the n no other equals or beats in all."""
+    count = costs[0].shape[-1]
+    beaten = np.ones((*costs[0].shape, count), dtype=bool)  # [..., one, other]
+    same = np.ones_like(beaten)
+    for cost in costs:
+        beaten &= cost[..., None, :] <= cost[..., :, None]
+        same &= cost[..., None, :] == cost[..., :, None]
+    earlier = np.arange(count)[None, :] < np.arange(count)[:, None]
+    return np.asarray(~(beaten & (~same | earlier)).any(axis=-1))

@@ -1,0 +1,212 @@
+"""The declared space of the dataflow architecture: what each stage may be, as arrays.
+
+An option of a stage is a mapping, an array, a place of the weights and a height of bands; its
+widths are those of its classes (`codesign.problem.width_groups`). Options that others equal or beat
+in all that any widths can make of them are left out early, per array.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from codesign.arrays import Bools, Floats, Ints
+from codesign.costs.compute import cycles, folds
+from codesign.costs.pipeline import Platform, Read, StageChoice, reads_of
+from codesign.costs.stages import (
+    StageTable,
+    band_heights,
+    folds_evenly,
+    lag_of,
+    stage_table,
+)
+from codesign.errors import SpecError
+from codesign.problem.problem import Problem
+from codesign.specs.fpga import Fpga
+from codesign.specs.layer import Layer
+from codesign.specs.machine import Mapping
+
+
+class StageOptions(NamedTuple):
+    """Options of a layer with MACs, one entry each; shape (n,).
+
+    Attributes
+    ----------
+    mapping : ints
+        Index in ``choices.mapping``.
+    rows, cols, band_rows : ints
+    streams : bools
+        Whether weights are fetched from DRAM for each band.
+    table : StageTable
+        What they cost, whatever the widths.
+    """
+
+    mapping: Ints
+    rows: Ints
+    cols: Ints
+    band_rows: Ints
+    streams: Bools
+    table: StageTable
+
+    def take(self, kept: Ints) -> StageOptions:
+        """Some of them."""
+        table: list[Any] = [x[kept] for x in self.table]
+        few: list[Any] = [*(x[kept] for x in self[:-1]), StageTable(*table)]
+        return StageOptions(*few)
+
+    @property
+    def pes(self) -> Ints:
+        """PEs of the array."""
+        return self.rows * self.cols
+
+
+class PipelineSpace:
+    """All pipelines of a problem.
+
+    Attributes
+    ----------
+    problem : Problem
+    platform : Platform
+    reads : list of Read
+    classes : list of tuple of str
+        Sources that take one width.
+    bits : list of tuple of int
+        Widths of each class, ascending.
+    weight_class, input_class : list of int or None
+        Of each layer with MACs, the class of either operand.
+
+    Raises
+    ------
+    SpecError
+        No array divides a layer's channels, on an FPGA.
+    """
+
+    def __init__(self, problem: Problem, platform: Platform) -> None:
+        self.problem, self.platform = problem, platform
+        self.network, self.choices = problem.network, problem.choices
+        self.reads: list[Read] = reads_of(self.network)
+        self.classes = list(problem.width_classes)
+        self.bits = [problem.allowed_bits(members[0]) for members in self.classes]
+        number = {x: n for n, members in enumerate(self.classes) for x in members}
+        self.class_of_tensor = {
+            name: number[f"tensor:{name}"] for name in self.network.inner_tensors
+        }
+        layers = self.network.layers
+        self.weight_class = [None if x.moves else number[x.weight_source] for x in layers]
+        self.input_class = [None if x.moves else number[f"tensor:{x.input}"] for x in layers]
+        shared: dict[Layer | tuple[object, ...], StageOptions] = {}
+        self.options: list[StageOptions | None] = []
+        for layer in layers:
+            key = _shape(layer)
+            if not layer.moves and key not in shared:
+                shared[key] = self._options(layer)
+            self.options.append(None if layer.moves else shared[key])
+
+    @property
+    def hardware_metrics(self) -> tuple[str, ...]:
+        """What an array and memories take."""
+        return self.problem.technology.hardware_metrics
+
+    @cached_property
+    def least_lags(self) -> list[float]:
+        """Of each layer, in intervals."""
+        return [
+            float(lag_of(layer, 1)) if found is None else float(found.table.lag.min())
+            for layer, found in zip(self.network.layers, self.options, strict=True)
+        ]
+
+    @cached_property
+    def most_lags(self) -> list[float]:
+        """Of each layer, in intervals."""
+        return [
+            float(lag_of(layer, 1)) if found is None else float(found.table.lag.max())
+            for layer, found in zip(self.network.layers, self.options, strict=True)
+        ]
+
+    def choice(self, layer: int, option: int, weight_bits: int, start: float) -> StageChoice:
+        """An option of a layer, as `codesign.costs.pipeline` takes it."""
+        found = self.options[layer]
+        if found is None:
+            return StageChoice(None, None, None, None, None, self.network.layers[layer].P, start)
+        return StageChoice(
+            weight_bits,
+            self.choices.mapping[int(found.mapping[option])],
+            int(found.rows[option]),
+            int(found.cols[option]),
+            "stream" if found.streams[option] else "chip",
+            int(found.band_rows[option]),
+            start,
+        )
+
+    def _options(self, layer: Layer) -> StageOptions:
+        """All that may be best of a layer."""
+        every = [
+            self._of_mapping(layer, number, mapping)
+            for number, mapping in enumerate(self.choices.mapping)
+        ]
+        found = [x for x in every if x is not None]
+        if not found:
+            raise SpecError(
+                f"layer {layer.name!r}: on an FPGA rows and columns divide the layer's channels, "
+                "and none on offer do; offer rows and cols of 1 too"
+            )
+        table: list[Any] = [np.concatenate(x) for x in zip(*(y.table for y in found), strict=True)]
+        each: list[Any] = [np.concatenate(x) for x in zip(*(y[:-1] for y in found), strict=True)]
+        return StageOptions(*[*each, StageTable(*table)])
+
+    def _of_mapping(self, layer: Layer, number: int, mapping: Mapping) -> StageOptions | None:
+        rows, cols = self._arrays(layer, mapping)
+        if not len(rows):
+            return None
+        blocks = []
+        for row in sorted({*rows.tolist()}) if mapping == "output" else [None]:
+            mine = np.ones(len(rows), bool) if row is None else rows == row
+            heights = np.array(band_heights(layer, mapping, row or 1), dtype=np.int64)
+            streams = np.array([False, True] if layer.uses_weights else [False])
+            grid = np.meshgrid(np.flatnonzero(mine), heights, streams, indexing="ij")
+            blocks.append([x.ravel() for x in grid])
+        array, heights, streams = (np.concatenate(x) for x in zip(*blocks, strict=True))
+        on = rows[array], cols[array], heights
+        engine = self.problem.technology.engine
+        table = stage_table(layer, self.platform.machine, engine, mapping, *on, streams)
+        return StageOptions(np.full(len(array), number), *on, streams, table)
+
+    def _arrays(self, layer: Layer, mapping: Mapping) -> tuple[Ints, Ints]:
+        """Rows and columns on offer; of one mapping, those that no other equal or beat in all."""
+        sides = np.meshgrid(self.choices.rows, self.choices.cols, indexing="ij")
+        rows, cols = (np.ravel(x) for x in sides)
+        if self.choices.square:
+            rows, cols = rows[rows == cols], cols[rows == cols]
+        engine = self.problem.technology.engine
+        machine = self.platform.machine
+        if isinstance(self.problem.technology, Fpga):
+            even = folds_evenly(layer, mapping, engine, rows, cols, machine.zero_skipping)
+            rows, cols = rows[even], cols[even]
+        if not len(rows):
+            return rows, cols
+        turns = folds(layer, rows, cols, engine, mapping, machine.zero_skipping)
+        costs = [cycles(layer, rows, cols, engine, mapping, machine), rows * cols]
+        costs += [x for _, t in turns for x in (t.reduction, t.outputs, t.groups)]
+        costs += [cols, *[rows, -rows] * (mapping == "output")]
+        kept = undominated(np.stack(costs, axis=1).astype(np.float64))
+        return rows[kept], cols[kept]
+
+
+def undominated(costs: Floats) -> Ints:
+    """Rows of (n, k) costs that no other row equals or beats in all, in their order."""
+    order = np.argsort(costs.sum(axis=1), kind="stable")
+    left, kept = costs[order], []
+    while len(order):
+        kept.append(int(order[0]))
+        better = (left < left[0]).any(axis=1)
+        order, left = order[better], left[better]
+    return np.array(sorted(kept), dtype=np.int64)
+
+
+def _shape(layer: Layer) -> tuple[object, ...]:
+    """What of a layer decides its options' costs."""
+    counts = (layer.N, layer.G, layer.K, layer.C, layer.P, layer.Q, layer.R, layer.S)
+    steps = (layer.stride, layer.dilation, layer.input_dilation)
+    return (*counts, layer.H, layer.W, *steps, layer.weight_tensor is None)

@@ -1,0 +1,214 @@
+"""From a problem to its proven best pipeline, and over several architectures to the best of all.
+
+A pipeline's search is that of `codesign.search.dataflow`; ties are broken as for arrays: objective,
+then area (on an FPGA LUTs, then block RAMs), then noise.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from codesign.errors import InfeasibleError, SolverError, SpecError
+from codesign.problem.goal import Ended, Goal, TiesFound
+from codesign.problem.metrics import ENERGY
+from codesign.problem.problem import Problem
+from codesign.problem.tolerances import CLOSING_GAP, OPTIMAL_GAP, keeps
+from codesign.results.dataflow_design import DataflowDesign, platform_of
+from codesign.results.records import PipelineSolverRecord, ProofRecord
+from codesign.search.dataflow.goal_bounds import OnProgress
+from codesign.search.dataflow.pricing import Pipeline
+from codesign.search.dataflow.search import PipelineSearch, Proven
+from codesign.search.infeasibility import (
+    clash_message,
+    clashes_of,
+    out_of_time,
+    where_widths_end,
+)
+from codesign.search.lexicographic import (
+    TIES_LEAST_S,
+    TIES_TIMES,
+    Method,
+    Ties,
+    tie_breakers,
+)
+from codesign.search.milp import solvers
+from codesign.search.milp.solvers import SolverName, check_installed
+from codesign.space.dataflow import PipelineSpace
+from codesign.stopping import StopCondition, Stopped
+
+ReportMetric = Callable[[str], OnProgress | None]
+
+
+@dataclass(frozen=True)
+class FoundPipeline:
+    """The best pipeline of a problem, None where there is none, and what is proven of it.
+
+    Attributes
+    ----------
+    first : Proven
+        Of the objective.
+    ties : "broken", "left" or "not proven"
+    ended : "gap", "time", "interrupt" or None
+        As of `LexicographicResult`.
+    record : PipelineSolverRecord
+    """
+
+    design: Pipeline | None
+    first: Proven
+    ties: TiesFound
+    ended: Ended | None
+    record: PipelineSolverRecord
+
+
+class PipelineSolver:
+    """Solves problems of pipelines in one way.
+
+    Parameters
+    ----------
+    method, rel_gap, solver, ties
+        As of `codesign.solve`.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        stop: StopCondition,
+        method: Method,
+        rel_gap: float,
+        solver: SolverName,
+        ties: Ties,
+        started_s: float,
+    ) -> None:
+        if not 0 <= rel_gap < 1:
+            raise SpecError(f"rel_gap must be at least 0 and below 1, got {rel_gap}")
+        check_installed(solver)
+        self.problem, self.stop, self.method = problem, stop, method
+        self.rel_gap, self.solver, self.ties, self.started_s = rel_gap, solver, ties, started_s
+        self._check_energy()
+        self.space = PipelineSpace(problem, platform_of(problem))
+        self.search = PipelineSearch(self.space, stop, solver=solver, whole=method == "whole")
+
+    def _check_energy(self) -> None:
+        """Refuse questions about energy where it is not known."""
+        problem = self.problem
+        if ENERGY in (problem.objective, *problem.budgets):
+            missing = platform_of(problem).rates(0.0)[1]
+            if missing:
+                raise SpecError(f"{ENERGY}: not known: {'; '.join(missing)}")
+
+    def solve(self, report: ReportMetric) -> DataflowDesign:
+        """The best pipeline of the problem.
+
+        Raises
+        ------
+        InfeasibleError, SolverError, KeyboardInterrupt
+            As of `codesign.solve`.
+        """
+        found = self.find(self.problem.budgets, report)
+        if found.design is None:
+            with self.stop.raising_interrupts():
+                raise self.nothing_found(found)
+        return self.design(found)
+
+    def find(self, limits: Mapping[str, float], report: ReportMetric) -> FoundPipeline:
+        """The best within limits: by the objective, then by what breaks ties."""
+        problem, stop, started = self.problem, self.stop, time.monotonic()
+        gap = self.rel_gap if self.rel_gap > OPTIMAL_GAP else CLOSING_GAP
+        held, metric = dict(limits), problem.objective
+        result = first = self.search.prove(Goal(metric, held), None, report(metric), gap)
+        ended: Ended | None = "gap" if first.complete else stop.reason()
+        ties: TiesFound = "left" if self.ties == "leave" else "broken"
+        breakers = tie_breakers(problem.technology) if self.ties != "leave" else ()
+        with stop.within(max(TIES_TIMES * (time.monotonic() - started), TIES_LEAST_S)):
+            for following in breakers:
+                if result.design is None or not result.complete or following == metric:
+                    continue
+                value = result.design.metrics[metric]
+                held[metric] = min(value, held.get(metric, math.inf))
+                metric = following
+                goal = Goal(metric, dict(held))
+                result = self.search.prove(goal, result.design, report(metric))
+        return FoundPipeline(
+            result.design, first, ties if result.complete else "not proven", ended, self.record()
+        )
+
+    def record(self) -> PipelineSolverRecord:
+        """What the search took."""
+        counts = self.search.counts
+        return PipelineSolverRecord(
+            name=solvers.TITLES[self.solver],
+            version=solvers.version(self.solver),
+            seconds=time.monotonic() - self.started_s,
+            method=self.method,
+            options=counts.options,
+            intervals=counts.intervals,
+            programmes=counts.programmes,
+            interrupted=self.stop.interrupted,
+        )
+
+    def design(self, found: FoundPipeline) -> DataflowDesign:
+        """The design of what was found.
+
+        Raises
+        ------
+        SolverError
+            A budget is not kept: an error of ours.
+        """
+        problem, best = self.problem, found.design
+        assert best is not None
+        for name, limit in problem.budgets.items():
+            if not keeps(best.metrics[name], limit):
+                raise SolverError(
+                    f"the answer found has {name} = {best.metrics[name]!r} over its budget "
+                    f"{limit!r}; please report this with the problem"
+                )
+        proof = ProofRecord.of(
+            best.metrics[problem.objective], found.first.lower, found.ties, found.ended
+        )
+        return DataflowDesign(
+            problem=problem,
+            tensor_bits=best.tensor_bits,
+            stages=best.stages,
+            metrics=best.metrics,
+            proof=proof,
+            solver=found.record,
+        )
+
+    def nothing_found(self, found: FoundPipeline) -> BaseException:
+        """What to raise where there is no pipeline, or none was found in time."""
+        stop = self.stop
+        if found.first.complete:
+            return self._infeasible()
+        if stop.interrupted:
+            return KeyboardInterrupt()
+        if stop.limit_s is None:
+            return SolverError("the solver gave up: no design found, and none ruled out")
+        return SolverError(
+            f"no design found within {stop.limit_s} s, and none ruled out; allow more time"
+        )
+
+    def _infeasible(self) -> InfeasibleError:
+        """Which budgets clash, and what would do."""
+
+        def prove(goal: Goal) -> Pipeline | None:
+            proven = self.search.prove(goal)
+            if not proven.complete:
+                raise Stopped
+            return proven.design
+
+        def least(metric: str, limits: Mapping[str, float]) -> float | None:
+            design = prove(Goal(metric, dict(limits)))
+            return None if design is None else design.metrics[metric]
+
+        def feasible(limits: Mapping[str, float]) -> bool:
+            return prove(Goal(next(iter(limits), "noise"), dict(limits))) is not None
+
+        try:
+            clashes = clashes_of(self.problem.budgets, feasible, least)
+        except Stopped:
+            return out_of_time()
+        message = clash_message(clashes) + where_widths_end(self.problem, clashes)
+        return InfeasibleError(message, clashes[0], clashes[1:])
