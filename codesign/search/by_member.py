@@ -11,18 +11,19 @@ itself.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from copy import copy
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from codesign.problem.goal import Goal
 from codesign.problem.metrics import ADDITIVE_METRICS, ENERGY
-from codesign.problem.tolerances import BUDGET_TOLERANCE, SUM_ROUNDING, UNDERFLOW, beyond, ceiling
+from codesign.problem.tolerances import BUDGET_TOLERANCE, CLOSING_GAP, SUM_ROUNDING, UNDERFLOW, beyond, ceiling
 from codesign.search.cut_pool import CutPool
-from codesign.space.solution import Solution, price
+from codesign.space.solution import Solution, least_sram, price
 from codesign.units import kind_of, member_of
 
 if TYPE_CHECKING:
@@ -31,12 +32,14 @@ if TYPE_CHECKING:
     from codesign.search.bounds.lagrangian import Dual, DualBound
     from codesign.search.goal_task import GoalTask
     from codesign.search.hardware_search import HardwareSearch
+    from codesign.space.hardware import HardwareSpace
 
 
 class MemberSearch(Protocol):
     """What is asked of the search for one member's least; see `LeastMetric`."""
 
     task: GoalTask
+    space: HardwareSpace
     goal: Goal
     incumbent: Solution | None
     dual: Dual
@@ -47,7 +50,92 @@ class MemberSearch(Protocol):
     def solve_bounded(
         self, option: int, sram_bits: float, single: Batch, found: DualBound, known: float
     ) -> float: ...
-    def solve_option(self, option: int) -> float: ...
+    def update_incumbent(self, solution: Solution | None) -> None: ...
+
+
+class Part:
+    """One member's least of a goal on one option with so much SRAM, as far as it is known.
+
+    Attributes
+    ----------
+    lower : float
+        No design of it has less; inf where none keeps the goal's limits.
+    best : Solution or None
+        One of least, or with less than was asked for.
+    """
+
+    def __init__(
+        self, whole: ByMember, member: int, option: int, sram_bits: float, goal: Goal
+    ) -> None:
+        self.option, self.sram_bits, self.goal = option, sram_bits, goal
+        self.made: tuple[MemberSearch, Batch, DualBound] | None = None
+        self.search = partial(whole.search_of, member, option, sram_bits, goal)
+        mine = whole.space.hardware_metrics
+        others = ((x, most) for x, most in goal.limits.items() if x not in (*mine, goal.metric))
+        members = whole.search.task.members
+        self.known = members.known_of(whole.space, member, option, Goal(goal.metric, dict(others)))
+        self.lower, self.best = -math.inf, self.known.within(sram_bits)
+        if self.best is not None and not goal.kept_by(self.best.metrics):
+            self.best = None
+        self._raise(self.known.lower(sram_bits))
+
+    @property
+    def value(self) -> float:
+        """Of the best."""
+        return math.inf if self.best is None else self.best.metrics[self.goal.metric]
+
+    @property
+    def gap(self) -> float:
+        """How much less than the best there may be."""
+        return self.value - self.lower if math.isfinite(self.lower) else 0.0
+
+    @property
+    def settled(self) -> bool:
+        """Whether there is nothing more to find."""
+        return self.lower >= self.value * (1 - CLOSING_GAP) or self.lower == math.inf
+
+    def bound(self) -> None:
+        """Bound it by its tables."""
+        if self.settled:
+            return
+        found = self.search()
+        found.update_incumbent(self.best)
+        tables = found.tables_of(self.option, self.sram_bits)
+        self.made = found, *found.bounded(self.option, self.sram_bits, tables)
+        self._take(float(self.made[2].value[0]))
+
+    def solve(self, most: float) -> None:
+        """Find its least, as far as that is below ``most``."""
+        if self.settled or self.lower >= most:
+            return
+        if self.made is None:
+            self.bound()
+        assert self.made is not None
+        search, tables, found = self.made
+        kind, limits = self.goal.metric, self.goal.limits
+        if math.isfinite(most):
+            most = min(most * (1 + BUDGET_TOLERANCE), limits.get(kind, math.inf))
+            search.goal = Goal(kind, {**limits, kind: most})
+            if self.value > most:  # what it has is of no use
+                search.incumbent = self.best = None
+        known = -math.inf
+        self._take(search.solve_bounded(self.option, self.sram_bits, tables, found, known))
+
+    def _take(self, bound: float) -> None:
+        """Keep what the search has found."""
+        assert self.made is not None
+        search = self.made[0]
+        if search.incumbent is not None:
+            self.best = search.incumbent
+            limits = self.goal.limits | {self.goal.metric: self.value}
+            self.known.best.append(least_sram(search.space, self.best, limits))
+        self.known.bounds.append((self.sram_bits, bound))
+        self._raise(bound)
+
+    def _raise(self, bound: float) -> None:
+        self.lower = max(self.lower, bound, 0.0)
+        if self.lower > beyond(self.goal.limits.get(self.goal.metric, math.inf)):
+            self.lower = math.inf  # it breaks its own limit
 
 
 class ByMember:
@@ -88,32 +176,26 @@ class ByMember:
         if limits is None:
             return math.inf, None
         kind, share = goal.metric, self.space.shares.of_members(goal.metric)
-        searches = [self._search(m, option, sram_bits, kind, x) for m, x in enumerate(limits)]
-        known = [x.bounded(option, sram_bits, x.tables_of(option, sram_bits)) for x in searches]
-        own = beyond(np.array([x.get(kind, math.inf) for x in limits]))
-        lower = np.array([max(float(found.value[0]), 0.0) for _, found in known])
-        lower[lower > own] = math.inf  # a member breaks its own limit
+        parts = [
+            Part(self, m, option, sram_bits, Goal(kind, each)) for m, each in enumerate(limits)
+        ]
+        lower = np.array([x.lower for x in parts])
+        for m, part in enumerate(parts):  # what is known may be enough
+            if self._sum(share, lower) >= cutoff:
+                break
+            part.bound()
+            lower[m] = part.lower
         # Those that are all but settled come first: they leave the others less to look through.
-        values = np.array([x.task.value_of(x.incumbent) for x in searches])
-        if not np.isfinite(lower).all():
-            return math.inf, None
-        for m in np.argsort(share * (values - lower), kind="stable").tolist():
-            each = searches[m]
+        for m in np.argsort([s * x.gap for s, x in zip(share, parts, strict=True)], kind="stable"):
             if not np.isfinite(lower).all():
                 return math.inf, None
-            others = float(share @ lower - share[m] * lower[m])
-            most = (cutoff - others) / float(share[m])
+            most = (cutoff - float(share @ lower - share[m] * lower[m])) / float(share[m])
             if lower[m] >= most:
                 return self._sum(share, lower), None
-            if math.isfinite(most):
-                most = min(most * (1 + BUDGET_TOLERANCE), limits[m].get(kind, math.inf))
-                each.goal = Goal(kind, {**limits[m], kind: most})
-                if values[m] > most:  # what it has is of no use
-                    each.incumbent = None
-            lower[m] = max(lower[m], each.solve_bounded(option, sram_bits, *known[m], -math.inf))
-            lower[m] = math.inf if lower[m] > own[m] else lower[m]
-        made = [x.incumbent for x in searches if x.incumbent is not None]
-        whole = self._together(option, sram_bits, made) if len(made) == len(searches) else None
+            parts[m].solve(most)
+            lower[m] = parts[m].lower
+        made = [x.best for x in parts if x.best is not None]
+        whole = self._together(option, sram_bits, made) if len(made) == len(parts) else None
         if whole is not None and not goal.kept_by(whole.metrics):
             whole = None
         return self._sum(share, lower), whole
@@ -137,11 +219,13 @@ class ByMember:
             if x not in ADDITIVE_METRICS or x == goal.metric:
                 continue
             share = self.space.shares.of_members(x)
-            least = [
-                self._search(m, option, sram_bits, x, each).solve_option(option)
-                for m, each in enumerate(own)
+            parts = [
+                Part(self, m, option, sram_bits, Goal(x, each)) for m, each in enumerate(own)
             ]
-            lower = np.array(least)
+            for part in parts:
+                part.bound()
+                part.solve(math.inf)
+            lower = np.array([part.lower for part in parts])
             if self._sum(share, lower) > ceiling(limit):
                 return None
             left = ceiling(limit) - (share @ lower - share * lower)
@@ -150,9 +234,7 @@ class ByMember:
                 each[x] = min(each.get(x, math.inf), its_most)
         return own
 
-    def _search(
-        self, m: int, option: int, sram_bits: float, metric: str, limits: Mapping[str, float]
-    ) -> MemberSearch:
+    def search_of(self, m: int, option: int, sram_bits: float, goal: Goal) -> MemberSearch:
         """The search for one member's least on one option."""
         task = self.search.task
         space = task.members.of(self.space)[m]
@@ -163,21 +245,22 @@ class ByMember:
                 task,
                 space=capped,
                 relaxation=task.members.relaxations[m],
-                goal=Goal(metric, dict(limits)),
+                goal=goal,
                 lower=np.where(np.arange(len(space)) == option, -np.inf, np.inf),
                 incumbent=None,
                 on_progress=None,
                 cut_pool=CutPool(space.additive_metrics),
                 feasibility_only=False,
                 primary_metric=None,
+                by_labels=True,
             )
         )
         known, _ = self.search.known_multipliers(np.array([option]))
         for n, x in enumerate(found.dual.limited):
             name = f"{found.dual.metrics[x]}@{self.members[m].name}"
-            if metric == self.search.goal.metric and name in self.search.goal.limits:
+            if goal.metric == self.search.goal.metric and name in self.search.goal.limits:
                 column = self.search.dual.limited.index(self.search.dual.metrics.index(name))
-                share = float(self.space.shares.of_members(metric)[m])
+                share = float(self.space.shares.of_members(goal.metric)[m])
                 found.multipliers[:, n] = known[0, column] / share
         return found
 

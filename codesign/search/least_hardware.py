@@ -24,6 +24,7 @@ MOST_UNBISECTED = 4  # options of a shape, or shapes: so many are as soon bounde
 # beside others, of one that is solved next, and of many together.
 COARSE, CLOSE, FINE = 1.05, 1.01, 1.0001
 LEAST_BITS = 64.0  # of SRAM; less is not told apart in a bisection of ratios
+SHORTEST_STEP = 2.0**-12  # down from a capacity that has a design: so much of it
 LONG_MILP = 2  # of a range of SRAM: times the candidates of one capacity
 
 
@@ -259,7 +260,7 @@ class LeastHardware(HardwareSearch):
             return float(self.lower[option])
         high, low = float(self.most_sram_bits(options)[0]), float(self.least_sram[option])
         if self.by_member.suits(self._sum_of_members):
-            return self._bisect_by_milps(option)
+            return self._shrink_by_members(option)
         if self.batches.energy is not None:
             whole = low, high, float(self.lower[option])
             return self.over_srams(option, [whole], partial(self._solve_range, option))
@@ -319,24 +320,56 @@ class LeastHardware(HardwareSearch):
         mine = self.space.hardware_metrics
         limits = {name: x for name, x in self.goal.limits.items() if name not in mine}
         goal, high = Goal(self.bounded_metric(), limits), float(self.most_sram_bits(options)[0])
-        if self.by_member.suits(self._sum_of_members):
-            goal = self._sum_of_members
         probe = high
         while self.lower[option] < self.cutoff and high >= self.least_sram[option]:
             self.stop.check()
-            found = self._least_with(option, probe, goal)
-            if found is None:
-                self._raise_sram(options, probe + 1)
-            else:
-                least = float(found.sram_bits)
-                high = float(self.space.capacities.within(least - 1))
-                if high < self.least_sram[option]:
-                    self._raise_sram(options, least)
-            self._raise_metric(options)
-            high = min(high, float(self.most_sram_bits(options)[0]))
+            high = min(high, self._probe(option, probe, goal))
             low = float(self.least_sram[option])
             probe = float(self.space.capacities.within(np.floor(np.sqrt(low * max(high, low)))))
             probe = max(probe, low)
+        return self._known_of(option)
+
+    def _shrink_by_members(self, option: int) -> float:
+        """Find the least SRAM of one option of a suite by the members' least with ever less.
+
+        With a sum held at its least, a member that is no better with less room has none to spare:
+        the SRAM of the best known is most often the least, which its members' next one shows. From
+        there it is left in ever longer steps.
+        """
+        options = np.array([option])
+        goal, high = self._sum_of_members, float(self.most_sram_bits(options)[0])
+        if self.incumbent is not None and self.incumbent.option == option:
+            high = self._smaller(option, self.incumbent)
+        step = 0.0
+        while self.lower[option] < self.cutoff and high >= self.least_sram[option]:
+            self.stop.check()
+            low, last = float(self.least_sram[option]), high
+            probe = float(self.space.capacities.within(max(high - step, (low + high) // 2)))
+            high = min(high, self._probe(option, max(probe, low), goal))
+            step = max(2 * step, SHORTEST_STEP * high) if high < last else 0.0
+        return self._known_of(option)
+
+    def _probe(self, option: int, sram_bits: float, goal: Goal) -> float:
+        """Look for a design with so much SRAM; returns with how much one may yet be better."""
+        options = np.array([option])
+        found = self._least_with(option, sram_bits, goal)
+        if found is None:
+            self._raise_sram(options, sram_bits + 1)
+            self._raise_metric(options)
+            return float(self.most_sram_bits(options)[0])
+        return self._smaller(option, found)
+
+    def _smaller(self, option: int, found: Solution) -> float:
+        """The most SRAM with which an option is better than with a design found."""
+        options, least = np.array([option]), float(found.sram_bits)
+        high = float(self.space.capacities.within(least - 1))
+        if high < self.least_sram[option]:
+            self._raise_sram(options, least)
+        self._raise_metric(options)
+        return min(high, float(self.most_sram_bits(options)[0]))
+
+    def _known_of(self, option: int) -> float:
+        """A bound on an option whose least SRAM is known."""
         if self.least_sram[option] > self._saturating_sram_bits(int(self.space.shape_of[option])):
             self.lower[option] = np.inf
         return float(self.lower[option])
@@ -347,8 +380,10 @@ class LeastHardware(HardwareSearch):
             cutoff = float(np.nextafter(ceiling(goal.limits.get(goal.metric, np.inf)), np.inf))
             bound, found = self.by_member.solve(option, sram_bits, goal, cutoff)
             self.update_incumbent(found)
-            if found is not None or bound >= cutoff:
-                return found  # else the members' least break a limit on the sum of all
+            if found is not None:
+                return least_sram(self.space, found, self.goal.limits)
+            if bound >= cutoff:
+                return None  # else the members' least break a limit on the sum of all
         domains = self._domains_with(option, sram_bits)
         if domains is None:
             return None

@@ -8,9 +8,10 @@ from __future__ import annotations
 import numpy as np
 
 from codesign.arrays import Floats, Ints
-from codesign.problem.tolerances import beyond
+from codesign.problem.tolerances import CLOSING_GAP, beyond
 from codesign.search.bounds.batch import Batch
 from codesign.search.bounds.lagrangian import Dual, DualBound
+from codesign.search.by_labels import solve_by_labels, suits_labels
 from codesign.search.by_member import ByMember
 from codesign.search.cut_pool import ReducedDomains
 from codesign.search.goal_task import GoalTask
@@ -108,7 +109,10 @@ class LeastMetric(HardwareSearch):
         options = np.array([option])
         sram_bits = float(self.most_sram_bits(options)[0])
         if self.by_member.suits(self.goal):
-            bound, whole = self.by_member.solve(option, sram_bits, self.goal, self.cutoff)
+            # Up to what is as good: what is no better is then as soon told from what is worse.
+            exact = self.task.rel_gap <= CLOSING_GAP
+            most = self.incumbent_ceiling if exact else self.cutoff
+            bound, whole = self.by_member.solve(option, sram_bits, self.goal, most)
             self.update_incumbent(whole)
             if whole is not None or bound >= self.cutoff:
                 return bound
@@ -137,6 +141,12 @@ class LeastMetric(HardwareSearch):
         bound = max(known, float(found.value[0]))
         if bound >= self.cutoff:
             return bound
+        if self.task.by_labels and suits_labels(self, single):
+            labelled, solution = solve_by_labels(self, option, sram_bits, single, found)
+            bound = max(bound, labelled)
+            self.update_incumbent(solution)
+            if bound >= self.cutoff:
+                return bound
         multipliers = found.multipliers[0]
         sram = sram_bits, sram_bits
         if self.space.placed:

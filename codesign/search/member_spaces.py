@@ -2,16 +2,46 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from codesign.problem.choices import Choices
+from codesign.problem.goal import Goal
 from codesign.problem.problem import Problem
 from codesign.search.bounds.relaxation import Relaxation
 from codesign.space.hardware import HardwareSpace
+from codesign.space.solution import Solution
 from codesign.specs.suite import alone, sources_alone
 from codesign.units import kind_of, member_of
+
+
+@dataclass
+class KnownLeast:
+    """What is known of a member's least of a metric on one option, by its SRAM.
+
+    More SRAM is no worse: a bound holds for less, a design for more.
+
+    Attributes
+    ----------
+    bounds : list of (SRAM bits, bound)
+    best : list of Solution
+        Each with the least SRAM that it is so good with.
+    """
+
+    metric: str
+    bounds: list[tuple[float, float]] = field(default_factory=list)
+    best: list[Solution] = field(default_factory=list)
+
+    def lower(self, sram_bits: float) -> float:
+        """No design with so much SRAM has less."""
+        return max((x for bits, x in self.bounds if bits >= sram_bits), default=-math.inf)
+
+    def within(self, sram_bits: float) -> Solution | None:
+        """The best known with so much."""
+        fit = (x for x in self.best if x.sram_bits <= sram_bits)
+        return min(fit, key=lambda x: x.metrics[self.metric], default=None)
 
 
 @dataclass
@@ -21,15 +51,23 @@ class MemberSpaces:
     problem: Problem | None = None
     spaces: list[HardwareSpace] = field(default_factory=list)
     relaxations: list[Relaxation] = field(default_factory=list)
+    known: dict[tuple[object, ...], KnownLeast] = field(default_factory=dict)
 
     def of(self, space: HardwareSpace) -> list[HardwareSpace]:
         """Those of a suite's space."""
         if self.problem is not space.problem:
             members = range(len(space.problem.network.members))
             self.problem = space.problem
+            self.known.clear()
             self.spaces = [HardwareSpace(_problem_of(space.problem, m)) for m in members]
             self.relaxations = [Relaxation(each) for each in self.spaces]
         return self.spaces
+
+    def known_of(self, space: HardwareSpace, member: int, option: int, goal: Goal) -> KnownLeast:
+        """What is known of a member's least of a goal on one option of a suite's space."""
+        self.of(space)
+        asked = member, option, goal.metric, tuple(sorted(goal.limits.items()))
+        return self.known.setdefault(asked, KnownLeast(goal.metric))
 
 
 def problem_of_member(problem: Problem, member: int, metric: str) -> Problem:

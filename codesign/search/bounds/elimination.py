@@ -29,6 +29,9 @@ class Role(IntEnum):
     FUSED = 4  # input or output of a layer that a fused run may hold a band of
 
 
+Kept = Mapping[int, Mapping[int, Role]]  # of layers: what the variables of its table are to it
+
+
 @dataclass(frozen=True)
 class Bucket:
     """Elimination of one variable: what is added up, over which variables.
@@ -159,35 +162,76 @@ def choose_scopes(
     check_time : callable
         Called before each step of an elimination; may raise.
     """
-    kept = [dict(each) for each in roles]
-    while True:
-        scopes = [tuple(sorted(each)) for each in kept]
-        joint = (bucket.scope for bucket in eliminate(scopes, sizes, check_time))
-        counted = ((math.prod(sizes[v] for v in scope), scope) for scope in joint)
-        largest, widest = max(counted, key=lambda each: each[0])
+    kept = {i: dict(each) for i, each in enumerate(roles)}
+    parts = [(layers, *_largest(kept, layers, sizes, check_time)) for layers in _connected(kept)]
+    while parts:
+        n = max(range(len(parts)), key=lambda n: parts[n][1])
+        layers, largest, widest = parts[n]
         if len(widest) == 1 or not too_large(largest):
-            return scopes
-        cuts = _live_couplings(kept, widest)
-        cuts = cuts or _far_couplings(kept, widest) or _weights_of_a_group(kept, widest)
+            break
+        of_part = {i: kept[i] for i in layers}
+        cuts = _live_couplings(of_part, widest)
+        cuts = cuts or _far_couplings(of_part, widest) or _weights_of_a_group(of_part, widest)
         if not cuts and far_too_large(largest):
-            cuts = _any_coupling(kept, widest)
+            cuts = _any_coupling(of_part, widest)
         if not cuts:
-            return scopes
+            break
         for layer, variable in cuts:
-            del kept[layer][variable]
+            del of_part[layer][variable]
+        split = _connected(of_part)
+        parts[n : n + 1] = [(x, *_largest(kept, x, sizes, check_time)) for x in split]
+    return [tuple(sorted(each)) for each in kept.values()]
 
 
-def _users(kept: Sequence[Mapping[int, Role]], variable: int) -> list[int]:
-    return [i for i, each in enumerate(kept) if variable in each]
+def _connected(kept: Kept) -> list[list[int]]:
+    """Layers, in parts whose tables share no variable; those of no variable left out."""
+    first: dict[int, int] = {}  # of each variable, a layer over it
+    root = {i: i for i in kept}
+
+    def find(i: int) -> int:
+        while root[i] != i:
+            root[i] = i = root[root[i]]
+        return i
+
+    for i, each in kept.items():
+        for v in each:
+            one, other = sorted((find(first.setdefault(v, i)), find(i)))
+            root[other] = one
+    found: dict[int, list[int]] = {}
+    for i, each in kept.items():
+        if each:
+            found.setdefault(find(i), []).append(i)
+    return list(found.values())
 
 
-def _live_couplings(kept: Sequence[Mapping[int, Role]], scope: Scope) -> list[tuple[int, int]]:
+def _largest(
+    kept: Kept,
+    layers: Sequence[int],
+    sizes: Sequence[int],
+    check_time: Callable[[], None],
+) -> tuple[int, Scope]:
+    """The entries and variables of the largest joint table of some layers."""
+    scopes = [tuple(sorted(kept[i])) for i in layers]
+    variables = sorted({v for scope in scopes for v in scope})
+    number = {v: n for n, v in enumerate(variables)}
+    own = [sizes[v] for v in variables]
+    buckets = eliminate([tuple(number[v] for v in x) for x in scopes], own, check_time)
+    counted = ((math.prod(own[n] for n in x.scope), x.scope) for x in buckets)
+    largest, widest = max(counted, key=lambda each: each[0])
+    return largest, tuple(variables[n] for n in widest)
+
+
+def _users(kept: Kept, variable: int) -> list[int]:
+    return [i for i, each in kept.items() if variable in each]
+
+
+def _live_couplings(kept: Kept, scope: Scope) -> list[tuple[int, int]]:
     """Every coupling to the one that most layers have on chip without touching it."""
     each = [[(i, v) for i in _users(kept, v) if kept[i][v] == Role.LIVE] for v in scope]
     return max(each, key=len)
 
 
-def _far_couplings(kept: Sequence[Mapping[int, Role]], scope: Scope) -> list[tuple[int, int]]:
+def _far_couplings(kept: Kept, scope: Scope) -> list[tuple[int, int]]:
     """The coupling that spans most layers: a residual, or another over more than one layer."""
     found = []
     for variable in scope:
@@ -202,12 +246,12 @@ def _far_couplings(kept: Sequence[Mapping[int, Role]], scope: Scope) -> list[tup
     return [max(found)[2:]] if found else []
 
 
-def _weights_of_a_group(kept: Sequence[Mapping[int, Role]], scope: Scope) -> list[tuple[int, int]]:
+def _weights_of_a_group(kept: Kept, scope: Scope) -> list[tuple[int, int]]:
     """Every coupling of weights to the variable most weights share."""
     each = [[(i, v) for i in _users(kept, v) if kept[i][v] == Role.WEIGHTS] for v in scope]
     return max(each, key=len)
 
 
-def _any_coupling(kept: Sequence[Mapping[int, Role]], scope: Scope) -> list[tuple[int, int]]:
+def _any_coupling(kept: Kept, scope: Scope) -> list[tuple[int, int]]:
     found = [(-kept[i][v], i, v) for v in scope for i in _users(kept, v)]
     return [max(found)[1:]]

@@ -141,8 +141,12 @@ class Relaxation:
     @cached_property
     def coarse(self) -> bool:
         """Whether a finer one would cut less."""
-        whole = (x.keys() <= {*y} for x, y in zip(self._roles, self._scopes, strict=True))
-        return not self.fine and not all(whole)
+        return not self.fine and not self.whole
+
+    @cached_property
+    def whole(self) -> bool:
+        """Whether every layer's table runs over all that it depends on."""
+        return all(x.keys() <= {*y} for x, y in zip(self._roles, self._scopes, strict=True))
 
     # Structure ----------------------------------------------------------------------------------
 
