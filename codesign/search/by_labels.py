@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from codesign.problem.tolerances import UNDERFLOW, ceiling
+from codesign.problem.tolerances import UNDERFLOW
 from codesign.search.bounds.labels import LabelSearch, LabelTable, TooManyLabels
 from codesign.space.solution import Solution, price
 
@@ -120,6 +120,4 @@ def _priced(
         axis = tables.families[number].weight_axis
         weight[i] = left[where[axis][best.entries[i]] % len(left)]
     places = states.places_of(values)
-    return price(
-        space, option, widths.tolist(), weight.tolist(), sram_bits, places.tolist()
-    )
+    return price(space, option, widths.tolist(), weight.tolist(), sram_bits, places.tolist())

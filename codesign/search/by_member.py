@@ -21,7 +21,14 @@ import numpy as np
 
 from codesign.problem.goal import Goal
 from codesign.problem.metrics import ADDITIVE_METRICS, ENERGY
-from codesign.problem.tolerances import BUDGET_TOLERANCE, CLOSING_GAP, SUM_ROUNDING, UNDERFLOW, beyond, ceiling
+from codesign.problem.tolerances import (
+    BUDGET_TOLERANCE,
+    CLOSING_GAP,
+    SUM_ROUNDING,
+    UNDERFLOW,
+    beyond,
+    ceiling,
+)
 from codesign.search.cut_pool import CutPool
 from codesign.space.solution import Solution, least_sram, price
 from codesign.units import kind_of, member_of
@@ -219,9 +226,7 @@ class ByMember:
             if x not in ADDITIVE_METRICS or x == goal.metric:
                 continue
             share = self.space.shares.of_members(x)
-            parts = [
-                Part(self, m, option, sram_bits, Goal(x, each)) for m, each in enumerate(own)
-            ]
+            parts = [Part(self, m, option, sram_bits, Goal(x, each)) for m, each in enumerate(own)]
             for part in parts:
                 part.bound()
                 part.solve(math.inf)

@@ -10,6 +10,7 @@ left is decided by a MILP (`run_milp`). All that is proven on the way goes to th
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -26,7 +27,7 @@ from codesign.search.milp.choice import MilpSolution
 from codesign.search.milp.solve import MilpResult, solve_milp
 from codesign.space.candidates import Candidates
 from codesign.space.solution import Solution
-from codesign.units import kind_of
+from codesign.units import kind_of, of_member
 
 
 class GoalSearch:
@@ -128,6 +129,23 @@ class GoalSearch:
         coefficients = self.dual.coefficients(found.multipliers)
         cut = Cut(options, row, coefficients, value, sram_bits, noise, from_bits)
         self.cut_pool.add_cut(self.bounded_metric(), cut, len(self.space))
+        if found.of_members.shape[1]:
+            self._add_cuts_of_members(cut, found)
+
+    def _add_cuts_of_members(self, cut: Cut, found: DualBound) -> None:
+        """Keep what a bound of a suite says of each member alone."""
+        dual, whole = self.dual, self.bounded_metric()
+        assert dual.by_member is not None
+        share = self.space.shares.of_members(whole)
+        for n, m in enumerate(dual.by_member.tolist()):
+            name = of_member(whole, self.space.problem.network.members[m].name)
+            coefficients = np.zeros_like(cut.coefficients)
+            coefficients[:, dual.metrics.index(name)] = 1.0
+            charge = found.multipliers[:, n] / share[m]
+            coefficients[:, dual.limited[n]] += charge
+            value = found.of_members[:, m] + charge * dual.limits[n]
+            its_cut = replace(cut, coefficients=coefficients, value=value)
+            self.cut_pool.add_cut(name, its_cut, len(self.space))
 
     def known_multipliers(self, options: Ints) -> tuple[Floats, Bools]:
         """(options, limits): those of each option's latest cut, and (options,) whether any."""

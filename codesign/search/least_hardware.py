@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from codesign.arrays import Bools, Floats, Ints
 from codesign.problem.goal import Goal
-from codesign.problem.tolerances import ceiling
+from codesign.problem.tolerances import beyond, ceiling
+from codesign.search.bounds.lagrangian import member_of_limits, members_limits
 from codesign.search.by_member import ByMember
 from codesign.search.domains import Domains
 from codesign.search.hardware_search import HardwareSearch
@@ -18,6 +19,7 @@ from codesign.search.option_batches import envelope
 from codesign.space.hardware_metrics import HardwareMetric
 from codesign.space.solution import Solution, least_sram, price
 from codesign.stopping import Stopped
+from codesign.units import kind_of
 
 MOST_UNBISECTED = 4  # options of a shape, or shapes: so many are as soon bounded one by one
 # Ratio of two capacities between which the least SRAM is known well enough: of an option bounded
@@ -61,6 +63,11 @@ class LeastHardware(HardwareSearch):
         if self.held is not None:  # no limit is tighter than one at its least value
             return self.held
         limited = [name for name in self.space.additive_metrics if name in self.goal.limits]
+        for whole in map(kind_of, limited):  # of which each member of a suite is bounded
+            own = members_limits(whole, limited)
+            others = [x for x in limited if x not in own]
+            if own and member_of_limits(self.space, whole, others) is not None:
+                return whole
         return limited[0] if limited else "noise"
 
     def dual_cutoff(self) -> float:
@@ -94,8 +101,20 @@ class LeastHardware(HardwareSearch):
             self.lower[np.isinf(too_small)] = np.inf
             known = np.isfinite(too_small)
             self._raise_sram(options[known], too_small[known] + 1)
+        self._start_from_members()
         self._raise_metric(options)
         self.update_incumbent(self.incumbent)
+
+    def _start_from_members(self) -> None:
+        """Raise the least SRAM to what members need for limits of their own, as far as known."""
+        options = np.arange(len(self.space))
+        for name in members_limits(self.bounded_metric(), self.goal.limits):
+            others = {x: most for x, most in self.goal.limits.items() if x != name}
+            most = float(beyond(self.goal.limits[name]))
+            found = self.cut_pool.too_small(name, others, most, len(options))
+            self.lower[np.isinf(found)] = np.inf
+            known = np.isfinite(found)
+            self._raise_sram(options[known], found[known] + 1)
 
     # Metric and SRAM ----------------------------------------------------------------------------
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 import numpy as np
 
 from codesign.arrays import Floats, Ints
+from codesign.problem.goal import Goal
 from codesign.problem.tolerances import CLOSING_GAP, beyond
 from codesign.search.bounds.batch import Batch
-from codesign.search.bounds.lagrangian import Dual, DualBound
+from codesign.search.bounds.lagrangian import Dual, DualBound, members_limits
 from codesign.search.by_labels import solve_by_labels, suits_labels
 from codesign.search.by_member import ByMember
 from codesign.search.cut_pool import ReducedDomains
@@ -36,6 +37,10 @@ class LeastMetric(HardwareSearch):
         least = self.space.min_sram_bits_of_shapes[self.space.shape_of]
         self.lower[sram_bits < np.maximum(least, 1)] = np.inf
         self.lower = np.maximum(self.lower, self.cut_pool.lower(self.goal, sram_bits))
+        for name in members_limits(self.goal.metric, self.goal.limits):
+            others = {x: most for x, most in self.goal.limits.items() if x != name}
+            known = self.cut_pool.lower(Goal(name, others), sram_bits)
+            self.lower[known > beyond(self.goal.limits[name])] = np.inf
 
     def most_sram_bits(self, options: Ints) -> Floats:
         return self.space.sram_bits_within(options, self.goal.limits)

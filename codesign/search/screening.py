@@ -12,6 +12,7 @@ import numpy as np
 from codesign.arrays import Floats, Ints
 from codesign.problem.tolerances import beyond
 from codesign.search.bounds.batch import Batch
+from codesign.search.bounds.lagrangian import members_limits
 from codesign.search.hardware_search import HardwareSearch
 
 MOST_UNSCREENED = 64  # options: so many are as soon bounded shape by shape
@@ -23,8 +24,10 @@ def screen(search: HardwareSearch) -> None:
     search.bound_as_one()
     options = search.open_options()
     additive = search.space.additive_metrics
-    limits = sorted(x for x in search.goal.limits.items() if x[0] in additive)
-    screened = (search.bounded_metric(), *limits)
+    metric = search.bounded_metric()
+    own = members_limits(metric, search.goal.limits)  # which the bounds of members are held to
+    limits = sorted(x for x in search.goal.limits.items() if x[0] in additive and x[0] not in own)
+    screened = (metric, *limits)
     if len(options) <= MOST_UNSCREENED or screened in search.cut_pool.screened:
         return
     search.cut_pool.screened.add(screened)

@@ -88,9 +88,9 @@ class _Labels:
 class _Joint:
     """The joint table of a bucket: entries by code, their least Lagrangian, and that outside.
 
-    ``least`` and ``outside`` are of the codes ``rest``, without the variable eliminated; ``rest_of``
-    says which is an entry's. ``parts`` (n, sources) holds what each label is made of, ``entry`` (n,)
-    of which entry it is.
+    ``least`` and ``outside`` are of the codes ``rest``, without the variable eliminated, and
+    ``rest_of`` says which is an entry's. ``parts`` (n, sources) holds what each label is made of,
+    ``entry`` (n,) of which entry it is.
     """
 
     bucket: Bucket

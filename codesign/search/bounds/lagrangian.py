@@ -10,7 +10,7 @@ Beside the bound stands the best assignment within the limits met on the way.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import NamedTuple
 
@@ -19,10 +19,11 @@ import numpy.typing as npt
 
 from codesign.arrays import Bools, Floats, Ints
 from codesign.problem.metrics import ENERGY
-from codesign.problem.tolerances import CLOSING_GAP, UNDERFLOW, ceiling
+from codesign.problem.tolerances import CLOSING_GAP, UNDERFLOW, beyond, ceiling
 from codesign.search.bounds.batch import Batch
 from codesign.search.bounds.relaxation import Relaxation
 from codesign.search.bounds.relaxed_solution import RelaxedSolution
+from codesign.space.widths import WidthSpace
 from codesign.units import kind_of, member_of, of_member
 
 SmallInts = npt.NDArray[np.int8]
@@ -54,6 +55,9 @@ class DualBound:
         That assignment, as indices into the width list.
     on_chip : bools, shape (B, placed tensors and fused runs)
         And where it has tensors, and what it fuses.
+    of_members : floats, shape (B, members)
+        Lower bound on what each member of a suite has by itself, unweighted, at the multipliers of
+        its limit; no columns where they are not bounded one by one.
     """
 
     value: Floats
@@ -62,6 +66,30 @@ class DualBound:
     variable_width: SmallInts
     weight: SmallInts
     on_chip: Bools
+    of_members: Floats
+
+
+def members_limits(metric: str, limits: Iterable[str]) -> list[str]:
+    """Limits of members on what is minimised of all of them together."""
+    return [x for x in limits if member_of(x) is not None and kind_of(x) == metric]
+
+
+def member_of_limits(space: WidthSpace, metric: str, limited: list[str]) -> Ints | None:
+    """(limits,): whose each is, where each member has one, and the objective is a sum of them.
+
+    Or where the objective is one member's, who has the only limit; of a network by itself 0 of its
+    only one. None where limits or widths hold several together.
+    """
+    names = [x.name for x in space.problem.network.members]
+    if not names:
+        return np.zeros(1, dtype=np.int64) if len(limited) == 1 else None
+    own = [member_of(x) for x in limited]
+    of_all = member_of(metric) is None and sorted(map(str, own)) == sorted(names)
+    of_one = member_of(metric) is not None and own == [member_of(metric)]
+    together = space.coupled or bool(space.runs) or kind_of(metric) == ENERGY
+    if together or not (of_all or of_one):
+        return None
+    return np.array([names.index(str(x)) for x in own], dtype=np.int64)
 
 
 class Dual:
@@ -72,28 +100,17 @@ class Dual:
         self.metrics = relaxation.space.additive_metrics
         self.main = self.metrics.index(metric)
         limited = [name for name in limits if name in self.metrics and name != metric]
+        # What each member has of the metric at least is known where each is bounded by itself.
+        own = members_limits(metric, limited)
+        others = [x for x in limited if x not in own]
+        if member_of_limits(relaxation.space, metric, others) is None:
+            own, others = [], limited
+        self.of_members = {str(member_of(x)): limits[x] for x in own}
+        limited = others
         self.limited = [self.metrics.index(name) for name in limited]
         self.limits = ceiling(np.array([limits[name] for name in limited], dtype=np.float64))
         self.scale = np.where(self.limits > 0, self.limits, 1.0)
-        self.by_member = self._member_of_limits(metric, limited)
-
-    def _member_of_limits(self, metric: str, limited: list[str]) -> Ints | None:
-        """(limits,): whose each is, where each member has one, and the objective is a sum of them.
-
-        Or where the objective is one member's, who has the only limit; of a network by itself 0 of
-        its only one. None where limits or widths hold several together.
-        """
-        space = self.relaxation.space
-        names = [x.name for x in space.problem.network.members]
-        if not names:
-            return np.zeros(1, dtype=np.int64) if len(limited) == 1 else None
-        own = [member_of(x) for x in limited]
-        of_all = member_of(metric) is None and sorted(map(str, own)) == sorted(names)
-        of_one = member_of(metric) is not None and own == [member_of(metric)]
-        together = space.coupled or bool(space.runs) or kind_of(metric) == ENERGY
-        if together or not (of_all or of_one):
-            return None
-        return np.array([names.index(str(x)) for x in own], dtype=np.int64)
+        self.by_member = member_of_limits(relaxation.space, metric, limited)
 
     def coefficients(self, multipliers: Floats) -> Floats:
         """(B, metrics) coefficients of the Lagrangian from (B, limits) multipliers."""
@@ -161,6 +178,7 @@ class Dual:
             else:
                 search.step_by_subgradients(first, enough, accuracy, rounds)
         search.found.value[search.found.value > worst + UNDERFLOW] = np.inf
+        search.tell_members_apart()
         return search.found
 
 
@@ -198,6 +216,7 @@ class _Ascent:
             variable_width=np.zeros((count, len(space.variables)), dtype=np.int8),
             weight=np.zeros((count, len(space.problem.network.layers)), dtype=np.int8),
             on_chip=np.zeros((count, len(space.placed) + len(space.runs)), dtype=bool),
+            of_members=np.zeros((count, 0)),
         )
         shape = count, len(dual.limited)
         self.of_limits = _OfLimits(np.full(shape, -np.inf), np.full(shape, np.inf))
@@ -299,6 +318,18 @@ class _Ascent:
         name = self.dual.metrics[main]
         own = [self.dual.metrics.index(of_member(kind_of(name), x.name)) for x in members]
         return np.asarray((metrics[:, own] * space.shares.of_members(name))[:, of])
+
+    def tell_members_apart(self) -> None:
+        """Keep what bounds each member; one that breaks its own limit rules an option out."""
+        dual, space = self.dual, self.relaxation.space
+        members = space.problem.network.members
+        if dual.by_member is None or not members:
+            return
+        share = space.shares.of_members(dual.metrics[dual.main])
+        mine = np.argsort(dual.by_member)  # its limit
+        self.found.of_members = self.of_limits.value[:, mine] / share
+        most = np.array([dual.of_members.get(x.name, np.inf) for x in members])
+        self.found.value[(self.found.of_members > beyond(most)).any(axis=1)] = np.inf
 
     def cross_tangents(
         self, multipliers: Floats, cutoff: Floats, accuracy: float, rounds: int, below: float
