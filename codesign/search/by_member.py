@@ -2,10 +2,10 @@
 
 Members that share no width share hardware and SRAM and nothing else. With both given, and where
 every limit is one on the hardware or on a member, the least of a sum over the members is the sum of
-their own least: each is solved alone, within what the others leave of what is still worth finding.
-A limit on the sum of all, such as the least latency while ties are broken, leaves each member what
-the least of the others do: no more than that is relaxed, and what is found is held to the sum
-itself.
+their own least: each is solved alone, within what the others leave of what is still worth finding,
+and what is found of it is known to later goals, with less SRAM too (`member_spaces`). A limit on
+the sum of all, such as the least latency while ties are broken, leaves each member what the least
+of the others do: no more than that is relaxed, and what is found is held to the sum itself.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ class Part:
         search = self.made[0]
         if search.incumbent is not None:
             self.best = search.incumbent
-            limits = self.goal.limits | {self.goal.metric: self.value}
+            limits = {**self.goal.limits, self.goal.metric: self.value}
             self.known.best.append(least_sram(search.space, self.best, limits))
         self.known.bounds.append((self.sram_bits, bound))
         self._raise(bound)

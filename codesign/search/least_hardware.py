@@ -363,7 +363,8 @@ class LeastHardware(HardwareSearch):
         while self.lower[option] < self.cutoff and high >= self.least_sram[option]:
             self.stop.check()
             low, last = float(self.least_sram[option]), high
-            probe = float(self.space.capacities.within(max(high - step, (low + high) // 2)))
+            wanted = np.floor(max(high - step, (low + high) / 2))
+            probe = float(self.space.capacities.within(wanted))
             high = min(high, self._probe(option, max(probe, low), goal))
             step = max(2 * step, SHORTEST_STEP * high) if high < last else 0.0
         return self._known_of(option)

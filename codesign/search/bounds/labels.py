@@ -190,7 +190,8 @@ class LabelSearch:
         """The joint table of a bucket, of least Lagrangians."""
         v = bucket.variable
         values = np.flatnonzero(np.isfinite(self.own[v, : self.sizes[v]]).all(axis=1))[:, None]
-        scope, value = (v,), self._lagrangian(self.own[v, values[:, 0]])
+        scope: Scope = (v,)
+        value = self._lagrangian(self.own[v, values[:, 0]])
         parts = [(self.tables[i].scope, *self.least[i]) for i in bucket.layers]
         parts += [(joints[m].bucket.rest, joints[m].rest, joints[m].least) for m in bucket.messages]
         for part in sorted(parts, key=lambda x: len(x[1])):

@@ -323,7 +323,8 @@ class _Ascent:
         """Keep what bounds each member; one that breaks its own limit rules an option out."""
         dual, space = self.dual, self.relaxation.space
         members = space.problem.network.members
-        if dual.by_member is None or not members:
+        whole = member_of(dual.metrics[dual.main]) is None
+        if dual.by_member is None or not members or not whole:
             return
         share = space.shares.of_members(dual.metrics[dual.main])
         mine = np.argsort(dual.by_member)  # its limit
