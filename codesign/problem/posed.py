@@ -62,8 +62,16 @@ def wanted(words: ProblemWords, network: Network) -> dict[str, Any]:
     bits |= {width for width in map(uniform_bits, qualities) if width}
     budgets: dict[str, float] = {}
     for word, (metric, factor) in LIMITS.items():
+        if metric == INTERVAL and members:
+            continue
         limits = limits_by_metric(word, metric, getattr(words, word), network)
         budgets |= {name: limit * factor for name, limit in limits.items()}
+    if members:  # an interval of each is a latency of its images
+        word, (_, factor) = "max_interval_ms", LIMITS["max_interval_ms"]
+        each = limits_by_metric(word, "latency_s", getattr(words, word), network)
+        for name, limit in each.items():
+            most = limit * factor * network.images_of(members.index(str(member_of(name))))
+            budgets[name] = min(most, budgets.get(name, most))
     for name, rate in limits_by_metric("min_fps", "latency_s", words.min_fps, network).items():
         if choices.pipelined:
             budgets[INTERVAL] = 1 / rate

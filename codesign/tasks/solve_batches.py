@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from codesign.errors import InfeasibleError, SpecError
 from codesign.problem.goal import Goal
-from codesign.problem.metrics import PER_BATCH
+from codesign.problem.metrics import PER_BATCH, REGRET
 from codesign.problem.problem import Problem
 from codesign.problem.tolerances import OPTIMAL_GAP, same_total
 from codesign.results.design import Design
@@ -31,7 +31,6 @@ from codesign.search.lexicographic import (
 from codesign.search.milp.solvers import SolverName
 from codesign.search.progress import Progress
 from codesign.space.hardware import HardwareSpace
-from codesign.specs.suite import refuse_suite
 from codesign.stopping import StopCondition
 from codesign.tasks.build_design import build_design
 from codesign.tasks.solve import nothing_found, reporter, solver_record, with_interrupt
@@ -233,7 +232,7 @@ class _BatchSearch:
 
 
 def _divisor(problem: Problem) -> int:
-    """Images that the objective is of; 1 where it does not grow with them."""
+    """Images that the objective is of, in a suite of each network; 1 where it does not grow."""
     return problem.network.images if problem.objective in PER_BATCH else 1
 
 
@@ -247,7 +246,8 @@ def _check_alike(problems: Sequence[Problem]) -> None:
     """Refuse problems that differ in more than their batch and budgets."""
     if not problems:
         raise SpecError("batches: give one problem at least")
-    refuse_suite(problems[0].network, "batches are chosen for")
+    if problems[0].objective == REGRET:
+        raise SpecError("batches: regret is of one batch, as each network's own best is")
     images = [problem.network.images for problem in problems]
     if len({*images}) < len(images):
         raise SpecError(

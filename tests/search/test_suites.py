@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 from compare_suites import compare_suite
-from enumerated_suites import least_regret
+from enumerated_suites import all_places, best, least_regret
 from random_suites import regret_case, sharing_case, suite_case
 from seeds import check_all
 
-from codesign import InfeasibleError, solve
+from codesign import InfeasibleError, solve, solve_batches
 from codesign.checking import check_content
 from codesign.tasks.regret import with_references
 
@@ -62,6 +62,26 @@ def compare_regret(seed: int) -> float | None:
 def test_least_regret_is_the_enumerated_one(seed: int) -> None:
     least = compare_regret(seed)
     assert seed not in TRADED or (least is not None and least > 1.01)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_batch_that_is_chosen_is_the_best_of_all(seed: int) -> None:
+    """Each batch enumerated: of a sum that grows with the images the least for each of them."""
+    case, each = suite_case(seed), {}
+    asked = replace(
+        case.problem, objective="latency_s", budgets={"area_mm2": case.places[0].area_mm2}
+    )
+    problems = [replace(asked, network=asked.network.batched(n), quality=None) for n in (1, 2)]
+    for n, problem in enumerate(problems, 1):
+        alone = [replace(x, network=x.network.batched(n)) for x in case.alone]
+        truth = best(case._replace(problem=problem, places=all_places(alone)))
+        if truth is not None:
+            each[problem.network.images] = truth["latency_s"] / problem.network.images
+    design = solve_batches(problems)
+    images = design.network.images
+    assert design.metrics["latency_s"] / images == pytest.approx(min(each.values()), rel=1e-9)
+    report = check_content(json.loads(json.dumps(design.to_dict())), "design")
+    assert report.holds, report.findings
 
 
 def test_regret_where_a_member_has_nothing() -> None:

@@ -22,6 +22,7 @@ from codesign import (
     Problem,
     SolverError,
     SpecError,
+    Suite,
     load_network,
     solve,
     solve_batches,
@@ -190,6 +191,7 @@ def test_problems_that_are_refused() -> None:
         ([one, replace(two, clock_hz=1e6)], "differ in clock_hz"),
         ([one, replace(two, objective="noise", budgets={"latency_s": 1.0})], "in objective"),
         ([two, replace(other, dram_bits_per_s=1e9)], "of different networks"),
+        ([replace(one, network=Suite([one.network] * 2).network, objective="regret")], "regret is"),
     ):
         with pytest.raises(SpecError, match=told):
             solve_batches(given)
