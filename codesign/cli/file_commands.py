@@ -42,7 +42,7 @@ def explain(**given: Any) -> int:
 
     DESIGN is a file that solve --out has written. Its problem is solved again with one thing
     changed at a time, each budget, DRAM bandwidth and clock by a step down and up, and without its
-    PE array, its PEs' widths and its SRAM.
+    PE array, its PEs' widths and its SRAM. Of a suite, each network is also solved alone.
 
     \b
     Exit codes: 0 every figure proven     4 some left open for want of time

@@ -10,7 +10,7 @@ from rich.table import Table
 from codesign.problem.metrics import ADDITIVE_METRICS, ENERGY
 from codesign.results.text.layout import literal, percent, table
 from codesign.specs.network import Member, Network
-from codesign.units import ABSENT, METRIC_UNITS, four_digits, member_of, of_member
+from codesign.units import ABSENT, METRIC_UNITS, four_digits, kind_of, member_of, of_member
 
 SUMS = "sums over members, each times its weight; model size and noise are plain sums"
 
@@ -42,13 +42,15 @@ def member_table(
     units = [METRIC_UNITS[kind] for kind in kinds]
     headings = [f"{unit.label}\n{unit.unit}".rstrip() for unit in units]
     limited = any(of_member(x, m.name) in budgets for x in kinds for m in members)
-    ratios = ["ratio to\nown best"] * bool(best)
-    made = table("<member", "weight", "layers", *headings, *ratios, *["<budgets"] * limited)
+    for kind in dict.fromkeys(map(kind_of, best)):
+        headings += [f"own best\n{METRIC_UNITS[kind].unit}".rstrip(), "\nratio"]
+    made = table("<member", "weight", "layers", *headings, *["<budgets"] * limited)
     for member in members:
         values = [metrics[of_member(kind, member.name)] for kind in kinds]
         cells = [unit.number(value) for unit, value in zip(units, values, strict=True)]
-        own = [x for x in best if member_of(x) == member.name]
-        cells += [four_digits(metrics[x] / best[x]) if best[x] else ABSENT for x in own]
+        for x in (x for x in best if member_of(x) == member.name):
+            ratio = four_digits(metrics[x] / best[x]) if best[x] else ABSENT
+            cells += [METRIC_UNITS[x].number(best[x]), ratio]
         if limited:
             limits = [(x, budgets.get(of_member(x, member.name))) for x in kinds]
             told = [
