@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from codesign.search.bounds.fused_entries import FusedEntries
 
 
+MOST_CODES = 8  # numbers for each that is looked up, up to where a list of them all is fast
+
+
 @dataclass(frozen=True)
 class Kind:
     """Layers with equal tables, but for the numbers in them of the same axes.
@@ -186,8 +189,10 @@ class Family:
 
     @cached_property
     def rooms_asked(self) -> tuple[Ints, Ints, Ints]:
-        """Rows of a room table and bits held, each pair once, and which each entry asks for."""
-        full = (len(self.geometry), *self.sizes)
+        """Rows of a room table and bits held, each pair once, and which each entry asks for.
+
+        The last (K, …) has length 1 along the axes that neither depends on.
+        """
         axes = len(self.sizes)
 
         def width_along(axis: int) -> Ints:
@@ -198,12 +203,22 @@ class Family:
         geometry = self.geometry.reshape(-1, *(1,) * axes)
         bw, ba = width_along(self.weight_axis), width_along(self.input_axis)
         row = (self.variant * self.geometries + geometry) * self.every_width + bw
-        row = row * self.every_width + ba
-        row, held = np.broadcast_to(row, full), np.broadcast_to(self.held_bits, full)
-        order = np.lexsort((held.ravel(), row.ravel()))
-        rows, helds = row.ravel()[order], held.ravel()[order]
-        first = np.ones(len(order), dtype=bool)
-        first[1:] = (rows[1:] != rows[:-1]) | (helds[1:] != helds[:-1])
-        which = np.empty(len(order), dtype=np.int64)
-        which[order] = np.cumsum(first) - 1
-        return rows[first], helds[first], which.reshape(full)
+        rows, row_of = _numbered(row * self.every_width + ba)
+        helds, held_of = np.unique(self.held_bits, return_inverse=True)
+        pairs, which = _numbered(row_of * len(helds) + held_of.reshape(self.held_bits.shape))
+        return rows[pairs // len(helds)], helds[pairs % len(helds)], which
+
+    @property
+    def asked_by_entry(self) -> Ints:
+        """View (K, …): which of `rooms_asked` each entry asks for, along all axes."""
+        return np.broadcast_to(self.rooms_asked[2], (len(self.geometry), *self.sizes))
+
+
+def _numbered(codes: Ints) -> tuple[Ints, Ints]:
+    """Whole numbers from 0, each once and in order, and the place of every one among them."""
+    if codes.max() > MOST_CODES * codes.size:  # few of very many: to be sorted
+        found, place = np.unique(codes, return_inverse=True)
+        return found, place.reshape(codes.shape)
+    present = np.zeros(codes.max() + 1, dtype=bool)
+    present[codes] = True
+    return np.flatnonzero(present), (np.cumsum(present) - 1)[codes]

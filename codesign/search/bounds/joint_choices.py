@@ -164,8 +164,8 @@ def _steps(
     family: Family, member: int, entries: tuple[Ints, ...], batch: Batch, least_sram_bits: float
 ) -> tuple[Ints, Ints, Floats]:
     """Which of the entries, need, and traffic less that in all of the SRAM, of their tilings."""
-    rows, helds, which = family.rooms_asked
-    asked = which[member][entries]
+    rows, helds, _ = family.rooms_asked
+    asked = family.asked_by_entry[member][entries]
     row, held = rows[asked], helds[asked]
     table, most = batch.rooms[0], batch.sram_bits[0] - held
     entry, need, traffic = table.steps(row, least_sram_bits - held, most)
@@ -186,8 +186,8 @@ def _steps_by_cost(
     Then the rows of the tilings, their energy less the least in all of the SRAM, and the SRAM bits
     that go with their traffic.
     """
-    rows, helds, which = family.rooms_asked
-    asked, back = np.unique(which[member][entries], return_inverse=True)
+    rows, helds, _ = family.rooms_asked
+    asked, back = np.unique(family.asked_by_entry[member][entries], return_inverse=True)
     row, held = rows[asked], helds[asked]
     most = batch.sram_bits[0] - held
     widths, count = family.every_width, family.geometries

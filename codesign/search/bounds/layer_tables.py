@@ -267,8 +267,7 @@ class LayerTables:
             else:
                 rows, held, which = family.rooms_asked
                 moved = batch.traffic_beside(rows[None], held[None])
-                bits = np.take(moved, which, axis=1)
-                bits += family.barred_or_extra_bits
+                bits = np.take(moved, which, axis=1) + family.barred_or_extra_bits
             never = np.isinf(bits)
             if math.isinf(self.space.dram_bits_per_s):
                 latency_s = np.where(never, np.inf, family.compute_s(batch))
