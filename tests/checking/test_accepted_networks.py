@@ -167,15 +167,15 @@ def roles(layer: Any) -> set[str]:
 @pytest.mark.slow
 def test_files_of_random_networks_are_accepted() -> None:
     seen: Counter[str] = Counter()
-    for seed in range(60):
+    for seed in range(30):
         seen += check_files(seed)
-    assert seen["solved"] > 50
-    assert min(seen.values()) >= 5, seen
+    assert seen["solved"] > 25
+    assert min(seen.values()) >= 2, seen
     assert len(seen) == 11
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("first", range(60, 1060, LONG_BLOCK))
+@pytest.mark.parametrize("first", range(30, 1030, LONG_BLOCK))
 def test_files_of_random_networks_are_accepted_long(first: int) -> None:
     check_all(range(first, first + LONG_BLOCK), check_files)
 
@@ -185,7 +185,7 @@ def test_files_of_random_networks_are_accepted_long(first: int) -> None:
 
 def test_the_check_accepts_what_a_network_may_be() -> None:
     verdicts: Counter[tuple[bool, bool]] = Counter()
-    for seed in range(2000):
+    for seed in range(800):
         rng = random.Random(f"altered {seed}")
         content = json.loads(json.dumps(asdict(random_network(rng, 3, in_place=True))))
         for _ in range(rng.choice((1, 1, 2))):
@@ -193,7 +193,7 @@ def test_the_check_accepts_what_a_network_may_be() -> None:
         ours, theirs = accepted(content), accepted_by_check(content)
         assert theirs or not ours, (seed, content)
         verdicts[ours, theirs] += 1
-    assert min(verdicts[True, True], verdicts[False, False]) > 300, verdicts
+    assert min(verdicts[True, True], verdicts[False, False]) > 100, verdicts
 
 
 def alter(rng: random.Random, content: Any) -> None:

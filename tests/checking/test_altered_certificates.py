@@ -107,7 +107,7 @@ def test_anything_in_place_of_any_entry_is_told_not_raised() -> None:
 
     rng = random.Random(3)
     for path in entries(certificate):
-        for other in rng.sample(strange, 4):
+        for other in rng.sample(strange, 2):
             if path == ("format",):
                 continue
             altered = copy.deepcopy(certificate)

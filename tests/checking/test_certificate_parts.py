@@ -16,6 +16,7 @@ import pytest
 from certified import ADDITIVE, as_checked, problem_of
 from false_claims import option_of
 from random_problems import random_case
+from seeds import mostly_long
 
 from codesign.checking.certificate import tilings
 from codesign.checking.certificate.elimination import cost_tables, eliminate
@@ -34,7 +35,7 @@ from codesign.specs.network import Layer, Network
 
 
 @pytest.mark.parametrize("most", [tilings.MOST_IN_64_BITS, 0])
-@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("seed", mostly_long(range(30), 12))
 def test_least_traffic_is_that_of_the_oracle(
     seed: int, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -72,7 +73,7 @@ def stairs_of(tilings: LayerTilings, bw: int, ba: int) -> list[tuple[int, int]]:
 
 
 @pytest.mark.parametrize("resident", [*product((False, True), repeat=2)])
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", mostly_long(range(8), 4))
 def test_resident_operands_take_and_move_nothing(seed: int, resident: tuple[bool, bool]) -> None:
     problem = random_case(seed, moving=seed % 2 == 0).problem
     layers: tuple[CheckedLayer, ...] = as_checked(problem).network.layers
@@ -118,7 +119,7 @@ def test_least_traffic_is_exact_beyond_64_bits(channels: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(24))
+@pytest.mark.parametrize("seed", mostly_long(range(24), 12))
 def test_the_least_priced_cost_is_that_of_the_oracle(seed: int) -> None:
     problem, points = problem_of(seed)
     problem = replace(problem, quality=None, budgets=dict.fromkeys(ADDITIVE, 1e20))

@@ -162,7 +162,7 @@ def is_free_unsealed(content: Any, path: Path_) -> bool:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [0, 1, *later(2, 3)])
+@pytest.mark.parametrize("number", [1, *later(0, 2, 3)])
 def test_no_number_of_a_tiny_design_can_be_altered(number: int) -> None:
     assert unnoticed(tiny(number)) == []
 
@@ -174,7 +174,7 @@ def test_no_number_of_a_shipped_design_can_be_altered(name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", range(TINY))
+@pytest.mark.parametrize("number", [0, 3, *later(1, 2)])
 def test_without_the_digest_the_arithmetic_alone_tells(number: int) -> None:
     content = tiny(number)
     del content[DIGEST]
@@ -182,7 +182,7 @@ def test_without_the_digest_the_arithmetic_alone_tells(number: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", ["mobilenetv2", *later("resnet18", "vit_b_16")])
 def test_without_the_digest_shipped_designs_tell_too(name: str) -> None:
     content = shipped(name)
     del content[DIGEST]

@@ -18,6 +18,7 @@ import pytest
 from altered import findings
 from certified import ADDITIVE, as_checked, chip_problem_of, deep, solved, written
 from false_claims import hold_to_enumeration, option_of
+from seeds import mostly_long
 
 import codesign
 from codesign import certify
@@ -32,7 +33,7 @@ SEEDS, BLOCK = 60, 15
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("first", range(0, SEEDS, BLOCK))
+@pytest.mark.parametrize("first", mostly_long(range(0, SEEDS, BLOCK), 2))
 def test_no_prices_prove_what_is_false(first: int) -> None:
     """A claim just above the true optimum, at any prices, groups and cuts."""
     hold(range(first, first + BLOCK))
@@ -52,7 +53,7 @@ def hold(seeds: range) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(24))
+@pytest.mark.parametrize("seed", mostly_long(range(24), 12))
 def test_the_least_priced_cost_is_that_of_the_oracle(seed: int) -> None:
     """At each option's own SRAM; and with ideal tiles, which take none, no more."""
     problem, points = chip_problem_of(seed)

@@ -77,7 +77,7 @@ def unnoticed(
     content: Any,
     free: Callable[[Any, Path_], bool] = is_time,
     most: int = 10**6,
-    ways: int = 9,
+    ways: int = 4,
 ) -> list[str]:
     """Paths of numbers that can be altered in some way unnoticed, but those that are free.
 

@@ -16,7 +16,7 @@ from compare_designs import compare
 from placed_points import options_of
 from random_networks import random_network
 from random_problems import Case, good_point, mid_size_problem, random_case
-from seeds import check_all
+from seeds import check_all, mostly_long
 from small_layers import square
 
 from codesign import solve
@@ -33,7 +33,6 @@ from codesign.space.hardware import HardwareSpace
 from codesign.space.solution import Solution, price
 from codesign.specs.network import Network
 
-LATER = [pytest.param(seed, marks=pytest.mark.long) for seed in range(40, 100)]
 OBJECTIVES: tuple[Metric, ...] = ("noise", "dram_bits", "model_bits", "bops", "latency_s")
 
 BISECTED: list[tuple[Metric, tuple[Metric, ...]]] = [
@@ -71,7 +70,7 @@ def broad_case(seed: int) -> Case:
 
 
 @pytest.mark.usefixtures("eager")
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", mostly_long(range(40), 15))
 def test_optimum_is_the_enumerated_one(seed: int) -> None:
     compare(broad_case(20000 + seed))
 
@@ -95,7 +94,7 @@ def space_of(seed: int, rows: tuple[int, ...], cols: tuple[int, ...]) -> Hardwar
 
 
 @pytest.mark.parametrize("sides", [((1, 2, 3, 5, 8), (1, 2, 7)), ((2, 4, 6, 10), (3, 6, 9, 12))])
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", mostly_long(range(40), 15))
 def test_no_array_needs_less_than_the_finest(
     seed: int, sides: tuple[tuple[int, ...], tuple[int, ...]]
 ) -> None:
@@ -146,7 +145,7 @@ def test_no_array_is_better_than_the_smallest_alike(
         assert (traffic[0] <= traffic[1]).all()
 
 
-@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("seed", mostly_long(range(30), 15))
 def test_a_larger_array_alike_is_offered_once_the_smaller_is_not(seed: int) -> None:
     case = broad_case(40000 + seed)
     space = HardwareSpace(case.problem)
@@ -233,7 +232,7 @@ def search_of(
 
 
 @pytest.mark.usefixtures("eager")
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", mostly_long(range(40), 15))
 def test_sram_known_as_one_is_no_more_than_any_option_needs(seed: int) -> None:
     case = case_with_a_finest_shape(random.Random(seed))
     anchor = good_point(random.Random(seed), case.points)
@@ -264,7 +263,7 @@ def test_the_metric_held_first_bounds_the_area() -> None:
 
 
 @pytest.mark.usefixtures("eager")
-@pytest.mark.parametrize("seed", [*range(40), *LATER])
+@pytest.mark.parametrize("seed", mostly_long(range(100), 15))
 def test_no_option_is_bounded_above_its_best_design(seed: int) -> None:
     rng = random.Random(seed)
     case = case_with_points(rng)

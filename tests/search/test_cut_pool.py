@@ -19,7 +19,7 @@ import pytest
 from enumerated_fronts import vectors
 from placed_points import options_of
 from random_problems import Case, good_point, random_case
-from seeds import check_all
+from seeds import check_all, mostly_long
 
 from codesign.problem.goal import Goal
 from codesign.problem.metrics import ADDITIVE_METRICS
@@ -178,7 +178,7 @@ def memory_case(seed: int) -> Case:
             return case
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", mostly_long(SEEDS, 8))
 def test_a_prover_that_remembers_answers_like_enumeration(
     seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,8 +20,8 @@ from codesign.problem.problem import Problem
 
 KINDS = ("dram", "on chip", "bands")
 CASES = {"dram": random_case, "on chip": on_chip_case, "bands": bands_case}
-SEEDS = range(10)
-LATER = [pytest.param(seed, marks=pytest.mark.long) for seed in range(10, 300)]
+SEEDS = range(6)
+LATER = [pytest.param(seed, marks=pytest.mark.long) for seed in range(6, 300)]
 
 
 @cache

@@ -13,7 +13,7 @@ from codesign.search import least_over_srams
 from codesign.search.hardware_search import HardwareSearch
 from codesign.space.energy import StaticGrowth
 
-POWERED = 12  # problems
+POWERED = 5  # problems
 
 
 @pytest.mark.slow

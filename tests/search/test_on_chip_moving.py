@@ -14,9 +14,9 @@ from random_on_chip import on_chip_case
 from seeds import check_all
 
 KINDS = ("moving", "in place", "deep")
-SEEDS = range(30)
+SEEDS = range(15)
 BLOCK = 100
-LONG_BLOCKS = (30, *range(1000, 2000, BLOCK))  # the first seed of each
+LONG_BLOCKS = (0, *range(1000, 2000, BLOCK))  # the first seed of each
 
 SEEN: dict[tuple[str, int], set[str]] = {}  # features of the problems made so far
 
@@ -55,7 +55,7 @@ def test_problems_contain_every_feature() -> None:
     wanted += ["part of a kept tensor read", "part of a kept tensor written", "moving"]
     wanted += ["part of a kept tensor read and another written", "moving on chip alone"]
     wanted += ["kept weight tensor", "kept residual", "kept in a batch"]
-    rare = [feature for feature in wanted if count.get(feature, 0) < 4]
+    rare = [feature for feature in wanted if count.get(feature, 0) < 2]
     assert not rare, f"too rare in the problems: {rare}; found {count}"
     problems = len(KINDS) * len(SEEDS)
     assert count["some kept"] >= 0.2 * problems

@@ -12,6 +12,7 @@ import pytest
 from markup import HOSTILE, Tags
 from pipelines import dataflow, made_up
 from rich.text import Text
+from seeds import mostly_long
 
 from codesign import (
     Accelerator,
@@ -161,7 +162,7 @@ def figures_of(text: str) -> Counter[str]:
     return Counter(re.findall(r"(?<!\S)[≤≥+−-]?\d[\d.,×/e+−-]*(?!\S)", text))
 
 
-@pytest.mark.parametrize("columns", [60, 80, 120])
+@pytest.mark.parametrize("columns", mostly_long([60, 100, 80, 120], 2))
 def test_every_report_fits_and_loses_no_figure(
     columns: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

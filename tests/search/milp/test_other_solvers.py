@@ -65,7 +65,7 @@ def by_highs(seed: int) -> Design:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("solver", "seed"), [*seeds_of("scip", 50), *seeds_of("cbc", 15)])
+@pytest.mark.parametrize(("solver", "seed"), [*seeds_of("scip", 25), *seeds_of("cbc", 15)])
 def test_mid_size_problems_have_the_same_optimum(solver: str, seed: int) -> None:
     problem = mid_size(seed)
     theirs, ours = solve(problem, solver=solver), by_highs(seed)
