@@ -279,12 +279,19 @@ def _pixel_faults(layer: Layer, array: Array, tile: Tile) -> list[tuple[str, str
         if not 1 <= found <= size
     ]
     step = pixel_step(array)
-    if not faults and array.skips_zeros and array.mapping == "output":
+    if not faults and phases_of_tiles(layer, array) != (1, 1):
         return _phase_faults(layer, tile.p, cols, step)
     if not faults and not fills_turns(layer, tile.p, cols, step):
         whole = f"tiles of a multiple of {step} outputs, but for the last of an image"
         faults.append(("p", f"with {cols} columns, {whole}"))
     return faults
+
+
+def phases_of_tiles(layer: Layer, array: Array) -> tuple[int, int]:
+    """Phases of rows and of columns of which tiles have whole rounds, lest they leave PEs idle."""
+    if array.skips_zeros and array.mapping == "output":
+        return phases_in_turn(layer)
+    return 1, 1
 
 
 def _phase_faults(layer: Layer, rows: int, cols: int, step: int) -> list[tuple[str, str]]:

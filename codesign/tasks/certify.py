@@ -22,7 +22,7 @@ from codesign.results.records import ProofRecord
 from codesign.search.lexicographic import LexicographicSearch
 from codesign.search.member_spaces import problem_of_member
 from codesign.space.hardware import HardwareSpace
-from codesign.specs.machine import PLAIN, UNFUSED
+from codesign.specs.machine import PLAIN, UNCERTIFIED
 from codesign.stopping import StopCondition
 from codesign.tasks.build_design import build_design
 from codesign.tasks.certificate_groups import Closer
@@ -82,7 +82,7 @@ def check_certifiable(problem: Problem) -> None:
             f"{problem.network.name}: no certificate where networks of a suite share weights or "
             "widths; check the design alone"
         )
-    for name in UNFUSED:
+    for name in UNCERTIFIED:
         if getattr(problem.choices, name) != getattr(PLAIN, name):
             raise SpecError(f"{name}: certificates do not count it; check the design alone")
 

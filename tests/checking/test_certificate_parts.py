@@ -145,13 +145,18 @@ def test_the_least_priced_cost_is_that_of_the_oracle(seed: int) -> None:
         assert float(least * unit) == pytest.approx(expected, rel=1e-9)
 
 
+@pytest.mark.parametrize("more", ["", "of others and sums"])
 @pytest.mark.parametrize("dimensions", [0, 1, 2, 3, 4])
-def test_unbeaten_labels(dimensions: int) -> None:
+def test_unbeaten_labels(dimensions: int, more: str) -> None:
+    """With metrics that are alike in all, and multiples of one, which rise or fall with it."""
     rng = random.Random(dimensions)
-    for _ in range(200):
+    for _ in range(200 if not more else 50):
         labels = [
             tuple(rng.randint(0, 6) for _ in range(dimensions)) for _ in range(rng.randint(0, 30))
         ]
+        if more and dimensions:
+            times, start = rng.choice((-2, 1, 3)), rng.randint(0, 9)
+            labels = [(start, times * x[0] + 7, *x, 2 * x[-1]) for x in labels]
         expected = {
             mine
             for mine in labels

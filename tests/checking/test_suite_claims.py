@@ -26,7 +26,7 @@ from codesign.problem.choices import OnChip
 from codesign.results.result_file import with_digest
 from codesign.tasks.regret import with_references
 
-SEEDS = (2, 4, 11, 15, 18, 33)  # of every kind of places and objective, budgets of members and all
+SEEDS = (2, 4, 11, 33)  # of every kind of places, budgets of members and of all
 BLOCK = 50
 SMALL: dict[str, Any] = {"weight_bits": (2, 4), "activation_bits": (2, 4), "on_chip": "none"}
 
@@ -54,12 +54,11 @@ def test_designs_of_suites_are_proven(seed: int) -> None:
     certify_if_feasible(lambda: codesign.solve(suite_case(seed).problem))
 
 
-@pytest.mark.parametrize("seed", [6, 40])
-def test_least_regrets_are_proven(seed: int) -> None:
-    certify_if_feasible(lambda: codesign.solve(regretting(seed)))
+def test_a_least_regret_is_proven() -> None:
+    certify_if_feasible(lambda: codesign.solve(regretting(6)))
 
 
-@pytest.mark.parametrize("seed", [3, 5, 10])
+@pytest.mark.parametrize("seed", [3, 10])
 def test_chosen_batches_are_proven(seed: int) -> None:
     certify_if_feasible(lambda: codesign.solve_batches(questions(seed)))
 
@@ -97,8 +96,8 @@ def optima(seeds: Iterable[int], on_chip: OnChip | None = None) -> Iterator[Opti
 
 
 def test_no_prices_prove_what_is_false_of_a_suite() -> None:
-    held = hold(optima(range(6)))
-    assert held.false > 20
+    held = hold(optima(range(4)))
+    assert held.false > 15
     assert len(held.true) > 1
 
 

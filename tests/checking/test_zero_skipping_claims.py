@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import random
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import oracle_machine
 import oracle_tilings
 import pytest
-from certified import as_checked
+from certified import as_checked, certify_and_check
+from false_claims import hold_to_enumeration
+from machine_terms import skipping_case
+from random_machines import KINDS
 from random_problems import random_case
 from small_layers import layer
 
@@ -19,6 +21,7 @@ import codesign
 from codesign import Choices, Network, Problem
 from codesign.checking import check_content, cost_model
 from codesign.checking.zeros import computed_macs, phases_in_turn
+from codesign.errors import InfeasibleError
 from codesign.results.result_file import DIGEST
 from codesign.specs.machine import MAPPINGS
 
@@ -94,10 +97,34 @@ def test_where_it_is_not_counted_it_is_refused(content: dict[str, Any]) -> None:
     assert "no entry where layers may be fused" in told
 
 
-def test_a_certificate_is_refused(content: dict[str, Any], tmp_path: Path) -> None:
-    (tmp_path / "design.json").write_text(json.dumps(content), encoding="utf-8")
-    claims = {"format": "codesign-certificate/1", "bound": content["proof"]["bound"]}
-    claims |= {"cuts": [], "groups": [], "trusted": []}
-    (tmp_path / "certificate.json").write_text(json.dumps(claims), encoding="utf-8")
-    found = codesign.check(tmp_path / "design.json", tmp_path / "certificate.json").findings
-    assert "no certificate where inserted zeros are skipped" in " ".join(map(str, found))
+def certify_all(kind: str, seeds: range) -> int:
+    """Prove the designs of random problems, and the least energy of every other one."""
+    proven = 0
+    for seed in seeds:
+        problem = skipping_case(seed, kind).problem
+        try:
+            certify_and_check(codesign.solve(problem))
+            if seed % 2 == 0:
+                rest = {x: limit for x, limit in problem.budgets.items() if x != "energy_j"}
+                spent = replace(problem, objective="energy_j", budgets=rest)
+                certify_and_check(codesign.solve(spent))
+        except InfeasibleError:
+            continue
+        proven += 1
+    return proven
+
+
+@pytest.mark.parametrize(("kind", "seed"), [("mapping", 0), ("reconfigurable", 4), ("", 5)])
+def test_certificates_prove_what_is_true_alone(kind: str, seed: int) -> None:
+    assert certify_all(kind, range(seed, seed + 1)) == 1
+    held = hold_to_enumeration(range(seed, seed + 2), lambda seed: skipping_case(seed, kind))
+    assert held.false > 7
+    assert held.true
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind", ["", *KINDS])
+def test_certificates_prove_what_is_true_alone_long(kind: str) -> None:
+    seeds = range(1000, 1050)
+    assert certify_all(kind, seeds) > 25
+    assert hold_to_enumeration(seeds, lambda seed: skipping_case(seed, kind)).false > 200

@@ -51,6 +51,16 @@ def buffers_case(seed: int) -> Case:
     return with_terms(case, **sizes)
 
 
+def skipping_case(seed: int, kind: str) -> Case:
+    """Layers that insert zeros, on a machine that skips them; every third with tensors on chip."""
+    if seed % 3 == 2:
+        case = on_chip_case(seed, "moving", kind)
+    else:
+        case = random_case(seed, moving=True, in_place=seed % 5 == 4, machine=kind)
+    skips = with_terms(case, zero_skipping=True)
+    return crossed(skips, seed) if seed % 4 == 3 else skips
+
+
 def all_terms_case(seed: int) -> Case:
     """Buffers, in part one after the other, on machines of several mappings."""
     rng = random.Random(f"all terms {seed}")

@@ -7,10 +7,9 @@ import random
 
 import pytest
 from compare_designs import compare
-from machine_terms import crossed, with_terms
+from machine_terms import skipping_case
 from port_questions import check as check_energy
-from random_on_chip import on_chip_case
-from random_problems import Case, random_case
+from random_problems import random_case
 from seeds import check_all
 
 import codesign
@@ -29,19 +28,9 @@ SEEDS = {
 ENERGIES = {"none": (0, 2), "tensors": (0, 2), "mapping": (2,), "widening": (2,)}
 
 
-def drawn(seed: int, kind: str) -> Case:
-    """A problem with layers that insert zeros; every third with tensors on chip."""
-    if seed % 3 == 2:
-        case = on_chip_case(seed, "moving", kind)
-    else:
-        case = random_case(seed, moving=True, in_place=seed % 5 == 4, machine=kind)
-    skips = with_terms(case, zero_skipping=True)
-    return crossed(skips, seed) if seed % 4 == 3 else skips
-
-
 def check(seed: int, kind: str) -> bool:
     """Whether a layer of the best design computes fewer products than it has MACs."""
-    case = drawn(seed, kind)
+    case = skipping_case(seed, kind)
     compare(case)
     if seed % 3 == 0:
         compare(case, "whole")

@@ -17,8 +17,7 @@ from codesign.checking.cost_model import (
     accumulation_bits,
     bops,
     ceil_div,
-    pixel_folds,
-    reduction_folds,
+    turns,
 )
 from codesign.checking.energy import Energies
 from codesign.checking.network import Layer
@@ -79,17 +78,19 @@ class EnergyCosts:
         if layer.moves:
             return 0
         bw, ba = operands.weight_bits, operands.input_bits
-        holds_sums = array.mapping == "output"
-        additions = 1 if holds_sums else reduction_folds(layer, array)
-        sums = layer.outputs * (bw + ba + accumulation_bits(layer))
-        weights = layer.weights * bw
-        read = layer.ifmap * ba * ceil_div(layer.K, array.cols) + sums * (additions - 1)
+        holds_sums, each = array.mapping == "output", turns(layer, array)
+        once = layer.N * layer.G * layer.K * (bw + ba + accumulation_bits(layer))
+        sums = sum(x.outputs for x in each) * once
+        added = sums if holds_sums else sum(x.outputs * x.reduction for x in each) * once
+        read = layer.ifmap * ba * ceil_div(layer.K, array.cols) + added - sums
         if holds_sums:
-            read += weights * pixel_folds(layer, array)
+            read += layer.G * layer.K * layer.C * bw * sum(x.window * x.pixels for x in each)
         elif operands.weights_resident:
-            read += weights
-        energy_j = self.energies.mac * layer.macs + self.energies.bop * bops(layer, bw, ba)
-        energy_j += self.energies.read * read + self.energies.write * sums * additions
+            read += layer.weights * bw
+        macs = self.problem.choices.machine.macs(layer)
+        energy_j = self.energies.bop * bops(layer, bw, ba) * Fraction(macs, layer.macs)
+        energy_j += self.energies.mac * macs
+        energy_j += self.energies.read * read + self.energies.write * added
         return math.floor(energy_j / self.unit)
 
     def ideal(self, layer: Layer, mapping: str, fetched_bits: tuple[int, int]) -> int:

@@ -189,12 +189,37 @@ def nondominated(
         return ascending
     if dimensions <= 3:
         return _nondominated_in_space(ascending)
+    telling = _telling(ascending)
+    if len(telling) < dimensions:
+        by_these = {tuple(x[n] for n in telling): x for x in ascending}
+        return [by_these[x] for x in nondominated(by_these, count)]
     kept: Labels = []
     for mine in ascending:
         count(len(kept) // 4)
         if not any(all(a <= b for a, b in zip(other, mine, strict=True)) for other in kept):
             kept.append(mine)
     return kept
+
+
+def _telling(labels: Labels) -> list[int]:
+    """Metrics to compare by: none that all have alike, or that rises as another one does.
+
+    So are metrics of other members of a suite, and sums beside one member's share of them.
+    """
+    columns: dict[int, list[int]] = {}
+    for n, start in enumerate(labels[0]):
+        rise = [label[n] - start for label in labels]
+        at = next((i for i, x in enumerate(rise) if x), None)
+        if at is not None and not any(_as_one(rise, x, at) for x in columns.values()):
+            columns[n] = rise
+    return [*columns]
+
+
+def _as_one(one: list[int], other: list[int], at: int) -> bool:
+    """Whether two rise together, in proportion; the first does at some place."""
+    if one[at] * other[at] <= 0:
+        return False
+    return all(x * other[at] == y * one[at] for x, y in zip(one, other, strict=True))
 
 
 def _nondominated_in_space(ascending: Labels) -> Labels:

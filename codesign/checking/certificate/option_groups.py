@@ -189,7 +189,8 @@ class OptionGroups:
         for shape in group.arrays:
             runs = self._runs(group, shape, capacity)
             for n, mapping in enumerate(choices.mappings_of(shape)):
-                ways = ((Array(shape[0], shape[1], x, mapping), runs[x]) for x in runs)
+                how = mapping, self.machine.skips_zeros
+                ways = ((Array(shape[0], shape[1], x, *how), runs[x]) for x in runs)
                 each.setdefault(n, []).extend(ways)
         return [*each.values()]
 

@@ -8,6 +8,7 @@ four. So a tile is left out to which another one is as good in all four.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -58,13 +59,15 @@ class Spans(NamedTuple):
     counted_once: frozenset[Span]
 
 
-def spans(layer: Layer, step: int) -> Spans:
+def spans(layer: Layer, step: int, in_turn: tuple[int, int] = (1, 1)) -> Spans:
     """Tiles of a layer to which no other one is as good.
 
     Parameters
     ----------
     step : int
-        All tiles of an image but the last hold a multiple of so many outputs.
+        All tiles of an image but the last hold a multiple of so many outputs, of each phase.
+    in_turn : (int, int)
+        Phases of rows and of columns, of which a tile has whole rounds.
 
     Raises
     ------
@@ -72,7 +75,10 @@ def spans(layer: Layer, step: int) -> Spans:
         More to compare than are compared.
     """
     found = []
-    for p, q in _parts(layer, step):
+    down, across = in_turn
+    one = replace(layer, P=ceil_div(layer.P, down), Q=ceil_div(layer.Q, across))
+    for rows, cols in _parts(one, step):
+        p, q = min(rows * down, layer.P), min(cols * across, layer.Q)
         held, read = (
             rows_in(layer, p) * cols_in(layer, q),
             rows_read(layer, p) * cols_read(layer, q),

@@ -33,6 +33,7 @@ from codesign.checking.cost_model import (
     accumulation_bits,
     channel_step,
     groups_at_once,
+    phases_of_tiles,
     pixel_step,
     refetch,
 )
@@ -163,7 +164,7 @@ def shape_of(layer: Layer, array: Array) -> tuple[object, ...]:
     loops = (layer.N, layer.G, layer.K, layer.C, layer.P, layer.Q, layer.R, layer.S)
     axes = (layer.H, layer.W, layer.stride, layer.dilation, layer.input_dilation)
     channels = min(array.cols, layer.K), min(channel_step(layer, array), layer.C)
-    steps = (*channels, pixel_step(array))
+    steps = (*channels, pixel_step(array), phases_of_tiles(layer, array))
     return (*loops, *axes, *steps, groups_at_once(layer, array), layer.moves)
 
 
@@ -187,7 +188,8 @@ def tilings(layer: Layer, array: Array, most_bits: int) -> tuple[Whole, Whole]:
     need, traffic : whole numbers, shape (tilings, 3)
         Elements of weights, ifmap and partial sums: SRAM, and DRAM.
     """
-    blocks, pixels = _blocks(layer, array), _spans(layer, pixel_step(array))
+    in_turn = phases_of_tiles(layer, array)
+    blocks, pixels = _blocks(layer, array), _spans(layer, pixel_step(array), in_turn)
     every = pixels.every
     most = max(
         2 * (layer.weights + layer.G * layer.C * max(x.held for x in every) + layer.outputs),
@@ -238,8 +240,8 @@ def _blocks(layer: Layer, array: Array) -> list[tuple[int, int, int]]:
 
 
 @lru_cache(maxsize=256)
-def _spans(layer: Layer, step: int) -> Spans:
-    return spans(layer, step)
+def _spans(layer: Layer, step: int, in_turn: tuple[int, int]) -> Spans:
+    return spans(layer, step, in_turn)
 
 
 @cache

@@ -282,8 +282,6 @@ def verify_groups(
 
     The number of options for which that is taken from the solver.
     """
-    if problem.choices.machine.skips_zeros:  # fewer cycles than are counted here
-        entry.fault("no certificate where inserted zeros are skipped")
     if problem.coupled:  # what is shared counts for each member
         entry.fault("no certificate where members share weights or widths")
     cuts = read_cut_couplings(entry["cuts"], problem)
