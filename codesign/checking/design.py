@@ -34,6 +34,7 @@ FORMAT = "codesign-design/1"
 KEYS = (
     *("format", "problem", "hardware", "tensor_bits", "layers", "metrics", "proof", "solver"),
     *("throughput", "kv_cache_bits", "energy", "on_chip", "batches", "sha256"),
+    "architectures",
 )
 SIZES = ("rows", "cols", "pe_weight_bits", "pe_activation_bits")
 HARDWARE = (*SIZES, "sram_bits", "mapping")

@@ -32,7 +32,12 @@ from codesign.results.consistency import (
 from codesign.results.energy import absence, energy_notes
 from codesign.results.hardware_notes import hardware_notes
 from codesign.results.hardware_result import ROWS, HardwareResult
-from codesign.results.records import BatchRecord, ProofRecord, SolverRecord
+from codesign.results.records import (
+    ArchitectureRecord,
+    BatchRecord,
+    ProofRecord,
+    SolverRecord,
+)
 from codesign.results.result_file import parse_content, read_content, with_digest
 from codesign.specs.accelerator import Accelerator, Hardware
 from codesign.specs.layer import MAX_NAME, Count, Name
@@ -67,6 +72,8 @@ class Design(HardwareResult):
         DRAM.
     batches : tuple of BatchRecord
         Where the batch was a choice, what was proven of each; the problem is of the best of them.
+    architectures : tuple of ArchitectureRecord
+        Where the architecture was a choice, what was proven of each; the problem is of an array.
     """
 
     problem: Problem
@@ -78,6 +85,7 @@ class Design(HardwareResult):
     solver: SolverRecord
     on_chip: Mapping[Name, Place] | None = None
     batches: tuple[BatchRecord, ...] = ()
+    architectures: tuple[ArchitectureRecord, ...] = ()
 
     FORMAT = "codesign-design/1"
 
@@ -168,6 +176,7 @@ class Design(HardwareResult):
 
     def to_dict(self) -> dict[str, Any]:
         """The content of the design's file."""
+        tried = [asdict(x) for x in self.architectures]
         content = {
             "format": self.FORMAT,
             "problem": problem_to_dict(self.problem),
@@ -181,6 +190,7 @@ class Design(HardwareResult):
             "solver": asdict(self.solver),
             "on_chip": None if self.on_chip is None else dict(self.on_chip),
             **({"batches": [x.to_dict() for x in self.batches]} if self.batches else {}),
+            **({"architectures": tried} if tried else {}),
         }
         return with_digest(without_usual(content, "layers"))
 

@@ -34,6 +34,7 @@ from codesign.search.progress import Progress
 from codesign.space.hardware import HardwareSpace
 from codesign.stopping import StopCondition
 from codesign.tasks.build_design import build_design
+from codesign.tasks.choose_architecture import best_of_both, check_searched, of_array
 from codesign.tasks.regret import least_regret, with_references
 from codesign.tasks.solve_dataflow import PipelineSolver
 
@@ -97,10 +98,9 @@ def solve(
     check_ties(ties)
     stop = StopCondition(time_limit_s)
     if problem.choices.pipelined:
-        with stop.catching_interrupts():
-            report = reporter(on_progress, problem, stop, started_s)
-            asked = PipelineSolver(problem, stop, method, rel_gap, solver, ties, started_s)
-            return with_interrupt(asked.solve(report), stop)
+        check_searched(problem)
+        asked = PipelineSolver(problem, stop, method, rel_gap, solver, ties, started_s)
+        return _solve_pipelined(asked, reporter(on_progress, problem, stop, started_s))
     space = HardwareSpace(problem)
     search = LexicographicSearch(space, method=method, rel_gap=rel_gap, stop=stop, solver=solver)
     with stop.catching_interrupts():
@@ -118,6 +118,29 @@ def solve(
         record = solver_record(search, found, problem.objective, started_s)
         design = build_design(space, problem, found, record)
     return with_interrupt(design, stop)
+
+
+def _solve_pipelined(asked: PipelineSolver, report: ReportMetric) -> Design | DataflowDesign:
+    """The best pipeline, or the best of all architectures on offer."""
+    problem, stop = asked.problem, asked.stop
+    with stop.catching_interrupts():
+        if "array" not in problem.choices.architecture:
+            return with_interrupt(asked.solve(report), stop)
+        search = LexicographicSearch(
+            HardwareSpace(of_array(problem)),
+            method=asked.method,
+            rel_gap=asked.rel_gap,
+            stop=stop,
+            solver=asked.solver,
+        )
+
+        def record(search: LexicographicSearch, found: LexicographicResult) -> SolverRecord:
+            return solver_record(search, found, search.space.problem.objective, asked.started_s)
+
+        best = best_of_both(asked, search, report, asked.ties, record)
+    if isinstance(best, Design):
+        return with_interrupt(best, stop)
+    return with_interrupt(best, stop)
 
 
 def find_best(

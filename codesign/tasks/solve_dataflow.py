@@ -1,4 +1,4 @@
-"""From a problem to its proven best pipeline, and over several architectures to the best of all.
+"""From a problem to its proven best pipeline: every layer with an array of its own.
 
 A pipeline's search is that of `codesign.search.dataflow`; ties are broken as for arrays: objective,
 then area (on an FPGA LUTs, then block RAMs), then noise.
@@ -179,9 +179,13 @@ class PipelineSolver:
 
     def nothing_found(self, found: FoundPipeline) -> BaseException:
         """What to raise where there is no pipeline, or none was found in time."""
-        stop = self.stop
         if found.first.complete:
             return self._infeasible()
+        return self.out_of_time()
+
+    def out_of_time(self) -> BaseException:
+        """What to raise where nothing was found in time."""
+        stop = self.stop
         if stop.interrupted:
             return KeyboardInterrupt()
         if stop.limit_s is None:

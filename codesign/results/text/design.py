@@ -41,6 +41,7 @@ from codesign.results.text.phrases import (
     subject,
     totals_table,
 )
+from codesign.results.text.pipeline import architecture_parts
 from codesign.results.views import DesignView
 from codesign.specs.fpga import Fpga
 from codesign.specs.technology import Technology
@@ -70,7 +71,7 @@ def design_parts(design: Design) -> list[RenderableType]:
     question = question_line(subject(problem), problem)
     members = member_parts(design.metrics, problem.network, problem.budgets, problem.references)
     costs = _costs_parts(design, totals, members)
-    return [question, *costs, proof_line(design), *_batches(design)]
+    return [question, *costs, proof_line(design), *_batches(design), *architecture_parts(design)]
 
 
 def evaluation_parts(evaluation: Evaluation) -> list[RenderableType]:

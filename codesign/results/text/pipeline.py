@@ -39,6 +39,7 @@ from codesign.units import (
 
 if TYPE_CHECKING:
     from codesign.costs.stage_row import StageDesign
+    from codesign.results.design import Design
     from codesign.specs.layer import Layer
 
 PARTS = {
@@ -58,7 +59,7 @@ def pipeline_parts(design: DataflowDesign) -> list[RenderableType]:
     parts += [hardware_table(design), rates_text(design), "", stage_table(design), ""]
     parts += [totals_table(design.metrics, problem, shown), ""]
     parts += map(remark, design.notes)
-    return [*parts, proof_line(design), *_architectures(design)]
+    return [*parts, proof_line(design), *architecture_parts(design)]
 
 
 def pipeline_summary(design: DataflowDesign) -> str:
@@ -179,7 +180,7 @@ def proof_line(design: DataflowDesign) -> Text:
     )
 
 
-def _architectures(design: DataflowDesign) -> list[RenderableType]:
+def architecture_parts(design: Design | DataflowDesign) -> list[RenderableType]:
     """What was proven of each architecture, where that was a choice: a line."""
     if not design.architectures:
         return []
