@@ -1,0 +1,123 @@
+"""The best pipeline against plain enumeration, by both methods; and over architectures."""
+
+from __future__ import annotations
+
+import math
+
+import dataflow_oracle
+import pytest
+from random_dataflow import Case, dataflow_case
+
+from codesign import Choices, InfeasibleError, Layer, Network, Problem, SpecError, solve
+from codesign.results.dataflow_design import DataflowDesign
+from codesign.results.design import Design
+from codesign.search.lexicographic import Method, tie_breakers
+
+SEEDS = (*range(12), *range(13, 26))
+LONG_SEEDS, WHOLE_SEEDS = (12, *range(26, 426)), range(401, 404)
+SAME = 2e-6  # of what breaks ties, whose first metric is held with its tolerance
+PRODUCTS = {"latency_s", "energy_j"}
+
+
+def found(case: Case, method: Method) -> DataflowDesign | None:
+    """The answer; None where there is none."""
+    try:
+        design = solve(case.problem, method=method)
+    except (InfeasibleError, SpecError):
+        return None
+    assert isinstance(design, DataflowDesign)
+    return design
+
+
+def compare(seed: int, method: Method) -> None:
+    """Hold an answer to the enumerated one."""
+    case = dataflow_case(seed)
+    problem, best = case.problem, dataflow_oracle.best(case.problem, case.groups)
+    design = found(case, method)
+    assert (design is None) == (best is None)
+    if design is None or best is None:
+        return
+    products = PRODUCTS & {problem.objective, *problem.budgets}
+    value = best.metrics[problem.objective]
+    near = 1e-6 if products else 2e-8
+    assert math.isclose(design.metrics[problem.objective], value, rel_tol=near)
+    assert design.proof.status == "optimal"
+    assert design.proof.bound <= value * (1 + 1e-7)
+    for metric in tie_breakers(problem.technology):
+        assert math.isclose(design.metrics[metric], best.metrics[metric], rel_tol=SAME)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_best_pipeline_is_the_enumerated_one(seed: int) -> None:
+    compare(seed, "search")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", LONG_SEEDS)
+def test_best_pipelines_are_the_enumerated_ones(seed: int) -> None:
+    compare(seed, "search")
+    compare(seed, "whole")
+
+
+@pytest.mark.parametrize("seed", WHOLE_SEEDS)
+def test_one_programme_over_all_options_agrees(seed: int) -> None:
+    compare(seed, "whole")
+
+
+def tiny(architecture: tuple[str, ...], **asked: object) -> Problem:
+    """Two layers, one of which adds the other's input."""
+    first = Layer(name="a", input="in", output="x", C=4, K=4, P=4, Q=4, R=3, S=3, H=4, W=4)
+    second = Layer(
+        name="b",
+        input="x",
+        output="y",
+        C=4,
+        K=4,
+        P=4,
+        Q=4,
+        R=3,
+        S=3,
+        H=4,
+        W=4,
+        residuals=("in",),
+    )
+    network = Network(name="skip", layers=(first, second), tensors={"in": 64, "x": 64, "y": 64})
+    choices = Choices(
+        rows=(1, 4),
+        cols=(1, 4),
+        weight_bits=(4, 8),
+        activation_bits=(4, 8),
+        architecture=architecture,  # type: ignore[arg-type]
+    )
+    return Problem(network=network, choices=choices, quality="uniform:4", **asked)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("area_mm2", [0.05, 0.2])
+@pytest.mark.parametrize("objective", ["interval_s", "latency_s", "area_mm2"])
+def test_best_architecture_is_the_better_of_both(area_mm2: float, objective: str) -> None:
+    asked = {"objective": objective, "budgets": {"area_mm2": area_mm2}}
+    if objective == "area_mm2":
+        asked["budgets"] = {"interval_s": 1e-6}
+    both = solve(tiny(("array", "dataflow"), **asked))
+    alone = solve(tiny(("dataflow",), **asked)), solve(tiny(("array",), **asked))
+    value = min(x.metrics[x.problem.objective] for x in alone)
+    assert math.isclose(both.metrics[both.problem.objective], value, rel_tol=1e-9)
+    assert both.proof.status == "optimal"
+    outcomes = {x.architecture: x.outcome for x in both.architectures}
+    assert sorted(outcomes.values()) == ["best", "no better"]
+    assert outcomes["array" if isinstance(both, Design) else "dataflow"] == "best"
+
+
+def test_budgets_that_no_pipeline_keeps_are_named_with_what_would_do() -> None:
+    with pytest.raises(InfeasibleError, match="area at most") as raised:
+        solve(tiny(("dataflow",), objective="interval_s", budgets={"area_mm2": 0.001}))
+    _, alone, needed = raised.value.clashing["area_mm2"]
+    assert needed is not None
+    kept = solve(tiny(("dataflow",), objective="interval_s", budgets={"area_mm2": needed}))
+    assert kept.metrics["area_mm2"] <= needed * (1 + 1e-9)
+    assert alone <= needed
+
+
+def test_an_architecture_without_a_search_is_refused() -> None:
+    with pytest.raises(SpecError, match="hybrid"):
+        solve(tiny(("hybrid",), objective="interval_s"))
