@@ -56,11 +56,6 @@ class StageOptions(NamedTuple):
         few: list[Any] = [*(x[kept] for x in self[:-1]), StageTable(*table)]
         return StageOptions(*few)
 
-    @property
-    def pes(self) -> Ints:
-        """PEs of the array."""
-        return self.rows * self.cols
-
 
 class PipelineSpace:
     """All pipelines of a problem.
@@ -125,6 +120,19 @@ class PipelineSpace:
             for layer, found in zip(self.network.layers, self.options, strict=True)
         ]
 
+    def array_counts(self, rows: Ints, cols: Ints) -> list[Ints]:
+        """What an array costs no less with more of, whatever the widths.
+
+        Where the PEs of a column share an accumulator, an array of as many PEs takes more LUTs or
+        fewer with more columns, by whether it is wider than what it saves of adders.
+        """
+        technology = self.problem.technology
+        if not isinstance(technology, Fpga) or technology.accumulators == "pe":
+            return [rows * cols]
+        widest = 2 * max(max(bits) for bits in self.bits)
+        narrower = technology.accumulator_bits < widest
+        return [rows * cols, cols, *[-cols] * narrower]
+
     def choice(self, layer: int, option: int, weight_bits: int, start: float) -> StageChoice:
         """An option of a layer, as `codesign.costs.pipeline` takes it."""
         found = self.options[layer]
@@ -187,7 +195,8 @@ class PipelineSpace:
         if not len(rows):
             return rows, cols
         turns = folds(layer, rows, cols, engine, mapping, machine.zero_skipping)
-        costs = [cycles(layer, rows, cols, engine, mapping, machine), rows * cols]
+        costs = [cycles(layer, rows, cols, engine, mapping, machine)]
+        costs += self.array_counts(rows, cols)
         costs += [x for _, t in turns for x in (t.reduction, t.outputs, t.groups)]
         costs += [cols, *[rows, -rows] * (mapping == "output")]
         kept = undominated(np.stack(costs, axis=1).astype(np.float64))

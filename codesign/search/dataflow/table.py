@@ -231,7 +231,8 @@ class Pricing:
     def _undominated(self, number: int, options: StageOptions, kept: Ints, span: Range) -> Ints:
         """Those that no other equals or beats whatever the widths."""
         table, clock = options.table, self.space.platform.clock_hz
-        counts = [options.pes, table.weights, table.lines, table.psums, table.fetched]
+        counts = self.space.array_counts(options.rows, options.cols)
+        counts += [table.weights, table.lines, table.psums, table.fetched]
         key = (id(options), len(kept), bool(self.fifos.lag_is_cost[number]), span.least_s)
         if key in self._kept:
             return self._kept[key]
