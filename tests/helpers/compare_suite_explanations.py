@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 import oracle
@@ -13,7 +13,7 @@ from compare_whole_explanations import check_file, unfused
 from enumerated_residency import Enumeration, Outcome
 from enumerated_suites import Place, SuiteCase, all_places, best, own_best
 
-from codesign import Choices, Design, Explanation, solve
+from codesign import Choices, Design, Explanation, Problem, solve
 from codesign.results.explanation import RunnerUp, Side
 from codesign.results.residency_worth import ResidencyWorth
 from codesign.tasks.explain import explain
@@ -23,17 +23,27 @@ EXACT = 1e-7
 STEP = 0.2
 
 
-def compare_suite_explanation(case: SuiteCase) -> Explanation | None:
-    """Explain the best design of a suite, if it has one, in steps of 20 %."""
+PlacesOf = Callable[[Sequence[Problem]], tuple[Place, ...]]
+
+
+def compare_suite_explanation(
+    case: SuiteCase, places_of: PlacesOf = all_places
+) -> Explanation | None:
+    """Explain the best design of a suite, if it has one, in steps of 20 %.
+
+    ``places_of`` makes what there is to choose from of what is asked of each member.
+    """
     if best(case) is None:
         return None
     explanation = explain(solve(case.problem), step=STEP)
     for each in explanation.sensitivities:
         for side in (each.less, each.more):
-            _check_side(side, each.value, _moved(case, each.name, side.value), explanation)
+            _check_side(
+                side, each.value, _moved(case, each.name, side.value, places_of), explanation
+            )
     design = explanation.design
     assert isinstance(design, Design)
-    places = _others(case, design)
+    places = _others(case, design, places_of)
     changes = [each.change for each in explanation.runner_ups]
     assert {"array", "PE widths", "less SRAM"} <= {*changes} <= {*places}
     for runner_up in explanation.runner_ups:
@@ -46,13 +56,13 @@ def compare_suite_explanation(case: SuiteCase) -> Explanation | None:
     return explanation
 
 
-def _moved(case: SuiteCase, name: str, value: float) -> SuiteCase:
+def _moved(case: SuiteCase, name: str, value: float, places_of: PlacesOf) -> SuiteCase:
     """The case with one budget or rate changed."""
     if name in case.problem.budgets:
         budgets = {**case.problem.budgets, name: value}
         return case._replace(problem=replace(case.problem, budgets=budgets))
     alone = tuple(replace(problem, **{name: value}) for problem in case.alone)
-    return SuiteCase(replace(case.problem, **{name: value}), alone, all_places(alone))
+    return SuiteCase(replace(case.problem, **{name: value}), alone, places_of(alone))
 
 
 def _check_side(side: Side, given: float, case: SuiteCase, explanation: Explanation) -> None:
@@ -68,7 +78,7 @@ def _check_side(side: Side, given: float, case: SuiteCase, explanation: Explanat
     assert change == pytest.approx(truth[objective] - optimum, rel=1e-5, abs=3 * EXACT * optimum)
 
 
-def _others(case: SuiteCase, design: Design) -> dict[str, list[Place]]:
+def _others(case: SuiteCase, design: Design, places_of: PlacesOf) -> dict[str, list[Place]]:
     """Where the designs are that differ from the one explained in one thing."""
     mine, choices = option_built(design.hardware), case.problem.choices
     bits = design.hardware.sram_bits
@@ -81,8 +91,8 @@ def _others(case: SuiteCase, design: Design) -> dict[str, list[Place]]:
         "PE widths": [x for x in case.places if x.hardware[2:4] != mine[2:4]],
         "less SRAM": [x for x in case.places if x.sram_bits <= most],
         "more SRAM": more,
-        "all in DRAM": [*_places_with(case, in_dram=True)],
-        "nothing fused": [*_places_with(case, in_dram=False)],
+        "all in DRAM": _places_with(case, places_of, in_dram=True),
+        "nothing fused": _places_with(case, places_of, in_dram=False),
     }
 
 
@@ -93,18 +103,17 @@ def _padded(case: SuiteCase, place: Place, least: int) -> Place:
     return place._replace(sram_bits=bits, area_mm2=area)
 
 
-def _places_with(case: SuiteCase, in_dram: bool) -> Iterator[Place]:
+def _places_with(case: SuiteCase, places_of: PlacesOf, in_dram: bool) -> list[Place]:
     """What there is to choose from with no tensor on chip, or with no layers fused."""
     if case.problem.choices.on_chip == "none":
-        return
+        return []
 
     def changed(choices: Choices, tensors: Iterable[str]) -> Choices:
         places = dict.fromkeys(tensors, "dram")
         return replace(choices, places=places) if in_dram else unfused(choices)
 
-    yield from all_places(
-        [replace(x, choices=changed(x.choices, x.network.tensors)) for x in case.alone]
-    )
+    asked = [replace(x, choices=changed(x.choices, x.network.tensors)) for x in case.alone]
+    return [*places_of(asked)]
 
 
 def _check_runner_up(each: RunnerUp, case: SuiteCase, design: Design) -> None:
@@ -166,12 +175,13 @@ def _check_residency(worth: ResidencyWorth, case: SuiteCase, design: Design) -> 
     for member, alone in zip(members, case.alone, strict=True):
         prefix = f"{member.name}/"
         widths = {
-            f"{kind}:{name.removeprefix(prefix)}": width
-            for (kind, name), width in ((x.split(":", 1), y) for x, y in design.widths.items())
-            if name.startswith(prefix)
+            f"tensor:{name.removeprefix(prefix)}": bits for name, bits in design.tensor_bits.items()
         }
+        for row in design.layer_designs:
+            widths[f"weight:{row.name.removeprefix(prefix)}"] = row.weight_bits or 0
         every = Enumeration(alone.network, design.accelerator, widths)
-        found = {chosen: every.outcome(chosen, bits) for chosen in every.sets()}
+        sets = [chosen for chosen in every.sets() if not chosen & {*alone.network.cache}]
+        found = {chosen: every.outcome(chosen, bits) for chosen in sets}
         now = _least(found.values(), traffic)
         assert now is not None
         latency_s += member.weight * float(now.latency_s)

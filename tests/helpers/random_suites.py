@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import oracle_widths
 from enumerated_suites import (
     SUMS,
+    Place,
     SuiteCase,
     all_places,
     design_of,
@@ -92,9 +93,8 @@ def sharing_case(seed: int) -> SuiteCase:
     choices = replace(choices, on_chip=rng.choice(PLACES[:2]))
     if tied := rng.random() < 0.2:
         choices = replace(choices, tied=True, weight_bits=choices.activation_bits)
-    one, two = (oracle_widths.noise_sources(network) for network in networks)
-    weights = {f"weight:{x.name}": x.weights for x in networks[1].layers}
-    shared = [x for x in one if x in two and (x in weights or x[7:] in networks[0].cache)]
+    two = oracle_widths.noise_sources(networks[1])
+    shared, _ = _shared(*networks)
     pins = {} if tied else _pins(rng, networks[0], choices)
     own = {} if tied else _pins(rng, networks[1], replace(choices, pinned=pins), pins)
     clock_hz = 10 ** rng.uniform(7, 9.5)
@@ -115,10 +115,21 @@ def sharing_case(seed: int) -> SuiteCase:
             if first or source not in shared or source.startswith("tensor:"):
                 joined[source.replace(":", f":{name}/", 1)] = bits
     problem = Problem(network=suite.network, choices=replace(choices, pinned=joined), **terms)
+    return _with_budgets(rng, SuiteCase(problem, alone, places_of_model(alone)))
+
+
+def places_of_model(alone: Sequence[Problem]) -> tuple[Place, ...]:
+    """What two networks of one model may have, which share weights and caches."""
+    shared, weights = _shared(*(problem.network for problem in alone))
     widths = {x: oracle_widths.source_widths(alone[0].choices, x) for x in shared}
-    again = {x: weights[x] for x in shared if x in weights}
-    case = SuiteCase(problem, alone, places_of_shared(alone, widths, again))
-    return _with_budgets(rng, case)
+    return places_of_shared(alone, widths, {x: weights[x] for x in shared if x in weights})
+
+
+def _shared(first: Network, second: Network) -> tuple[list[str], dict[str, int]]:
+    """Sources of noise that two networks of one model share; how many weights the second has."""
+    one, two = (oracle_widths.noise_sources(network) for network in (first, second))
+    weights = {f"weight:{x.name}": x.weights for x in second.layers}
+    return [x for x in one if x in two and (x in weights or x[7:] in first.cache)], weights
 
 
 def _of_one_model(rng: random.Random) -> list[Network]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from compare_suite_explanations import compare_suite_explanation
-from random_suites import regret_case, suite_case
+from random_suites import places_of_model, regret_case, sharing_case, suite_case
 from seeds import check_all
 
 from codesign import Explanation, SpecError
@@ -19,6 +19,10 @@ def compare(seed: int) -> Explanation | None:
     return compare_suite_explanation(suite_case(seed))
 
 
+def compare_sharing(seed: int) -> Explanation | None:
+    return compare_suite_explanation(sharing_case(seed), places_of_model)
+
+
 def compare_regret(seed: int) -> Explanation | None:
     case = regret_case(seed)
     return None if case is None else compare_suite_explanation(case)
@@ -27,6 +31,11 @@ def compare_regret(seed: int) -> Explanation | None:
 @pytest.mark.parametrize("seed", [3, 10, 14])
 def test_every_figure_is_the_enumerated_one(seed: int) -> None:
     assert compare(seed) is not None
+
+
+@pytest.mark.parametrize("seed", [10, 25])
+def test_so_are_those_of_networks_of_one_model(seed: int) -> None:
+    assert compare_sharing(seed) is not None
 
 
 @pytest.mark.parametrize("seed", [98, 145])
@@ -75,4 +84,5 @@ def test_what_members_have_of_the_layers_is_held_to_the_file() -> None:
 @pytest.mark.parametrize("first", range(0, 100, BLOCK))
 def test_every_figure_of_many(first: int) -> None:
     check_all(range(first, first + BLOCK), compare)
+    check_all(range(first, first + BLOCK), compare_sharing)
     check_all(range(first, first + BLOCK), compare_regret)
