@@ -11,11 +11,13 @@ from __future__ import annotations
 import heapq
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
 Scope = tuple[int, ...]
+
+AXES = 23  # of a table; arrays have few more, which variables of one value would come to
 
 
 class Role(IntEnum):
@@ -71,7 +73,7 @@ def eliminate(
     parts = _Parts(scopes, len(sizes))
 
     def entries(v: int) -> int:
-        return math.prod(sizes[other] for other in parts.joined[v])
+        return _entries(parts.joined[v], sizes)
 
     queue = [(entries(v), v) for v in range(len(sizes))]
     heapq.heapify(queue)
@@ -94,6 +96,12 @@ def eliminate(
         for other in buckets[-1].rest:
             heapq.heappush(queue, (entries(other), other))
     return buckets
+
+
+def _entries(scope: Collection[int], sizes: Sequence[int]) -> int:
+    """Entries of a table; with more axes than arrays should have, as if it had many more."""
+    count = math.prod(sizes[v] for v in scope)
+    return int(count << 2 * max(len(scope) - AXES, 0))
 
 
 class _Parts:
@@ -216,7 +224,7 @@ def _largest(
     number = {v: n for n, v in enumerate(variables)}
     own = [sizes[v] for v in variables]
     buckets = eliminate([tuple(number[v] for v in x) for x in scopes], own, check_time)
-    counted = ((math.prod(own[n] for n in x.scope), x.scope) for x in buckets)
+    counted = ((_entries(x.scope, own), x.scope) for x in buckets)
     largest, widest = max(counted, key=lambda each: each[0])
     return largest, tuple(variables[n] for n in widest)
 
