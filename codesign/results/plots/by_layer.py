@@ -24,6 +24,7 @@ from codesign.units import METRIC_UNITS, four_digits, gap_text
 MAX_NAMED_LAYERS = 30  # above, layers carry numbers only
 MAX_NAME = 24  # letters of a layer's name on an axis
 MOST_WEIGHTS = 6  # of a suite's members, in a heading
+MOST_TOLD = 3  # of its members, below an axis
 MOST_OF_A_TITLE = 50  # letters of a network's name, or a suite's with its weights, in a heading
 MAX_LINE = 160  # letters of a heading's line
 
@@ -109,6 +110,12 @@ def weighted(network: Network, layers: pd.DataFrame, metric: str) -> Floats:
     return np.asarray(layers[metric].to_numpy(np.float64) * network.layer_weights)
 
 
+def _alone(name: str, network: Network) -> str:
+    """A block's name without that of its member, which may be all there is of it."""
+    own = (name[len(x.name) + 1 :] for x in network.members if name.startswith(f"{x.name}/"))
+    return next(filter(None, own), name)
+
+
 def name_layers(
     panels: Sequence[Axes], network: Network, layers: pd.DataFrame, metric: str = "latency_s"
 ) -> None:
@@ -131,7 +138,7 @@ def name_layers(
     blocks = layer_blocks(names)
     if not blocks:
         return
-    ticks = [f"{short_label(block.name, MAX_NAME)} · {block.numbers}" for block in blocks]
+    ticks = [f"{short_label(_alone(x.name, network), MAX_NAME)} · {x.numbers}" for x in blocks]
     known = metric in layers
     if known:
         share = np.cumsum(weighted(network, layers, metric))
@@ -139,11 +146,17 @@ def name_layers(
         parts = np.diff([0.0, *(float(share[block.last - 1]) for block in blocks)])
         ticks = [f"{x} ({100 * part:.0f} %)" for x, part in zip(ticks, parts, strict=True)]
     middles = [(block.first + block.last) / 2 for block in blocks]
-    last.set_xticks(spread(middles, len(names) / 42, 1, len(names)), ticks, **turned)
+    last.set_xticks(spread(middles, len(names) / 34, 1, len(names)), ticks, **turned)
     for axes in panels:
         axes.tick_params(axis="x", length=0)
     shown = f" (share of the {METRIC_UNITS[metric].label})" if known else ""
-    last.set_xlabel(f"blocks of layers: numbers in execution order{shown}")
+    ends = np.cumsum([member.layers for member in network.members]).tolist()
+    told = [
+        f"{short_label(x.name, MAX_NAME)} {end - x.layers + 1}–{end}"
+        for x, end in zip(network.members, ends, strict=True)
+    ]
+    members = [", ".join(told)] if len(told) <= MOST_TOLD else []
+    last.set_xlabel("\n".join((f"blocks of layers: numbers in execution order{shown}", *members)))
     for axes in panels:
         for block in blocks[:-1]:
             axes.axvline(block.last + 0.5, color="0.55", lw=0.7, ls=":", zorder=0.7)

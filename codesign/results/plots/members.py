@@ -70,7 +70,7 @@ def name_rows(axes: Axes, members: Sequence[Member], ends: Floats, room: float =
     names = [short_label(member.name, MAX_NAME) for member in members]
     if weighted:
         weights = (four_digits(member.weight) for member in members)
-        names = [f"{name}, weight {x}" for name, x in zip(names, weights, strict=True)]
+        names = [f"{x} × {name}" for name, x in zip(names, weights, strict=True)]
     axes.set_yticks(range(len(names)), names)
     axes.tick_params(axis="y", length=0)
     axes.set(ylim=(len(names) - 0.4, -0.6), xlim=(0, room * float(ends.max()) or 1))

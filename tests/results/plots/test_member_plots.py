@@ -43,7 +43,7 @@ def test_an_evaluation_shows_what_binds_each_network() -> None:
     axes = panel(found.plot(), "Networks, each once")
     check(found, axes)
     ticks = [tick.get_text() for tick in axes.get_yticklabels()]
-    assert ticks == ["tiny, weight 3", "other, weight 1"]
+    assert ticks == ["3 × tiny", "1 × other"]
     for side, bars in zip(("compute", "memory"), axes.containers, strict=True):
         for prefix, bar in zip(("tiny/", "other/"), bars, strict=True):
             mine = found.layers[found.layers.index.str.startswith(prefix)]
