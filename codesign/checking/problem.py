@@ -204,7 +204,7 @@ def read_problem(entry: Entry) -> Problem:
         dram_energy=entry.get("dram_energy_j_per_bit", None),
         objective=entry["objective"].text((*metrics, REGRET)),
         budgets=read_budgets(entry["budgets"], metrics),
-        references=read_budgets(entry.get("references", {}), tuple(shares)),
+        references=_read_references(entry.get("references", {}), tuple(shares)),
     )
     check_width_problem(problem, entry)
     _check_architecture(problem, entry)
@@ -233,6 +233,13 @@ def _check_architecture(problem: Problem, entry: Entry) -> None:
             said.fault("no entry, where no shared array is on offer")
     if choices.machine.exposed:
         entry["choices"]["overlap"].fault("no entry, where no shared array is on offer")
+
+
+def _read_references(entry: Entry, metrics: tuple[str, ...]) -> dict[str, Fraction]:
+    """The best of each member alone, which may be nothing at all."""
+    entry.known_keys(metrics)
+    given = entry.table()
+    return {name: given[name].number(least=0) for name in metrics if name in given}
 
 
 def _check_references(problem: Problem, entry: Entry) -> None:

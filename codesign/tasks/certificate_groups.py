@@ -102,9 +102,7 @@ class Closer:
         # Over all widths, as what verifies it: the search's own leaves out what noise forbids.
         self.relaxation, self.batches = search.task.relaxation, search.batches
         cutoff = search.dual_cutoff() if goal.metric in self.space.hardware_metrics else self.below
-        self.aims = [_Aim(Dual(self.relaxation, search.bounded_metric(), goal.limits), cutoff)]
-        if problem.objective == REGRET:
-            self.aims = self._aims_of_members(goal)
+        self.aims = self._aims(goal, search.bounded_metric(), cutoff)
         self._take(self.aims[0])
         self.options = named_options(self.space)
 
@@ -112,19 +110,26 @@ class Closer:
         self.dual, self.cutoff = aim.dual, aim.cutoff * (1 + CLOSING_GAP)
         self.prices = Prices(self.dual, self.problem)
 
-    def _aims_of_members(self, goal: Goal) -> list[_Aim]:
-        """Of one member, that it has more than it may; of all together, where a limit is theirs."""
-        members, found = self.problem.network.members, list[_Aim]()
-        for member in members:
-            own = {x: limit for x, limit in goal.limits.items() if member_of(x) == member.name}
-            name = of_member(goal.metric, member.name)
-            found.append(_Aim(Dual(self.relaxation, name, own), own[name]))
-        shares = self.space.shares
-        if any(x in shares.names and member_of(x) is None for x in goal.limits):
-            each = zip(shares.of_members(goal.metric).tolist(), found, strict=True)
-            most = math.fsum(share * aim.cutoff for share, aim in each)
-            found.append(_Aim(Dual(self.relaxation, goal.metric, goal.limits), most))
-        return found[-1:] if self._power_grows else found
+    def _aims(self, goal: Goal, metric: str, cutoff: float) -> list[_Aim]:
+        """Of each member that the dual holds to a limit by itself; then of all together.
+
+        For less regret every member has such a limit, and where no other holds several together,
+        none is to be argued for all.
+        """
+        dual, shares = Dual(self.relaxation, metric, goal.limits), self.space.shares
+        limited, needed = dual.of_members, True
+        if self.problem.objective == REGRET:
+            members = [x.name for x in self.problem.network.members]
+            limited = {x: goal.limits[of_member(metric, x)] for x in members}
+            each = zip(shares.of_members(metric).tolist(), limited.values(), strict=True)
+            cutoff = math.fsum(share * limit for share, limit in each)
+            needed = any(x in shares.names and member_of(x) is None for x in goal.limits)
+        found = []
+        for member, limit in limited.items():
+            own = {x: most for x, most in goal.limits.items() if member_of(x) == member}
+            found.append(_Aim(Dual(self.relaxation, of_member(metric, member), own), limit))
+        together = [_Aim(dual, cutoff)]
+        return together if self._power_grows else [*found, *(together if needed else [])]
 
     @property
     def _power_grows(self) -> bool:

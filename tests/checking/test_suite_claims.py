@@ -161,6 +161,7 @@ def refuted(design: Any, certificate: Any) -> list[str]:
 def test_a_dropped_limit_of_a_member_is_refuted() -> None:
     problem, fair, limited = torn()
     assert limited.metrics["latency_s"] > fair.metrics["latency_s"] * 1.01
+    certify_and_check(limited)
     name = f"latency_s@{problem.network.members[0].name}"
     certificate = written(certify(limited).to_dict())
     where = refuted(claimed(limited, fair), certificate)
@@ -228,6 +229,18 @@ def test_other_references_are_refuted(times: float) -> None:
     certificate["bound"] = content["proof"]["objective"] * (1 - 5e-7)
     where = [x.where for x in deep(content, certificate).findings]
     assert any(".references." in x and x.endswith("design.metrics") for x in where)
+
+
+def test_a_batch_of_a_suite_within_an_interval_of_each_network_is_proven() -> None:
+    problems = []
+    for n, problem in enumerate(batches(), 1):
+        network = Suite([problem.network, problem.network], [1.0, 3.0]).network
+        limits = {f"latency_s@{member.name}": 1e-3 * n for member in network.members}
+        limits["noise@recurrent"] = problem.budgets["noise"]
+        problems.append(replace(problem, network=network, budgets=limits, quality=None))
+    design = codesign.solve_batches(problems)
+    assert any(row.budgets for row in design.batches)
+    certify_and_check(design)
 
 
 def test_a_choice_of_batches_needs_an_argument_for_each() -> None:

@@ -157,7 +157,9 @@ def problem_of_batch(problem: Problem, row: Entry) -> Problem:
     )
     budgets = problem.budgets
     if row.get("budgets", None).value is not None:
-        budgets = read_budgets(row["budgets"], (*metrics_on(problem.technology), ENERGY))
+        known = (*metrics_on(problem.technology), ENERGY)
+        shares = (f"{x}@{member.name}" for x in ADDITIVE for member in network.members)
+        budgets = read_budgets(row["budgets"], (*known, *shares))
     return replace(problem, network=batched, budgets=budgets)
 
 
