@@ -60,10 +60,10 @@ def explain(
     except Stopped:
         late = "" if time_limit_s is None else f" within {time_limit_s} s; allow more time"
         raise SolverError(f"the design is not proven to be the optimum again{late}") from None
+    sharing = cost_of_sharing(design, analysis.stop, on_step) if design.network.members else None
     sensitivities = (*analysis.of_budgets(), *analysis.of_rates())
     runner_ups = tuple(analysis.runner_ups())
     worth = None if design.on_chip is None else residency_worth(design, analysis.stop, on_step)
-    sharing = cost_of_sharing(design, analysis.stop, on_step) if design.network.members else None
     seconds = time.monotonic() - started_s
     return Explanation(design, step, sensitivities, runner_ups, seconds, worth, sharing)
 
