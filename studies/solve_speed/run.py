@@ -1,10 +1,10 @@
 """How long a proof takes: whole processes, growth with layers, and one MILP over everything.
 
 Writes ``speed.csv``, ``growth.csv``, ``long.csv``, ``long_growth.csv``, ``certificate.csv``,
-``whole.csv``, ``speed.png``, of problems whose tensors may stay on chip ``on_chip.csv``, and of
-least energy beside least latency ``energy.csv`` into a folder (``expected`` of this study holds a
-run of ours). In all but these two every tensor goes to DRAM. Every ratio is taken between runs of
-one session, side by side.
+``whole.csv``, ``speed.png``, of problems whose tensors may stay on chip ``on_chip.csv``, of least
+energy beside least latency ``energy.csv``, and of suites beside their networks ``suites.csv`` into
+a folder (``expected`` of this study holds a run of ours). In all but these three every tensor goes
+to DRAM. Every ratio is taken between runs of one session, side by side.
 
     python studies/solve_speed/run.py [--out FOLDER] [--part PART ...] [--repeats 5]
         [--whole-limit-s 120] [--quick]
@@ -25,6 +25,7 @@ import long_networks
 import numpy as np
 import on_chip
 import pandas as pd
+import suites
 from matplotlib.figure import Figure
 from processes import AREA_MM2, ON_CHIP, QUALITY, Usage, run_process
 
@@ -70,7 +71,7 @@ SUBSPACES = (  # nested: (rows, cols, PE weight bits, PE activation bits)
 )
 
 
-PARTS = ("processes", "long", "certificate", "whole", "on_chip", "energy")
+PARTS = ("processes", "long", "certificate", "whole", "on_chip", "energy", "suites")
 
 
 def main() -> None:
@@ -118,6 +119,9 @@ def measured(part: str, given: argparse.Namespace) -> dict[str, pd.DataFrame]:
     if part == "energy":
         pairs = energy.QUICK_CASES if given.quick else energy.CASES
         return {"energy": energy.measure(given.repeats, pairs)}
+    if part == "suites":
+        of_suites = suites.QUICK_CASES if given.quick else suites.CASES
+        return {"suites": suites.measure(given.repeats, of_suites)}
     cases = on_chip.QUICK_CASES if given.quick else on_chip.CASES
     return {"on_chip": on_chip.measure(given.repeats, cases)}
 

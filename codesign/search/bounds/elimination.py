@@ -31,6 +31,9 @@ class Role(IntEnum):
     FUSED = 4  # input or output of a layer that a fused run may hold a band of
 
 
+MOST_KNOWN = 512  # largest joint tables: places of one member leave those of others as they are
+_KNOWN: dict[tuple[tuple[Scope, ...], Scope], tuple[int, Scope]] = {}
+
 Kept = Mapping[int, Mapping[int, Role]]  # of layers: what the variables of its table are to it
 
 
@@ -222,10 +225,16 @@ def _largest(
     scopes = [tuple(sorted(kept[i])) for i in layers]
     variables = sorted({v for scope in scopes for v in scope})
     number = {v: n for n, v in enumerate(variables)}
-    own = [sizes[v] for v in variables]
-    buckets = eliminate([tuple(number[v] for v in x) for x in scopes], own, check_time)
-    counted = ((_entries(x.scope, own), x.scope) for x in buckets)
-    largest, widest = max(counted, key=lambda each: each[0])
+    own = tuple(sizes[v] for v in variables)
+    asked = tuple(tuple(number[v] for v in x) for x in scopes), own
+    if asked not in _KNOWN:
+        buckets = eliminate(*asked, check_time)
+        counted = ((_entries(x.scope, own), x.scope) for x in buckets)
+        found = max(counted, key=lambda each: each[0])
+        if len(_KNOWN) >= MOST_KNOWN:
+            _KNOWN.clear()
+        _KNOWN[asked] = found
+    largest, widest = _KNOWN[asked]
     return largest, tuple(variables[n] for n in widest)
 
 
