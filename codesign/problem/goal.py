@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from codesign.errors import SpecError
-from codesign.problem.metrics import SEARCHED, kinds_of, metric_of
+from codesign.problem.metrics import INTERVAL, SEARCHED, kinds_of, metric_of
 from codesign.problem.tolerances import keeps
 from codesign.specs.schema import nearest
 from codesign.units import kind_of
@@ -28,7 +28,7 @@ def front_objectives(names: Sequence[Any], where: str = "objectives") -> tuple[s
     """
     names = [metric_of(name) for name in names]
     for name in names:
-        if kind_of(str(name)) not in SEARCHED:
+        if kind_of(str(name)) not in (*SEARCHED, INTERVAL):
             known = f"(known: {', '.join(SEARCHED)})"
             raise SpecError(f"{where}: unknown {name!r}{nearest(str(name), SEARCHED)} {known}")
     if len(set(names)) != len(names) or not 2 <= len(names) <= 3:

@@ -24,7 +24,6 @@ from codesign.problem.metrics import (
     check_members_named,
     check_metrics_on,
     known_limit,
-    known_metric,
     metrics_on,
     of_interval,
 )
@@ -48,12 +47,10 @@ from codesign.specs.suite import one_network, refuse_suite
 from codesign.specs.technology import MOST, Amount, Positive, refuse_negligible
 from codesign.units import distinct_texts, kind_of, of_member
 
-Metric = Annotated[str, AfterValidator(known_metric)]
+Metric = Annotated[str, AfterValidator(known_limit)]
 Limit = Annotated[Amount, AfterValidator(refuse_negligible)]
 Loss = Annotated[Amount, AfterValidator(zero_if_negligible)]
-Limited = Annotated[str, AfterValidator(known_limit)]
-Budgets = Annotated[Mapping[Limited, Limit], BeforeValidator(by_metric)]
-Objective = Annotated[str, AfterValidator(known_limit)]
+Budgets = Annotated[Mapping[Metric, Limit], BeforeValidator(by_metric)]
 
 
 @spec_dataclass
@@ -115,7 +112,7 @@ class Problem(Displayed):
     choices: Choices = field(default_factory=Choices)
     sensitivity: Mapping[str, Mapping[int, Loss]] | None = None
     quality: str | None = None
-    objective: Objective = "latency_s"
+    objective: Metric = "latency_s"
     budgets: Budgets = field(default_factory=dict)
     references: Budgets = field(default_factory=dict)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from codesign.problem.metrics import COST, WORDS, is_cost, meant, word_of
+from codesign.problem.metrics import COST, INTERVAL, WORDS, is_cost, meant, word_of
 from codesign.problem.places import PLACES, Place
 from codesign.units import kind_of
 
@@ -251,9 +251,10 @@ def _input_number(word: str) -> float | bool:
 def objectives(text: str) -> tuple[str, ...]:
     """Read ``latency,area``: two or three metrics."""
     words = tuple(word_of(word.strip()) for word in text.split(","))
+    known = (*WORDS, word_of(INTERVAL))
     for word in words:
-        if kind_of(word) not in WORDS:
-            raise ValueError(f"{word!r} is none of {', '.join(WORDS)}{meant(word, WORDS)}.")
+        if kind_of(word) not in known:
+            raise ValueError(f"{word!r} is none of {', '.join(known)}{meant(word, known)}.")
     if len(set(words)) != len(words) or not 2 <= len(words) <= 3:
         raise ValueError(f"{text!r}: write two or three different ones, as in latency,area")
     return words

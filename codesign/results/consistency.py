@@ -15,6 +15,7 @@ from codesign.costs.residency import residents
 from codesign.costs.roofline import roofs
 from codesign.errors import SpecError
 from codesign.problem.choices import Place
+from codesign.results.records import PipelineHardware
 from codesign.specs.accelerator import Hardware
 from codesign.specs.machine import MACHINE_FIELDS, PLAIN, Machine
 from codesign.specs.network import Network
@@ -171,7 +172,7 @@ def names_in_bands(on_chip: Mapping[str, Place] | None) -> tuple[str, ...]:
     return tuple(name for name, place in (on_chip or {}).items() if place == "band")
 
 
-def hardware_entry(hardware: Hardware) -> dict[str, Any]:
+def hardware_entry(hardware: Hardware | PipelineHardware) -> dict[str, Any]:
     """What a result's file holds of hardware: nothing of what is as usual."""
     return _unusual(asdict(hardware))
 

@@ -32,7 +32,12 @@ from codesign.results.consistency import (
     check_positive,
 )
 from codesign.results.energy import absence
-from codesign.results.records import ArchitectureRecord, PipelineSolverRecord, ProofRecord
+from codesign.results.records import (
+    ArchitectureRecord,
+    PipelineHardware,
+    PipelineSolverRecord,
+    ProofRecord,
+)
 from codesign.results.result_file import ResultFile, parse_content, read_content, with_digest
 from codesign.specs.layer import Count, Name
 from codesign.specs.network import Network
@@ -144,6 +149,37 @@ class DataflowDesign(ResultFile):
         slowest = max(self.stages, key=lambda row: row.cycles)
         own_s = slowest.cycles / self.problem.clock_hz
         return slowest if own_s >= self.metrics["interval_s"] else None
+
+    @cached_property
+    def hardware(self) -> PipelineHardware:
+        """All stages together."""
+        arrays = [(row.rows or 0) * (row.cols or 0) for row in self.stages]
+        return PipelineHardware(
+            stages=sum(pes > 0 for pes in arrays),
+            pes=sum(arrays),
+            memory_bits=math.fsum(row.memory_bits.total for row in self.stages),
+            streamed=sum(row.weights == "stream" for row in self.stages),
+        )
+
+    @property
+    def memory_bound_share(self) -> float:
+        """1 where DRAM traffic decides the interval, 0 where a stage does."""
+        return float(self.bottleneck is None)
+
+    @property
+    def layer_designs(self) -> tuple[()]:
+        """None: no layer of a pipeline has a roof of its own."""
+        return ()
+
+    @property
+    def resident_tensors(self) -> None:
+        """None: what stays on chip is not chosen."""
+        return
+
+    @property
+    def band_tensors(self) -> None:
+        """None, likewise."""
+        return
 
     @cached_property
     def stage_parts(self) -> tuple[dict[str, dict[str, float]], ...]:

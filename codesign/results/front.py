@@ -18,8 +18,9 @@ from codesign.errors import SpecError
 from codesign.files import check_writable
 from codesign.problem.problem import Problem
 from codesign.problem.tolerances import ceiling
+from codesign.results.dataflow_design import DataflowDesign
 from codesign.results.design import Design
-from codesign.results.views import DesignOutline, ProblemOutline
+from codesign.results.views import DesignOutline, DesignView, ProblemOutline
 from codesign.specs.schema import Displayed
 from codesign.specs.seam import done_by
 
@@ -57,7 +58,7 @@ class Front(Displayed):
         The latter of a front read from its file.
     objectives : tuple of str
         Two or three metrics.
-    designs : tuple of Design, or of DesignOutline
+    designs : tuple of Design, of DataflowDesign, or of DesignOutline
         None is as good as another in all objectives; each with its own proof. Where time ran out
         the status is ``feasible``, or ``ties_broken`` is False: another objective may be lower.
     ruled : tuple of RuledOut
@@ -77,7 +78,7 @@ class Front(Displayed):
 
     problem: Problem | ProblemOutline
     objectives: tuple[str, ...]
-    designs: tuple[Design | DesignOutline, ...]
+    designs: tuple[Design | DataflowDesign | DesignOutline, ...]
     ruled: tuple[RuledOut, ...]
     complete: bool
     rel_step: float
@@ -225,7 +226,7 @@ class Front(Displayed):
         """All that is known of the front, as ``--json`` prints it (``codesign-front/1``)."""
 
     @property
-    def whole_designs(self) -> tuple[Design, ...]:
+    def whole_designs(self) -> tuple[Design | DataflowDesign, ...]:
         """The designs with all their layers.
 
         Raises
@@ -233,7 +234,7 @@ class Front(Displayed):
         SpecError
             The front was read from its table, which does not hold them.
         """
-        whole = tuple(design for design in self.designs if isinstance(design, Design))
+        whole = tuple(design for design in self.designs if not isinstance(design, DesignOutline))
         if len(whole) < len(self):
             raise SpecError("a front read from its table has no whole designs; see save_designs")
         return whole
@@ -265,7 +266,7 @@ class Front(Displayed):
             raise SpecError(f"give one limit on each of {', '.join(others)}, got {len(limits)}")
 
 
-def values_of(designs: Sequence[Design | DesignOutline], objectives: Sequence[str]) -> Floats:
+def values_of(designs: Sequence[DesignView], objectives: Sequence[str]) -> Floats:
     """(designs, objectives): their metrics."""
     rows = [[design.metrics[name] for name in objectives] for design in designs]
     return np.array(rows, dtype=np.float64).reshape(len(rows), len(objectives))

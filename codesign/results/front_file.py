@@ -18,10 +18,10 @@ from typing import Any
 
 from codesign.errors import SpecError
 from codesign.files import expecting, read_json, read_text, write_atomically
-from codesign.problem.metrics import ADDITIVE_METRICS, ALL_METRICS, ENERGY, SEARCHED
+from codesign.problem.metrics import ADDITIVE_METRICS, ALL_METRICS, ENERGY, INTERVAL, SEARCHED
 from codesign.problem.problem import Metric
 from codesign.results.front import Front, RuledOut
-from codesign.results.records import ProofRecord
+from codesign.results.records import PipelineHardware, ProofRecord
 from codesign.results.tables import front_frame
 from codesign.results.views import DesignOutline, LayerOutline, NameOutline, ProblemOutline
 from codesign.specs.accelerator import Hardware
@@ -36,16 +36,7 @@ ROOFS = ("compute", "sram", "memory")
 ON_CHIP = ("resident_tensors", "band_tensors")  # where tensors may stay, and layers be fused
 MAX_CELL = 64 * 2**20  # characters; a file is no larger
 # What every point tells; what has a default may be absent from older files.
-POINT_COLUMNS = (
-    *ADDITIVE_METRICS,
-    *(
-        field.name
-        for kind in (Hardware, ProofRecord)
-        for field in fields(kind)
-        if field.default is MISSING and field.default_factory is MISSING
-    ),
-    *("memory_bound_share", "minimised", "seconds"),
-)
+POINT_COLUMNS = (*ADDITIVE_METRICS, *("memory_bound_share", "minimised", "seconds"))
 
 Limits = Mapping[Metric, Amount]
 
@@ -170,7 +161,14 @@ def _check_rows(rows: list[dict[str, str]], path: Path) -> None:
         if None in row or None in row.values():
             raise SpecError(f"{path}: point {number}: another number of cells than of headings")
         hardware = Fpga.hardware_metrics if "lut" in row else Technology.hardware_metrics
-        for column in (*POINT_COLUMNS, *hardware):
+        kinds = (PipelineHardware if "stages" in row else Hardware), ProofRecord
+        required = [
+            field.name
+            for kind in kinds
+            for field in fields(kind)
+            if field.default is MISSING and field.default_factory is MISSING
+        ]
+        for column in (*POINT_COLUMNS, *required, *hardware):
             if column not in row:
                 raise SpecError(f"{path}: point {number}: {column!r} is missing")
 
@@ -207,7 +205,7 @@ def _unknown(rows: list[dict[str, str]]) -> FrontEntry:
 
     Its objectives are the first columns: two where there is a rate.
     """
-    names = [name for name in rows[0] if name in ALL_METRICS]
+    names = [name for name in rows[0] if name in (INTERVAL, *ALL_METRICS)]
     rates = len(rows) == 1 or any(row.get("rate_to_next") for row in rows)
     return FrontEntry(
         network="",
@@ -242,11 +240,12 @@ def _outline(row: Mapping[str, str], asked: Mapping[str, Any], where: str) -> De
     for name, count in counts.items():
         if type(count) is not int or not 0 <= count <= 10**6:
             raise SpecError(f"{where}: {name}_bound_layers: must be a count, got {count!r:.40}")
+    known = (INTERVAL, *ALL_METRICS, ENERGY)
     layers = (LayerOutline(bound_by=roof) for roof in ROOFS for _ in range(counts[roof]))
     content = {
         "problem": {**asked, "objective": row["minimised"]},
-        "hardware": cells(Hardware),
-        "metrics": {x: _value(row[x]) for x in (*ALL_METRICS, ENERGY, *shares) if row.get(x)},
+        "hardware": cells(PipelineHardware if row.get("stages") else Hardware),
+        "metrics": {x: _value(row[x]) for x in (*known, *shares) if row.get(x)},
         "memory_bound_share": _value(row["memory_bound_share"]),
         **{name: _value(row[name]) for name in ON_CHIP if row.get(name)},
         "layer_designs": [*layers],

@@ -178,6 +178,28 @@ class PipelineSolverRecord:
 
 
 @spec_dataclass
+class PipelineHardware:
+    """The hardware of a pipeline in all.
+
+    Attributes
+    ----------
+    stages : int
+        With arrays of their own.
+    pes : int
+        In all arrays.
+    memory_bits : float
+        Of all memories.
+    streamed : int
+        Stages that stream their weights.
+    """
+
+    stages: Whole
+    pes: Whole
+    memory_bits: Amount
+    streamed: Whole
+
+
+@spec_dataclass
 class AssignmentRecord:
     """Which solver, and how long.
 

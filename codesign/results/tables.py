@@ -12,13 +12,14 @@ import pandas as pd
 
 from codesign.costs.layer_energy import LayerEnergy
 from codesign.costs.layers import LayerDesign, Tile
-from codesign.problem.metrics import ALL_METRICS, COST, ENERGY
+from codesign.problem.metrics import ALL_METRICS, COST, ENERGY, INTERVAL
 from codesign.results.assignment import Assignment
 from codesign.results.consistency import names_in_bands
 from codesign.results.front import Front
 from codesign.results.hardware_result import HardwareResult
+from codesign.results.records import PipelineHardware
 from codesign.results.run_figures import band_rows, held_bits, held_during, rates, run_numbers
-from codesign.specs.accelerator import Hardware
+from codesign.results.views import AnyHardware
 from codesign.specs.network import Layer
 from codesign.units import member_of
 
@@ -135,15 +136,17 @@ def _by_layer(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     return frame.astype({name: "Int64" for name in counts if frame[name].hasnans})
 
 
-def _hardware(hardware: Hardware) -> dict[str, Any]:
+def _hardware(hardware: AnyHardware) -> dict[str, Any]:
     """The columns of a design's hardware; several mappings as in ``window+output``."""
+    if isinstance(hardware, PipelineHardware):
+        return asdict(hardware)
     return {**asdict(hardware), "mapping": "+".join(hardware.mapping)}
 
 
 def front_frame(front: Front) -> pd.DataFrame:
     """One row per point of a front; see `Front.points`."""
     known = {name for design in front.designs for name in design.metrics}
-    rest = (x for x in (*ALL_METRICS, ENERGY) if x in known and x not in front.objectives)
+    rest = (x for x in (INTERVAL, *ALL_METRICS, ENERGY) if x in known and x not in front.objectives)
     shares = sorted(name for name in known if member_of(name) and name not in front.objectives)
     names = [*front.objectives, *rest, *shares]
     rates = front.rates if len(front.objectives) == 2 else np.full(max(len(front) - 1, 0), np.nan)
@@ -171,5 +174,5 @@ def front_frame(front: Front) -> pd.DataFrame:
             }
         )
     frame = pd.DataFrame(rows)
-    plain = all(design.hardware.mapping == ("window",) for design in front.designs)
+    plain = set(frame.get("mapping", [])) <= {"window"}
     return frame.drop(columns="mapping", errors="ignore") if plain else frame

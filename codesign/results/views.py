@@ -11,7 +11,12 @@ from typing import Protocol
 
 from codesign.costs.layers import LayerDesign, Whole
 from codesign.problem.problem import Metric, Problem
-from codesign.results.records import ProofRecord, SolverRecord
+from codesign.results.records import (
+    PipelineHardware,
+    PipelineSolverRecord,
+    ProofRecord,
+    SolverRecord,
+)
 from codesign.specs.accelerator import Hardware
 from codesign.specs.network import Member
 from codesign.specs.schema import spec_dataclass
@@ -86,7 +91,7 @@ class DesignOutline:
     Attributes
     ----------
     problem : ProblemOutline
-    hardware : Hardware
+    hardware : Hardware or PipelineHardware
     metrics : mapping of str to float
         Those that the file tells.
     memory_bound_share : float
@@ -101,7 +106,7 @@ class DesignOutline:
     """
 
     problem: ProblemOutline
-    hardware: Hardware
+    hardware: Hardware | PipelineHardware
     metrics: Mapping[Metric, Amount]
     memory_bound_share: Amount
     layer_designs: tuple[LayerOutline, ...]
@@ -117,15 +122,16 @@ class DesignOutline:
 
 
 AnyProblem = Problem | ProblemOutline
+AnyHardware = Hardware | PipelineHardware
 
 
 class DesignView(Protocol):
-    """A `Design` or a `DesignOutline`; a protocol, for designs know of views but not conversely."""
+    """A design or its outline; a protocol, for designs know of views but not conversely."""
 
     @property
     def problem(self) -> AnyProblem: ...
     @property
-    def hardware(self) -> Hardware: ...
+    def hardware(self) -> Hardware | PipelineHardware: ...
     @property
     def metrics(self) -> Mapping[str, float]: ...
     @property
@@ -139,4 +145,4 @@ class DesignView(Protocol):
     @property
     def proof(self) -> ProofRecord: ...
     @property
-    def solver(self) -> SolverRecord | SolverOutline: ...
+    def solver(self) -> SolverRecord | PipelineSolverRecord | SolverOutline: ...

@@ -101,7 +101,9 @@ def _solved(problem: Problem, asked: dict[str, Any]) -> Design | DataflowDesign:
     return design
 
 
-def _front(problem: Problem, asked: dict[str, Any]) -> tuple[tuple[Design, ...], float, bool]:
+def _front(
+    problem: Problem, asked: dict[str, Any]
+) -> tuple[tuple[Design | DataflowDesign, ...], float, bool]:
     """Designs of a front, its gap, and whether there was time enough."""
     from codesign.tasks.pareto import pareto
 

@@ -18,18 +18,16 @@ import numpy as np
 from codesign.arrays import Floats
 from codesign.errors import SpecError
 from codesign.problem.goal import Goal, front_objectives
-from codesign.problem.metrics import ENERGY, by_metric, check_members_named, check_metrics_on
+from codesign.problem.metrics import INTERVAL, by_metric, check_members_named, check_metrics_on
 from codesign.problem.problem import Problem
 from codesign.problem.tolerances import SAME_VALUE
+from codesign.results.dataflow_design import DataflowDesign
 from codesign.results.design import Design
 from codesign.results.front import Front, RuledOut, values_of
-from codesign.search.lexicographic import LexicographicResult, LexicographicSearch, tie_breakers
 from codesign.search.open_boxes import OpenBoxes
 from codesign.search.progress import FrontProgress
-from codesign.space.hardware import HardwareSpace
 from codesign.stopping import StopCondition
-from codesign.tasks.build_design import build_design
-from codesign.tasks.solve import nothing_found, solver_record
+from codesign.tasks.front_points import Point, points_of
 from codesign.units import distinct_texts, kind_of
 
 Ranges = Mapping[str, tuple[float, float]]
@@ -86,6 +84,8 @@ def pareto(
         Interrupted before any design was found, or twice.
     """
     names = front_objectives((objectives,) if isinstance(objectives, str) else objectives)
+    if INTERVAL in names and not problem.choices.pipelined:
+        raise SpecError("objectives: the interval of one array is its latency; give latency")
     check_metrics_on(problem.technology, names, "objectives")
     check_members_named(names, problem.network, "objectives")
     if points is not None and points < len(names):
@@ -142,15 +142,12 @@ class EpsilonConstraintSearch:
         self.problem, self.objectives, self.ranges = problem, objectives, ranges
         self.stop, self.rel_step = stop, rel_step
         self.least_step = max(rel_step, SAME_VALUE)
-        self.space = HardwareSpace(problem)
-        if ENERGY in objectives:
-            self.space.count_energy()
-        self.search = LexicographicSearch(self.space, stop=stop)
+        self.points = points_of(problem, objectives, stop)
         self.budgets = dict(problem.budgets)
         for name, (_, high) in ranges.items():
             self.budgets[name] = min(high, self.budgets.get(name, math.inf))
         self.most = self._limits_of(self.budgets)
-        self.designs: list[Design] = []
+        self.designs: list[Design | DataflowDesign] = []
         self.ruled_out: list[RuledOut] = []
         self.solved: list[Subproblem] = []
         self.out_of_time = False
@@ -225,29 +222,30 @@ class EpsilonConstraintSearch:
         named = zip(self.objectives[1:], limits.tolist(), strict=True)
         self._minimise(self.objectives, {name: x for name, x in named if math.isfinite(x)})
 
-    def _minimise(self, order: tuple[str, ...], limits: Mapping[str, float]) -> Design | None:
+    def _minimise(
+        self, order: tuple[str, ...], limits: Mapping[str, float]
+    ) -> Design | DataflowDesign | None:
         """Minimise metrics in order within limits; None where there is no design."""
         started_s = time.monotonic()
         budgets = dict(self.budgets)
         for name, limit in limits.items():
             budgets[name] = min(limit, budgets.get(name, math.inf))
-        metrics = tuple(dict.fromkeys((*order, *tie_breakers(self.problem.technology))))
-        found = self.search.minimise(metrics, budgets)
+        found = self.points.best(order, budgets)
         self.subproblems += 1
         self.out_of_time = not found.complete
         within, first = self._limits_of(budgets), self.objectives[0]
-        if found.solution is None:
+        if not found.exists:
             if found.complete:
                 self._rule_out(within, limits.get(first, math.inf))
             if not self.designs and (self.out_of_time or not limits):
-                raise nothing_found(self.search, found, Goal(first, self.budgets))
+                raise self.points.nothing(found, Goal(first, self.budgets))
             return None
         design = self._design(found, order[0], budgets, started_s)
         values = values_of([design], self.objectives)[0]
         if order[0] == first:
-            self._rule_out(within, found.first.bound)
+            self._rule_out(within, found.bound)
             if found.complete:
-                self.solved.append(Subproblem(within, values, found.first.bound))
+                self.solved.append(Subproblem(within, values, found.bound))
         if self._is_new(values):
             self.designs.append(design)
         self.open_boxes = self.open_boxes.without_dominated(values / (1 + self.least_step))
@@ -268,16 +266,15 @@ class EpsilonConstraintSearch:
 
     def _design(
         self,
-        found: LexicographicResult,
+        found: Point,
         objective: str,
         budgets: Mapping[str, float],
         started_s: float,
-    ) -> Design:
+    ) -> Design | DataflowDesign:
         given = self.problem
         quality = given.quality if _noises(budgets) == _noises(given.budgets) else None
         problem = replace(given, objective=objective, budgets=budgets, quality=quality)
-        record = solver_record(self.search, found, objective, started_s)
-        return build_design(self.space, problem, found, record)
+        return self.points.design(found, problem, started_s)
 
     # The front ----------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from codesign.errors import InfeasibleError, SolverError, SpecError
@@ -113,15 +113,25 @@ class PipelineSolver:
                 raise self.nothing_found(found)
         return self.design(found)
 
-    def find(self, limits: Mapping[str, float], report: ReportMetric) -> FoundPipeline:
-        """The best within limits: by the objective, then by what breaks ties."""
+    def find(
+        self, limits: Mapping[str, float], report: ReportMetric, order: Sequence[str] = ()
+    ) -> FoundPipeline:
+        """The best within limits: by the metrics in order, then by what breaks ties.
+
+        Parameters
+        ----------
+        order : sequence of str
+            By default the problem's objective alone.
+        """
         problem, stop, started = self.problem, self.stop, time.monotonic()
         gap = self.rel_gap if self.rel_gap > OPTIMAL_GAP else CLOSING_GAP
-        held, metric = dict(limits), problem.objective
+        metric, *further = order or (problem.objective,)
+        held = dict(limits)
         result = first = self.search.prove(Goal(metric, held), None, report(metric), gap)
         ended: Ended | None = "gap" if first.complete else stop.reason()
         ties: TiesFound = "left" if self.ties == "leave" else "broken"
-        breakers = tie_breakers(problem.technology) if self.ties != "leave" else ()
+        breakers = dict.fromkeys((*further, *tie_breakers(problem.technology)))
+        breakers = breakers if self.ties != "leave" else {}
         with stop.within(max(TIES_TIMES * (time.monotonic() - started), TIES_LEAST_S)):
             for following in breakers:
                 if result.design is None or not result.complete or following == metric:
@@ -149,15 +159,15 @@ class PipelineSolver:
             interrupted=self.stop.interrupted,
         )
 
-    def design(self, found: FoundPipeline) -> DataflowDesign:
-        """The design of what was found.
+    def design(self, found: FoundPipeline, of: Problem | None = None) -> DataflowDesign:
+        """The design of what was found, for the problem or another of its space.
 
         Raises
         ------
         SolverError
             A budget is not kept: an error of ours.
         """
-        problem, best = self.problem, found.design
+        problem, best = of or self.problem, found.design
         assert best is not None
         for name, limit in problem.budgets.items():
             if not keeps(best.metrics[name], limit):

@@ -10,12 +10,13 @@ from rich.table import Table
 from rich.text import Text
 
 from codesign.problem.metrics import REGRET
+from codesign.results.records import PipelineHardware
 from codesign.results.text.layout import literal, percent, short, table
 from codesign.units import ABSENT, METRIC_UNITS, four_digits, gap_text, in_display_order, kind_of
 
 if TYPE_CHECKING:
     from codesign.results.records import ProofRecord
-    from codesign.results.views import AnyProblem
+    from codesign.results.views import AnyHardware, AnyProblem
     from codesign.specs.accelerator import Accelerator, Hardware
 
 USED_UP = 0.9995  # share of a budget from which it counts as exhausted: what prints as 100.0 %
@@ -118,21 +119,29 @@ def status_text(proof: ProofRecord) -> str:
     return f"{proof.status}, gap {gap_text(proof.gap)}{ties}"
 
 
-def hardware_cells(hardware: Hardware) -> tuple[str, str, str]:
+def hardware_cells(hardware: Hardware | PipelineHardware) -> tuple[str, str, str]:
     """``16 × 64``, ``7 × 8`` and ``1.56``: PE array, bits of the PEs' operands, SRAM in Mbit."""
+    if isinstance(hardware, PipelineHardware):
+        sram = METRIC_UNITS["dram_bits"].number(hardware.memory_bits)
+        return f"{hardware.pes:,} in {hardware.stages} stages", ABSENT, sram
     sram = METRIC_UNITS["dram_bits"].number(hardware.sram_bits)
     return _array(hardware), pe_bits(hardware), sram
 
 
-def hardware_text(hardware: Accelerator | Hardware) -> str:
+def hardware_text(hardware: Accelerator | AnyHardware) -> str:
     """``16 × 64 PEs of 7 × 8 bit, im2col, SRAM 1.56 Mbit``; the usual mapping goes unsaid."""
+    if isinstance(hardware, PipelineHardware):
+        memories = METRIC_UNITS["dram_bits"].amount(hardware.memory_bits)
+        return f"{hardware.pes:,} PEs in {hardware.stages} stages, memories {memories}"
     sram_bits = hardware.sram_bits
     sram = "" if sram_bits is None else f", SRAM {METRIC_UNITS['dram_bits'].amount(sram_bits)}"
     return f"{_array(hardware)} PEs of {pe_bits(hardware)} bit{beside_usual(hardware)}{sram}"
 
 
-def mapping_text(hardware: Accelerator | Hardware) -> str:
+def mapping_text(hardware: Accelerator | AnyHardware) -> str:
     """``im2col``, or ``window/output by layer`` of a reconfigurable machine."""
+    if isinstance(hardware, PipelineHardware):
+        return "window"  # what stages have is told of each
     by_layer = " by layer" if len(hardware.mapping) > 1 else ""
     return "/".join(hardware.mapping) + by_layer
 
@@ -142,9 +151,9 @@ def beside_usual(hardware: Accelerator | Hardware) -> str:
     return "" if hardware.mapping == ("window",) else f", {mapping_text(hardware)}"
 
 
-def mapping_cells(every: Sequence[Accelerator | Hardware | None]) -> list[str] | None:
+def mapping_cells(every: Sequence[Accelerator | AnyHardware | None]) -> list[str] | None:
     """The mappings of a table's rows; None where all are the usual one, and need no column."""
-    unusual = any(x is not None and x.mapping != ("window",) for x in every)
+    unusual = any(x is not None and mapping_text(x) != "window" for x in every)
     return [ABSENT if x is None else mapping_text(x) for x in every] if unusual else None
 
 
