@@ -35,7 +35,7 @@ from codesign.checking.width_problem import (
 )
 
 INTERVAL = "interval_s"  # a metric of its own where layers may work at once
-ARCHITECTURES = ("array", "dataflow", "hybrid")
+ARCHITECTURES = ("array", "dataflow")
 MOST_SIDE, MOST_OPTIONS, MOST_SRAM_BITS = 65536, 1_000_000, 10**18
 REGRET = "regret"
 ADDITIVE = ("latency_s", "dram_bits", "noise", "model_bits", "bops")  # members have shares

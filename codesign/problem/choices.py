@@ -18,7 +18,7 @@ from codesign.specs.layer import Name
 from codesign.specs.machine import PLAIN, Machine, Precision, check_unfused, check_widening
 from codesign.specs.schema import spec_dataclass
 
-Architecture = Literal["array", "dataflow", "hybrid"]
+Architecture = Literal["array", "dataflow"]
 ARRAY: tuple[Architecture, ...] = ("array",)
 
 
@@ -87,11 +87,10 @@ class Choices(Machine):
         that every member may take. Groups that overlap are one.
     tied : bool
         Every layer's weights take the width of its input tensor.
-    architecture : tuple of "array", "dataflow" or "hybrid"
+    architecture : tuple of "array" or "dataflow"
         Array: one PE array works off the layers one after the other. Dataflow: each layer has an
         array of its own, of the sides on offer, at its own widths, in one of the mappings on offer,
-        and all work at once; see `codesign.costs.stages`. Hybrid: some consecutive layers share an
-        array. Of several the best is found.
+        and all work at once; see `codesign.costs.stages`. Of both the better is found.
     """
 
     rows: SideList = DEFAULT_SIDES

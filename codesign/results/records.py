@@ -140,7 +140,7 @@ class ArchitectureRecord:
 
     Attributes
     ----------
-    architecture : "array", "dataflow" or "hybrid"
+    architecture : "array" or "dataflow"
     outcome, bound
         As of `BatchRecord`.
     """

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from codesign.errors import InfeasibleError, SpecError
+from codesign.errors import InfeasibleError
 from codesign.problem.choices import ARRAY, Architecture
 from codesign.problem.goal import Goal
 from codesign.problem.problem import Problem
@@ -30,17 +30,6 @@ from codesign.tasks.build_design import build_design
 from codesign.tasks.solve_dataflow import FoundPipeline, PipelineSolver
 
 MakeRecord = Callable[[LexicographicSearch, LexicographicResult], SolverRecord]
-
-
-def check_searched(problem: Problem) -> None:
-    """Refuse architectures that no search is for.
-
-    Raises
-    ------
-    SpecError
-    """
-    if "hybrid" in problem.choices.architecture:
-        raise SpecError("architecture 'hybrid' is not searched; offer 'array', 'dataflow' or both")
 
 
 def of_array(problem: Problem) -> Problem:

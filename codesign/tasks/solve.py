@@ -34,7 +34,7 @@ from codesign.search.progress import Progress
 from codesign.space.hardware import HardwareSpace
 from codesign.stopping import StopCondition
 from codesign.tasks.build_design import build_design
-from codesign.tasks.choose_architecture import best_of_both, check_searched, of_array
+from codesign.tasks.choose_architecture import best_of_both, of_array
 from codesign.tasks.regret import least_regret, with_references
 from codesign.tasks.solve_dataflow import PipelineSolver
 
@@ -98,7 +98,6 @@ def solve(
     check_ties(ties)
     stop = StopCondition(time_limit_s)
     if problem.choices.pipelined:
-        check_searched(problem)
         asked = PipelineSolver(problem, stop, method, rel_gap, solver, ties, started_s)
         return _solve_pipelined(asked, reporter(on_progress, problem, stop, started_s))
     space = HardwareSpace(problem)

@@ -116,8 +116,3 @@ def test_budgets_that_no_pipeline_keeps_are_named_with_what_would_do() -> None:
     kept = solve(tiny(("dataflow",), objective="interval_s", budgets={"area_mm2": needed}))
     assert kept.metrics["area_mm2"] <= needed * (1 + 1e-9)
     assert alone <= needed
-
-
-def test_an_architecture_without_a_search_is_refused() -> None:
-    with pytest.raises(SpecError, match="hybrid"):
-        solve(tiny(("hybrid",), objective="interval_s"))

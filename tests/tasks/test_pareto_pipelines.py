@@ -1,0 +1,53 @@
+"""Fronts of pipelines: every point is the enumerated best within its own limits, and files hold."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import dataflow_oracle
+import pytest
+from random_dataflow import dataflow_case
+
+from codesign import Choices, InfeasibleError, Problem, SpecError, check, load_network, pareto
+from codesign.results.dataflow_design import DataflowDesign
+from codesign.results.front import Front
+
+
+@pytest.mark.parametrize("seed", [0, 5])
+def test_points_are_the_enumerated_best(seed: int, tmp_path: Path) -> None:
+    case = dataflow_case(seed)
+    hardware = case.problem.technology.hardware_metrics[-1]
+    problem = replace(case.problem, objective="interval_s")
+    try:
+        front = pareto(problem, ("interval_s", hardware), 4)
+    except InfeasibleError:
+        assert dataflow_oracle.best(problem, case.groups) is None
+        return
+    for design in front.designs:
+        assert isinstance(design, DataflowDesign)
+        assert design.proof.status == "optimal"
+        within = {**problem.budgets, hardware: design.metrics[hardware]}
+        best = dataflow_oracle.best(replace(problem, budgets=within, quality=None), case.groups)
+        assert best is not None
+        assert design.metrics["interval_s"] == pytest.approx(best.metrics["interval_s"], rel=1e-7)
+    least = dataflow_oracle.best(replace(problem, objective=hardware), case.groups)
+    assert least is not None
+    smallest = min(design.metrics[hardware] for design in front.designs)
+    assert smallest == pytest.approx(least.metrics[hardware], rel=2e-6)
+    front.save(tmp_path / "front.csv")
+    again = Front.load(tmp_path / "front.csv")
+    assert (again.values == front.values).all()
+    assert [x.hardware for x in again.designs] == [x.hardware for x in front.designs]
+    front.save_designs(tmp_path / "designs")
+    for path in (tmp_path / "designs").iterdir():
+        assert not check(path).findings
+
+
+def test_what_a_front_is_not_of_is_refused() -> None:
+    network = load_network("alexnet")
+    both = Problem(network=network, choices=Choices(architecture=("array", "dataflow")))
+    with pytest.raises(SpecError, match="a front is of one of them"):
+        pareto(both)
+    with pytest.raises(SpecError, match="the interval of one array is its latency"):
+        pareto(Problem(network=network), ("interval", "area"))
