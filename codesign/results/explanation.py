@@ -260,6 +260,8 @@ class Explanation(ResultFile):
     def plot(self, path: str | Path | None = None) -> Figure:
         """Draw a tornado chart of the sensitivities; save where a path is given.
 
+        Of a suite below it each network's own best beside what it has on the shared accelerator.
+
         Raises
         ------
         SpecError

@@ -113,7 +113,8 @@ class HardwareResult(ResultFile):
     def plot(self, path: str | Path | None = None) -> Figure:
         """Draw roofline, latency per layer, widths per layer and area; save where a path is given.
 
-        Where tensors may stay on chip also the SRAM per layer, as `plot_sram` does.
+        Where tensors may stay on chip also the SRAM per layer, as `plot_sram` does; of a suite also
+        the latency of each network.
 
         Raises
         ------
