@@ -34,6 +34,7 @@ FEW_HALVINGS, HALVED_FUSED = 3, 1e-2
 BELOW = 1e-2  # accuracy of a shape's bound that cannot reach the cutoff
 PROBED, SHAPES_TRIED = 12, 2  # shapes, for multipliers, and for a good incumbent
 FEW_SHAPES = 8  # that are as soon bounded with tilings of their own
+FEW_OPTIONS = 2  # of a shape that are as soon bounded one by one
 
 
 class LeastOverSrams(LeastMetric):
@@ -49,7 +50,7 @@ class LeastOverSrams(LeastMetric):
         self._bound_shape_ranges(options)
 
     def bound_open(self, shape: int, options: Ints) -> None:
-        if shape not in self.shape_ranges:
+        if shape not in self.shape_ranges and len(options) > FEW_OPTIONS:
             self._bound_shape_ranges(options)
         self._bound_ranges(self.still_open(options))
 
@@ -61,6 +62,7 @@ class LeastOverSrams(LeastMetric):
         shape = int(self.space.shape_of[options[0]])
         if self.incumbent is None:
             start = self._try_srams(options, self._whole_range(shape)[0], high)
+        known = self.shape_ranges.get(shape, [self._whole_range(shape)])
         parts = [
             SramRanges(
                 options,
@@ -69,13 +71,14 @@ class LeastOverSrams(LeastMetric):
                 np.maximum(self.lower[options], bound),
                 start,
             )
-            for low, most, bound in self.shape_ranges.get(shape, [self._whole_range(shape)])
+            for low, most, bound in known
             if bound < self.cutoff
         ]
-        rows = parts[0].take(np.zeros(len(options), dtype=bool)) if parts else None
-        if rows is None:
-            self.raise_bounds(options, np.full(len(options), self.cutoff))
+        closed = min((bound for _, _, bound in known if bound >= self.cutoff), default=np.inf)
+        if not parts:
+            self.raise_bounds(options, np.full(len(options), closed))
             return
+        rows = parts[0].take(np.zeros(len(options), dtype=bool))
         for part in parts:
             rows = rows + part.take(part.high >= part.low)
 
@@ -84,7 +87,7 @@ class LeastOverSrams(LeastMetric):
             return self.batches.of_options(*given, powered_bits=mine.low, roughly=True)
 
         every = self._halved(self._bounded(rows, tables, True), tables, HALVED, priced=True)
-        self.raise_bounds(options, np.minimum(every.least_bounds(options), self.cutoff))
+        self.raise_bounds(options, np.minimum(every.least_bounds(options), closed))
         for option in options.tolist():
             self.ranges[option] = []
         for n, option in enumerate(every.option.tolist()):
@@ -167,16 +170,19 @@ class LeastOverSrams(LeastMetric):
         space = self.space
         shapes, first = np.unique(space.shape_of[options], return_index=True)
         found: list[tuple[int, float, float, float]] = []
+        closed: list[list[SramRange]] = []
         for n, shape in enumerate(shapes.tolist()):
             mine = self._of(options, shape)
             high = self._useful_sram_bits(mine, finest).max()
-            for low, end, bound in self.shape_ranges.get(shape, [self._whole_range(shape)]):
+            known = self.shape_ranges.get(shape, [self._whole_range(shape)])
+            closed.append([x for x in known if x[2] >= self.cutoff])
+            for low, end, bound in known:
                 if bound < self.cutoff:
                     found.append((n, min(low, high), min(end, high), bound))
-        which, least, most, known = np.array(found, dtype=np.float64).reshape(-1, 4).T
+        which, least, most, bound = np.array(found, dtype=np.float64).reshape(-1, 4).T
         row = which.astype(np.int64)
         start = self.first_multipliers(options[first][row])
-        rows = SramRanges(options[first][row], least, most, known, start)
+        rows = SramRanges(options[first][row], least, most, bound, start)
 
         def tables(mine: SramRanges) -> Batch:
             each = [self._of(options, int(space.shape_of[x])) for x in mine.option]
@@ -185,21 +191,19 @@ class LeastOverSrams(LeastMetric):
             return self.batches.of_shapes(np.concatenate(each), *asked, finest=finest)
 
         if not len(rows):
-            self.raise_bounds(options, np.full(len(options), self.cutoff))
             return
         if rounds == 1 or (np.isfinite(rows.bound).all() and not finest):
             rows = self._bounded(rows, tables, rounds=rounds)
         every = self._halved(rows, tables, HALVED_TOGETHER, halvings=halvings)
-        bounds = np.minimum(every.least_bounds(options[first]), self.cutoff)
-        for shape, option, bound in zip(shapes.tolist(), options[first], bounds, strict=True):
+        for shape, option, others in zip(shapes.tolist(), options[first], closed, strict=True):
             mine = self._of(options, shape)
-            self.raise_bounds(mine, np.full(len(mine), bound))
             own = np.flatnonzero(every.option == option)
             ranges = sorted(every.range(int(n)) for n in own)
             if finest and ranges:  # more than that is of no use to the finest alone
                 low, high, least_j = ranges[-1]
                 ranges[-1] = low, np.inf if high >= self._finest_useful else high, least_j
-            self.shape_ranges[shape] = ranges
+            self.shape_ranges[shape] = ranges = sorted(ranges + others)
+            self.raise_bounds(mine, np.full(len(mine), min(x[2] for x in ranges)))
 
     @cached_property
     def _finest_useful(self) -> float:

@@ -18,6 +18,12 @@ from codesign.arrays import Floats, Ints
 from codesign.costs.roofline import longer, weights_of_roofs
 from codesign.problem.metrics import ADDITIVE_METRICS, ENERGY
 from codesign.search.bounds.batch import Batch, RunPrices
+from codesign.search.bounds.charged_costs import (
+    along,
+    charged_costs,
+    energies_alone,
+    static_w,
+)
 from codesign.search.bounds.elimination import Scope
 from codesign.search.bounds.families import Family, Kind
 from codesign.search.bounds.states import ALONE, UNKNOWN, States
@@ -30,6 +36,7 @@ if TYPE_CHECKING:
 
 # Kinds of cost; costs of one's own follow, see `codesign.space.shares`.
 LATENCY, DRAM, NOISE, MODEL, BOPS = range(len(ADDITIVE_METRICS))
+ONLY_ENERGY = np.zeros((1, 1)), np.zeros((1, 1)), np.ones((1, 1))  # coefficients
 MAX_ENTRIES = 2**23  # entries of one table (64 MiB)
 MAX_BATCH = 2**21  # entries of one table over all options worked on at once (16 MiB)
 CACHED = 2**15  # entries worked on at once where a table is only minimised (256 KiB)
@@ -236,22 +243,37 @@ class LayerTables:
         if family.bands and prices is not None:
             with_input = pairs + self._barred_in_runs(family, batch)
             if energy.any():
-                with_input = with_input + _along(energy, with_input) * _of_fused(family, batch)
+                with_input = with_input + along(energy, with_input) * _of_fused(family, batch)
             charges = noise, energy[..., None]
             of_bands = self._of_bands(family, with_input, charges, prices)
         parts = [family.spread(pairs, of_bands)]
+        if not latency.any() and not dram.any() and (energy == 1).all() and not family.fused:
+            each_j = (self._energies(number, mode) for mode in batch.each_mode)
+            return [*parts, reduce(np.minimum, each_j)]
         modes = [self.costs_of(number, mode) for mode in batch.each_mode]
         if family.fused and prices is not None:
-            per_s = latency + energy * _static_w(batch)[:, None] if energy.any() else latency
+            per_s = latency + energy * static_w(batch)[:, None] if energy.any() else latency
             parts.append(self._in_runs(family, batch, per_s, modes[0][1], prices))
         charged = [
-            _charged(mode, (latency, dram, energy), *costs)
+            charged_costs(mode, (latency, dram, energy), *costs)
             for mode, costs in zip(batch.each_mode, modes, strict=True)
         ]
         if len(charged) == 1:
             return [*parts, *charged[0]]
         totals = (sum(x[1:], x[0]) for x in charged)
         return [*parts, reduce(np.minimum, totals)]
+
+    def _energies(self, number: int, batch: Batch) -> Floats:
+        """(B, K, w, …): J of layers that no run fuses, with static power; inf as of `costs_of`."""
+        key = (self, ENERGY), number
+        if key not in batch.fixed:
+            family, bits_per_s = self.families[number], self.space.dram_bits_per_s
+            if self.space.exposed:
+                parts = charged_costs(batch, ONLY_ENERGY, *self.costs_of(number, batch))
+                batch.fixed[key] = (sum(parts[1:], parts[0]),)
+            else:
+                batch.fixed[key] = (energies_alone(family, batch, bits_per_s),)
+        return batch.fixed[key][0]
 
     def costs_of(self, number: int, batch: Batch) -> tuple[Floats, ...]:
         """(B, K, w, …) each: latency, inf where widths cannot run or tiles do not fit; DRAM bits.
@@ -388,7 +410,7 @@ class LayerTables:
         mean = of_compute * family.compute_s(batch)
         mean = mean + of_memory * (bits / self.space.dram_bits_per_s)
         charged = price * (own - first * prices.sram_bits.reshape(column))
-        return np.where(run >= 0, _along(latency, mean) * mean + charged, 0.0)
+        return np.where(run >= 0, along(latency, mean) * mean + charged, 0.0)
 
     def _of_bands(
         self, family: Family, pairs: Floats, charges: tuple[Floats, Floats], prices: RunPrices
@@ -431,7 +453,7 @@ class LayerTables:
         elif metric == DRAM:
             value = dram_bits
         elif self.space.shares.kinds[metric] == ENERGY:
-            value = energies[0] + _along(_static_w(batch), latency_s) * np.where(runs, latency_s, 0)
+            value = energies[0] + along(static_w(batch), latency_s) * np.where(runs, latency_s, 0)
             if family.bands:
                 value = value + self._most_of_bands(family, batch)
             if family.fused:
@@ -465,34 +487,3 @@ def _of_fused(family: Family, batch: Batch) -> Floats:
 def _static_w(batch: Batch) -> Floats:
     assert batch.energy is not None
     return batch.energy.static_w
-
-
-def _along(of_options: Floats, tables: Floats) -> Floats:
-    """(B, 1, …) or (B, K, …): a number of each option, or of each kind too, beside tables."""
-    return of_options.reshape(*of_options.shape, *(1,) * (tables.ndim - of_options.ndim))
-
-
-def _charged(
-    batch: Batch, coefficients: tuple[Floats, Floats, Floats], *costs: Floats
-) -> list[Floats]:
-    """What latency, DRAM bits and energy add to the Lagrangian; inf stays where it was.
-
-    Costs are those of `LayerTables.costs_of`, coefficients (B, K or 1). Static power makes latency
-    cost energy.
-    """
-    (latency, dram, energy), (latency_s, dram_bits, *energies) = coefficients, costs
-    if energy.any():
-        latency = latency + energy * _static_w(batch)[:, None]
-    if (latency == 1).all():
-        parts = [latency_s]
-    elif (latency > 0).all():
-        parts = [_along(latency, latency_s) * latency_s]
-    else:
-        finite = np.where(np.isinf(latency_s), 0.0, latency_s)
-        timed = _along(latency, finite) * finite if latency.any() else 0.0
-        parts = [np.where(np.isinf(latency_s), np.inf, timed)]
-    if dram.any():
-        parts.append(_along(dram, dram_bits) * dram_bits)
-    if energy.any():
-        parts.append(_along(energy, energies[0]) * energies[0])
-    return parts
