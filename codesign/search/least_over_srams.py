@@ -203,7 +203,8 @@ class LeastOverSrams(LeastMetric):
                 low, high, least_j = ranges[-1]
                 ranges[-1] = low, np.inf if high >= self._finest_useful else high, least_j
             self.shape_ranges[shape] = ranges = sorted(ranges + others)
-            self.raise_bounds(mine, np.full(len(mine), min(x[2] for x in ranges)))
+            least = min((x[2] for x in ranges), default=np.inf)
+            self.raise_bounds(mine, np.full(len(mine), least))
 
     @cached_property
     def _finest_useful(self) -> float:
