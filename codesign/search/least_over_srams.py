@@ -179,10 +179,10 @@ class LeastOverSrams(LeastMetric):
             for low, end, bound in known:
                 if bound < self.cutoff:
                     found.append((n, min(low, high), min(end, high), bound))
-        which, least, most, bound = np.array(found, dtype=np.float64).reshape(-1, 4).T
+        which, least, most, lower = np.array(found, dtype=np.float64).reshape(-1, 4).T
         row = which.astype(np.int64)
         start = self.first_multipliers(options[first][row])
-        rows = SramRanges(options[first][row], least, most, bound, start)
+        rows = SramRanges(options[first][row], least, most, lower, start)
 
         def tables(mine: SramRanges) -> Batch:
             each = [self._of(options, int(space.shape_of[x])) for x in mine.option]
@@ -203,8 +203,8 @@ class LeastOverSrams(LeastMetric):
                 low, high, least_j = ranges[-1]
                 ranges[-1] = low, np.inf if high >= self._finest_useful else high, least_j
             self.shape_ranges[shape] = ranges = sorted(ranges + others)
-            least = min((x[2] for x in ranges), default=np.inf)
-            self.raise_bounds(mine, np.full(len(mine), least))
+            bound = min((x[2] for x in ranges), default=np.inf)
+            self.raise_bounds(mine, np.full(len(mine), bound))
 
     @cached_property
     def _finest_useful(self) -> float:
