@@ -16,9 +16,11 @@ import numpy as np
 
 from codesign.arrays import Bools, Floats, Ints
 from codesign.problem.metrics import ENERGY
-from codesign.problem.tolerances import beyond
+from codesign.problem.tolerances import CLOSING_GAP, beyond
 from codesign.search.bounds.batch import Batch
-from codesign.search.bounds.lagrangian import MAX_ROUNDS, Dual
+from codesign.search.bounds.lagrangian import MAX_ROUNDS, Dual, DualBound
+from codesign.search.bounds.narrowest import least_with_narrowest
+from codesign.search.bounds.relaxation import Relaxation
 from codesign.search.goal_task import GoalTask
 from codesign.search.least_metric import LeastMetric
 from codesign.search.sram_ranges import SramRange, SramRanges, adjacent_joined
@@ -31,6 +33,7 @@ HALVED = 1e-3  # the same of an option
 SRAMS_TRIED, PRICED = 8, 4  # of each option for a first incumbent; of what is found
 # Where layers may be fused a bound is farther from the best than finer ranges bring it.
 FEW_HALVINGS, HALVED_FUSED = 3, 1e-2
+LARGE_TABLES = 10_000  # entries of a family, so many that widths left out spare time
 BELOW = 1e-2  # accuracy of a shape's bound that cannot reach the cutoff
 PROBED, SHAPES_TRIED = 12, 2  # shapes, for multipliers, and for a good incumbent
 FEW_SHAPES = 8  # that are as soon bounded with tilings of their own
@@ -44,7 +47,21 @@ class LeastOverSrams(LeastMetric):
         super().__init__(task)
         self.ranges: dict[int, list[SramRange]] = {}  # of options
         self.shape_ranges: dict[int, list[SramRange]] = {}
+        self.left_out = np.inf  # what designs of widths that are left out cost at least
         self.met: Floats | None = None  # (limits,): multipliers of the best bounded lately
+
+    def dual_bound(
+        self,
+        batch: Batch,
+        start: Floats | None,
+        accuracy: float = CLOSING_GAP,
+        rounds: int = MAX_ROUNDS,
+        below: float = 0.0,
+    ) -> DualBound:
+        """As of `GoalSearch`; no more than the widths that are left out allow."""
+        found = super().dual_bound(batch, start, accuracy, rounds, below)
+        found.value = np.minimum(found.value, self.left_out)
+        return found
 
     def bound_shapes(self, options: Ints) -> None:
         self._bound_shape_ranges(options)
@@ -86,7 +103,11 @@ class LeastOverSrams(LeastMetric):
             given = mine.option, mine.high
             return self.batches.of_options(*given, powered_bits=mine.low, roughly=True)
 
-        every = self._halved(self._bounded(rows, tables, True), tables, HALVED, priced=True)
+        rows, over_all = self._bounded(rows, tables, True), (self.relaxation, self.left_out)
+        while self._leave_out_narrowest(rows, tables):
+            pass
+        every = self._halved(rows, tables, HALVED, priced=True)
+        self._relax_over(*over_all)  # the widths left out are so of this shape alone
         self.raise_bounds(options, np.minimum(every.least_bounds(options), closed))
         for option in options.tolist():
             self.ranges[option] = []
@@ -194,7 +215,7 @@ class LeastOverSrams(LeastMetric):
             return
         if rounds == 1 or (np.isfinite(rows.bound).all() and not finest):
             rows = self._bounded(rows, tables, rounds=rounds)
-        every = self._halved(rows, tables, HALVED_TOGETHER, halvings=halvings)
+        every = self._halved(rows, tables, HALVED_TOGETHER, halvings=halvings, narrow=finest)
         for shape, option, others in zip(shapes.tolist(), options[first], closed, strict=True):
             mine = self._of(options, shape)
             own = np.flatnonzero(every.option == option)
@@ -240,12 +261,14 @@ class LeastOverSrams(LeastMetric):
         worth: float,
         priced: bool = False,
         halvings: int = MOST_HALVINGS,
+        narrow: bool = False,
     ) -> SramRanges:
         """Ranges halved as long as they are open, and power at all times grows within each.
 
         Of each option those of least bound: until that rises, others make no difference.
 
         ``priced``: they are of single options, the best widths met on which are priced.
+        ``narrow``: they are all that is open, so that widths may be left out.
         """
         if self.space.runs:
             worth, halvings = max(worth, HALVED_FUSED), min(halvings, FEW_HALVINGS)
@@ -262,7 +285,39 @@ class LeastOverSrams(LeastMetric):
             middle = capacities.holding(np.maximum(middle, rows.low + 1))
             rows = rows.halves(middle, capacities)
             rows = others + self._bounded(rows, tables, priced)
+            if narrow:
+                self._leave_out_narrowest(rows, tables)
         return rows
+
+    def _leave_out_narrowest(self, rows: SramRanges, tables: Callable[[SramRanges], Batch]) -> bool:
+        """Leave out the narrowest width where no better design has it; returns whether.
+
+        ``rows`` are all in question. That of least bound is asked first: it mostly tells.
+        """
+        if self.incumbent is None or self.space.runs or not self.relaxation.narrows:
+            return False
+        left = np.flatnonzero(rows.bound < self.cutoff)
+        left = left[np.argsort(rows.bound[left], kind="stable")]
+        if not len(left):
+            return False
+        for some in (left[:1], left[1:])[: len(left)]:
+            batch, multipliers = tables(rows.take(some)), rows.multipliers[some]
+            relaxation = self.relaxation.of(batch)
+            if relaxation.tables.entries < LARGE_TABLES:
+                return False
+            for part in relaxation.parts(len(batch)):
+                coefficients = self.dual.coefficients(multipliers[part])
+                least = least_with_narrowest(relaxation, batch.take(part), coefficients)
+                if (least <= [self.marginal_ceiling(x) for x in multipliers[part]]).any():
+                    return False
+        left_out = min(self.left_out, self.incumbent_ceiling)
+        self._relax_over(self.relaxation.without_narrowest(), left_out)
+        return True
+
+    def _relax_over(self, relaxation: Relaxation, left_out: float) -> None:
+        """Bound by another relaxation; designs that it leaves out cost at least so much."""
+        self.relaxation, self.left_out = relaxation, left_out
+        self.dual = Dual(relaxation, self.bounded_metric(), self.goal.limits)
 
     def _bounded(
         self,
@@ -281,7 +336,7 @@ class LeastOverSrams(LeastMetric):
         if priced:
             self.update_from_bound(int(rows.option[best]), found, best, float(rows.high[best]))
         rows = replace(rows, bound=bound, multipliers=found.multipliers)
-        return replace(rows, bound=np.where(self._too_much(rows, batch), np.inf, bound))
+        return replace(rows, bound=np.where(self._too_much(rows, batch), self.left_out, bound))
 
     def _too_much(self, rows: SramRanges, batch: Batch) -> Bools:
         """(rows,): whether each breaks the limit on energy wherever it keeps the others."""

@@ -202,6 +202,14 @@ class LayerTables:
         shape = (*result.shape[:2], *family.sizes[family.free :])
         return result if result.shape == shape else np.broadcast_to(result, shape)
 
+    def narrowest(self, number: int, batch: Batch, coefficients: Floats) -> Floats:
+        """(B, K, w, …): `least`, of the first free axis at its first width alone."""
+        family = self.families[number]
+        table = self._sum(self._parts(number, batch, coefficients, None), slice(0, 1))
+        least = table.min(axis=tuple(range(2, 2 + family.free)))
+        shape = (*least.shape[:2], *family.sizes[family.free :])
+        return least if least.shape == shape else np.broadcast_to(least, shape)
+
     def reduced(self, number: int, full: Floats) -> Floats:
         """(B, K, w, …): least of a family's table over its free axes."""
         free = self.families[number].free

@@ -129,6 +129,20 @@ class Relaxation:
             return self
         return self._other(self.places, self.fine, possible.tobytes())
 
+    def without_narrowest(self) -> Relaxation:
+        """The relaxation over all widths but the narrowest of those left."""
+        left = np.frombuffer(self.left, dtype=bool).copy()
+        left[self._left[0]] = False
+        return self._other(self.places, self.fine, left.tobytes())
+
+    @property
+    def narrows(self) -> bool:
+        """Whether there is a narrowest width to leave out.
+
+        Layers that only move data stand at the narrowest of all.
+        """
+        return len(self._left) > 1 and not any(layer.moves for layer in self.layers)
+
     def _other(self, *key: *tuple[bytes, bool, bytes]) -> Relaxation:
         if key not in self._others:
             made = Relaxation(self.space, self.check_time, *key)
@@ -181,13 +195,14 @@ class Relaxation:
         )
 
     @cached_property
-    def _tables(self) -> LayerTables:
+    def tables(self) -> LayerTables:
+        """Tables of the layers, over the variables of their scopes."""
         self.check_time()
         return LayerTables(self.space, self.states, self._scopes, self.check_time)
 
     @property
     def _families(self) -> range:
-        return range(len(self._tables.families))
+        return range(len(self.tables.families))
 
     @cached_property
     def plan(self) -> Plan:
@@ -197,12 +212,12 @@ class Relaxation:
         own = np.concatenate([*values, self.states.barred], axis=1)
         _, rows = np.unique(own, axis=0, return_inverse=True)
         sizes = self.states.sizes
-        return Plan(buckets, self._scopes, self._tables.member_of, sizes, rows.ravel().tolist())
+        return Plan(buckets, self._scopes, self.tables.member_of, sizes, rows.ravel().tolist())
 
     @cached_property
     def _options_at_once(self) -> int:
         """So many options' tables are worked on at once, for memory's sake."""
-        cached = MAX_BATCH // self._tables.entries
+        cached = MAX_BATCH // self.tables.entries
         return max(1, min(cached, int(MAX_JOINTS // self.plan.entries)))
 
     @property
@@ -220,7 +235,7 @@ class Relaxation:
         """Noise of variables, what was cut left out: it stands with its layers."""
         space, cut = self.space, Counter[tuple[str, int]]()
         for i, (x, m) in enumerate(zip(self.layers, space.problem.network.member_of, strict=True)):
-            if self._tables.cut_weights(i):
+            if self.tables.cut_weights(i):
                 cut[x.weight_source, m] += 1
         if not cut:
             return space.member_noise
@@ -264,9 +279,9 @@ class Relaxation:
             parts = [self.solve(batch.take(r), coefficients[r]) for r in self.parts(len(batch))]
             names = (field.name for field in fields(RelaxedSolution))
             return RelaxedSolution(*(np.concatenate([getattr(p, n) for p in parts]) for n in names))
-        prices = self._tables.run_prices(batch, coefficients)
-        tables = [self._tables.least(n, batch, coefficients, prices) for n in self._families]
-        swept = self._sweep(tables, coefficients)
+        prices = self.tables.run_prices(batch, coefficients)
+        tables = [self.tables.least(n, batch, coefficients, prices) for n in self._families]
+        swept = self.sweep(tables, coefficients)
         values = swept.best()
         chosen = self.states.widths_of(values), self.states.places_of(values)
         fused, value = None, swept.value
@@ -323,16 +338,16 @@ class Relaxation:
         if cost in of_variables:
             allowed = self.space.variable_allowed & np.frombuffer(self.left, dtype=bool)
             total += np.where(allowed, of_variables[cost](share), 0.0).max(axis=1).sum()
-        largest = [self._tables.largest(n, batch, cost) for n in self._families]
+        largest = [self.tables.largest(n, batch, cost) for n in self._families]
         runs = np.ones(len(batch), dtype=bool)
-        for i, (family, kind) in enumerate(self._tables.member_of):
+        for i, (family, kind) in enumerate(self.tables.member_of):
             runs &= largest[family][:, kind] > -np.inf
             if share[shares.member_of[i]]:
                 most = np.where(runs, largest[family][:, kind], 0.0)
                 total = total + share[shares.member_of[i]] * most
         return np.where(runs, total, -np.inf)
 
-    def _sweep(self, tables: list[Floats], coefficients: Floats) -> Sweep:
+    def sweep(self, tables: list[Floats], coefficients: Floats) -> Sweep:
         """Eliminate every variable."""
         own, each = self.states.barred, self.space.shares.by_member(coefficients)
         for kind, member_of, values in self._own:
@@ -401,7 +416,7 @@ class Relaxation:
         share, price : floats, shape (runs,)
             What the Lagrangian gains, to first order.
         """
-        prices = self._tables.run_prices(batch, coefficients)
+        prices = self.tables.run_prices(batch, coefficients)
         if prices is None or not batch.rooms:
             return None
         answer = self.solve(batch.at_prices(prices), coefficients)
@@ -421,11 +436,11 @@ class Relaxation:
 
         ``ceiling``: what costs more is of no interest.
         """
-        prices = self._tables.run_prices(batch, coefficients)
-        full = [self._tables.full(n, batch, coefficients, prices) for n in self._families]
-        least = [self._tables.reduced(family, table) for family, table in enumerate(full)]
-        own, parts = self._sweep(least, coefficients).marginals()
-        return Forced(self._tables, batch, full, least, own, parts, ceiling)
+        prices = self.tables.run_prices(batch, coefficients)
+        full = [self.tables.full(n, batch, coefficients, prices) for n in self._families]
+        least = [self.tables.reduced(family, table) for family, table in enumerate(full)]
+        own, parts = self.sweep(least, coefficients).marginals()
+        return Forced(self.tables, batch, full, least, own, parts, ceiling)
 
     def marginals(self, batch: Batch, coefficients: Floats) -> Marginals:
         """The same, of each width and place, and of each pair of operand widths."""
@@ -436,7 +451,7 @@ class Relaxation:
         pair = np.full((len(self.layers), len(self.widths), len(self.widths)), np.inf)
         if np.isfinite(forced.ceiling) and not self.states.runs:  # whose values are of any width
             for i, number, _, where, total in forced.entries:
-                family = self._tables.families[number]
+                family = self.tables.families[number]
                 bw, ba = (where[x] % family.widths for x in (family.weight_axis, family.input_axis))
                 np.minimum.at(pair[i], (self._left[bw], self._left[ba]), total)
         else:

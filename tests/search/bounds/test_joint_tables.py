@@ -34,7 +34,7 @@ def test_steps_that_add_up_the_same_are_done_once(text: str) -> None:
     """Two networks side by side, each the same: twice the optimum, with the tables of one."""
     given, (prices, *_) = priced_case(text)
     relaxation = Relaxation(given.space)
-    states, tables = relaxation.states, relaxation._tables
+    states, tables = relaxation.states, relaxation.tables
     values = [tables.least(n, given.batch, prices, None) for n in range(len(tables.families))]
     scopes, sizes, variables = relaxation._scopes, states.sizes, len(states.sizes)
     again = [tuple(v + variables for v in scope) for scope in scopes]

@@ -1,0 +1,92 @@
+"""What latency, DRAM bits and energy add to the Lagrangian of layers, along their tables' axes.
+
+Axes: ``B`` hardware options of a batch, ``K`` kinds of a family, ``w`` widths.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from codesign.arrays import Floats
+from codesign.search.bounds.batch import Batch
+from codesign.search.bounds.families import Family
+
+
+def static_w(batch: Batch) -> Floats:
+    """(B,): power at all times."""
+    assert batch.energy is not None
+    return batch.energy.static_w
+
+
+def along(of_options: Floats, tables: Floats) -> Floats:
+    """(B, 1, …) or (B, K, …): a number of each option, or of each kind too, beside tables."""
+    return of_options.reshape(*of_options.shape, *(1,) * (tables.ndim - of_options.ndim))
+
+
+def charged_costs(
+    batch: Batch, coefficients: tuple[Floats, Floats, Floats], *costs: Floats
+) -> list[Floats]:
+    """What latency, DRAM bits and energy add to the Lagrangian; inf stays where it was.
+
+    Costs are those of `LayerTables.costs_of`, coefficients (B, K or 1). Static power makes latency
+    cost energy.
+    """
+    (latency, dram, energy), (latency_s, dram_bits, *energies) = coefficients, costs
+    if energy.any():
+        latency = latency + energy * static_w(batch)[:, None]
+    if (latency == 1).all():
+        parts = [latency_s]
+    elif (latency > 0).all():
+        parts = [along(latency, latency_s) * latency_s]
+    else:
+        finite = np.where(np.isinf(latency_s), 0.0, latency_s)
+        timed = along(latency, finite) * finite if latency.any() else 0.0
+        parts = [np.where(np.isinf(latency_s), np.inf, timed)]
+    if dram.any():
+        parts.append(along(dram, dram_bits) * dram_bits)
+    if energy.any():
+        parts.append(along(energy, energies[0]) * energies[0])
+    return parts
+
+
+def energies_alone(family: Family, batch: Batch, dram_bits_per_s: float) -> Floats:
+    """(B, K, w, …): J of a family's layers, none of them in fused runs; static power is counted.
+
+    Inf where widths cannot run or tiles do not fit. Latencies are the longer of two roofs.
+    """
+    tables, static = batch.energy, static_w(batch)
+    assert tables is not None
+    per_bit = static / dram_bits_per_s
+    barred = family.spread(family.barred[None])
+    if family.settled:
+        bits = family.spread(family.traffic(batch)) + barred
+        memory_j = _times(bits, per_bit)
+        dynamic_j = family.spread(_finite(family.of_kinds(tables.layers())))
+    else:
+        rows, held, which = family.rooms_asked
+        moved = batch.traffic_beside(rows[None], held[None])
+        asked = rows[None], held[None], batch.room_of, batch.sram_bits
+        memory_j = np.take(_times(moved, per_bit), which, axis=1)
+        dynamic_j = np.take(_finite(tables.beside(*asked, moved)), which, axis=1)
+        memory_j += barred
+    compute_s = family.compute_s(batch)
+    compute_j = compute_s * along(static, compute_s)
+    extra_bits = family.extra_bits[None]
+    parts = memory_j, extra_bits, compute_j, dynamic_j, family.extra_j
+    total = np.empty(np.broadcast_shapes(*(x.shape for x in parts)))
+    np.add(memory_j, extra_bits * along(per_bit, extra_bits), out=total)
+    np.maximum(total, compute_j, out=total)
+    total += dynamic_j
+    total += family.extra_j
+    return total
+
+
+def _times(bits: Floats, per_bit: Floats) -> Floats:
+    """What bits cost, at so much each (B,): inf where they are, for nothing too."""
+    with np.errstate(invalid="ignore"):
+        found = bits * along(per_bit, bits)
+    return found if (per_bit > 0).all() else np.where(np.isinf(bits), np.inf, found)
+
+
+def _finite(energies: Floats) -> Floats:
+    return np.where(np.isinf(energies), 0.0, energies)
