@@ -29,6 +29,7 @@ NEAR = 1 + 1e-3  # times the least bound: ranges that are halved together
 SPLIT_AT = 0.6  # of the length of a range that is halved: more SRAM is mostly better
 MOST_HALVINGS = 12  # of ranges of SRAM before an option is solved
 HALVED_TOGETHER = 2e-2  # growth of the power at all times within a range of a shape that is left
+HALVED_BY_FINEST = 0.1  # the same with the tilings of the finest shape, which tell less
 HALVED = 1e-3  # the same of an option
 SRAMS_TRIED, PRICED = 8, 4  # of each option for a first incumbent; of what is found
 # Where layers may be fused a bound is farther from the best than finer ranges bring it.
@@ -47,6 +48,7 @@ class LeastOverSrams(LeastMetric):
         super().__init__(task)
         self.ranges: dict[int, list[SramRange]] = {}  # of options
         self.shape_ranges: dict[int, list[SramRange]] = {}
+        self.tried: set[int] = set()  # shapes
         self.left_out = np.inf  # what designs of widths that are left out cost at least
         self.met: Floats | None = None  # (limits,): multipliers of the best bounded lately
 
@@ -168,7 +170,11 @@ class LeastOverSrams(LeastMetric):
     def _try_nearest(self, options: Ints) -> None:
         """Look for a good incumbent on the shapes of least bounds."""
         order = options[np.argsort(self.lower[options], kind="stable")]
-        for shape in [*dict.fromkeys(self.space.shape_of[order].tolist())][:SHAPES_TRIED]:
+        shapes = [
+            x for x in dict.fromkeys(self.space.shape_of[order].tolist()) if x not in self.tried
+        ]
+        for shape in shapes[:SHAPES_TRIED]:
+            self.tried.add(shape)
             mine = self._of(order, shape)
             ranges = self.shape_ranges.get(shape, [self._whole_range(shape)])
             low, high, _ = min(ranges, key=itemgetter(2))
@@ -215,7 +221,8 @@ class LeastOverSrams(LeastMetric):
             return
         if rounds == 1 or (np.isfinite(rows.bound).all() and not finest):
             rows = self._bounded(rows, tables, rounds=rounds)
-        every = self._halved(rows, tables, HALVED_TOGETHER, halvings=halvings, narrow=finest)
+        worth = HALVED_BY_FINEST if finest else HALVED_TOGETHER
+        every = self._halved(rows, tables, worth, halvings=halvings, narrow=finest)
         for shape, option, others in zip(shapes.tolist(), options[first], closed, strict=True):
             mine = self._of(options, shape)
             own = np.flatnonzero(every.option == option)
