@@ -27,7 +27,7 @@ from codesign.arrays import Bools, Floats, Ints
 from codesign.problem.tolerances import MARGINAL_ROUNDINGS, beyond, sum_rounding
 from codesign.search.bounds.batch import Batch, RunPrices
 from codesign.search.bounds.elimination import Role, Scope, choose_scopes, eliminate
-from codesign.search.bounds.families import Family
+from codesign.search.bounds.families import pair_marginals
 from codesign.search.bounds.joint_choices import Forced
 from codesign.search.bounds.joint_tables import Sweep
 from codesign.search.bounds.layer_measures import LayerMeasures, compute_s
@@ -456,7 +456,7 @@ class Relaxation:
                 np.minimum.at(pair[i], (self._left[bw], self._left[ba]), total)
         else:
             for layers, family, _, total in forced.totals():
-                pair[np.ix_(layers, self._left, self._left)] = _pair_marginals(family, total)
+                pair[np.ix_(layers, self._left, self._left)] = pair_marginals(family, total)
         return Marginals(pair, *self.states.place_marginals(forced.own[0]))
 
 
@@ -477,33 +477,3 @@ class Marginals(NamedTuple):
     width: Floats
     place: Floats
     run: Floats
-
-
-def _pair_marginals(family: Family, total: Floats) -> Floats:
-    """(S, w, w): least of what forcing entries costs, for each weight and input width."""
-    weight_axis, input_axis = 1 + family.weight_axis, 1 + family.input_axis
-    others = tuple(a for a in range(1, total.ndim) if a not in (weight_axis, input_axis))
-    pairs = np.asarray(total.min(axis=others))
-    if weight_axis == input_axis:
-        pairs = _over_places(pairs, 1, family.widths)
-        diagonal = np.full((*pairs.shape, pairs.shape[1]), np.inf)
-        every = np.arange(pairs.shape[1])
-        diagonal[:, every, every] = pairs
-        return diagonal
-    first, last = (0, family.bands) if weight_axis < input_axis else (family.bands, 0)
-    pairs = _over_places(pairs, 1, family.widths, first)
-    pairs = _over_places(pairs, 2, family.widths, last)
-    return pairs if weight_axis < input_axis else pairs.swapaxes(1, 2)
-
-
-def _over_places(pairs: Floats, axis: int, widths: int, bands: int = 0) -> Floats:
-    """The least over the places that stand with widths on one axis.
-
-    ``bands``: how many values at its end stand for fused runs, at any width.
-    """
-    if bands:
-        of_places, of_bands = np.split(pairs, [pairs.shape[axis] - bands], axis=axis)
-        least = _over_places(of_places, axis, widths)
-        return np.asarray(np.minimum(least, of_bands.min(axis=axis, keepdims=True)))
-    shape = (*pairs.shape[:axis], -1, widths, *pairs.shape[axis + 1 :])
-    return np.asarray(pairs.reshape(shape).min(axis=axis))

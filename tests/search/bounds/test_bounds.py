@@ -39,6 +39,7 @@ from codesign.search.bounds import layer_tables
 from codesign.search.bounds import relaxation as bounds
 from codesign.search.bounds.lagrangian import Dual
 from codesign.search.bounds.layer_tables import NOISE
+from codesign.search.bounds.narrowest import least_with_narrowest
 from codesign.search.bounds.relaxation import Relaxation
 from codesign.space.hardware import HardwareSpace
 
@@ -140,6 +141,26 @@ def test_marginals_are_the_optima_of_forced_choices(drawn: tuple[Case, Floats]) 
         truth_width, truth_pair = enumerated_marginals(given, b, coefficients[b])
         assert width == pytest.approx(truth_width, rel=EXACT)
         assert pair == pytest.approx(truth_pair, rel=EXACT)
+
+
+def test_the_narrowest_width_is_the_optimum_of_what_has_it(drawn: tuple[Case, Floats]) -> None:
+    """Somewhere: in a tensor, or in weights that are no tensor."""
+    given, all_prices = drawn
+    relaxation = Relaxation(given.space)
+    layers = given.space.problem.network.layers
+    if any(layer.moves for layer in layers):
+        assert not relaxation.narrows  # they stand at the narrowest of all widths
+        return
+    for coefficients in all_prices[:2]:
+        found = least_with_narrowest(relaxation, given.batch, coefficients)
+        for b, assignments in enumerate(given.assignments):
+            mine = [
+                one
+                for one in assignments
+                if 0 in one.variable_width
+                or any(w == 0 and x.uses_weights for w, x in zip(one.weight, layers, strict=True))
+            ]
+            assert found[b] == pytest.approx(least(mine, coefficients[b]), rel=EXACT)
 
 
 def enumerated_marginals(given: Case, b: int, coefficients: Floats) -> tuple[Floats, Floats]:
