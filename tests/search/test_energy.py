@@ -269,6 +269,29 @@ def test_the_finest_tilings_bound_all_shapes(
             check(seed, kind)
 
 
+@pytest.mark.slow
+def test_widths_that_no_better_design_has_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of three layers alike, none is so narrow: its noise would make the others too wide."""
+    left, leave_out = list[bool](), least_over_srams.LeastOverSrams._leave_out_narrowest
+
+    def told(self: least_over_srams.LeastOverSrams, *given: Any) -> bool:
+        left.append(leave_out(self, *given))
+        return left[-1]
+
+    monkeypatch.setattr(least_over_srams, "LARGE_TABLES", 0)
+    monkeypatch.setattr(least_over_srams.LeastOverSrams, "_leave_out_narrowest", told)
+    each = [square(8, 8, 8, 1, name=f"{n}", input=f"t{n}", output=f"t{n + 1}") for n in range(3)]
+    widths = {"weight_bits": (5, 6, 7, 8), "activation_bits": (5, 6, 7, 8)}
+    pes = {"rows": (2, 4), "cols": (4,), "pe_weight_bits": (8,), "pe_activation_bits": (8,)}
+    described = Network(name="alike", layers=tuple(each), tensors={f"t{n}": 512 for n in range(4)})
+    choices = Choices(**widths, **pes, on_chip="none")
+    problem = Problem(network=described, choices=choices, quality="uniform:6", objective="energy_j")
+    found, whole = solve(problem, ties="leave"), solve(problem, ties="leave", method="whole")
+    assert any(left)
+    assert found.metrics["energy_j"] == pytest.approx(whole.metrics["energy_j"], rel=EXACT)
+    assert found.proof.bound == pytest.approx(whole.metrics["energy_j"], rel=2 * EXACT)
+
+
 @pytest.mark.parametrize("seed", [0, 3])
 def test_pes_that_split_are_of_several_widths(seed: int) -> None:
     """Each with bounds, tilings and places of its own, where tensors may stay on chip."""
