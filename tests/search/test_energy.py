@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from compare_energy import EXACT, check
+from enumerated_assignments import network, point
 from enumerated_energy import EnergyPoint, energy_points, least_energy
 from random_energy import MOST_POINTS, drawn, small
 from random_on_chip import on_chip_case
@@ -269,7 +270,6 @@ def test_the_finest_tilings_bound_all_shapes(
             check(seed, kind)
 
 
-@pytest.mark.slow
 def test_widths_that_no_better_design_has_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of three layers alike, none is so narrow: its noise would make the others too wide."""
     left, leave_out = list[bool](), least_over_srams.LeastOverSrams._leave_out_narrowest
@@ -280,10 +280,9 @@ def test_widths_that_no_better_design_has_are_left_out(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(least_over_srams, "LARGE_TABLES", 0)
     monkeypatch.setattr(least_over_srams.LeastOverSrams, "_leave_out_narrowest", told)
-    each = [square(8, 8, 8, 1, name=f"{n}", input=f"t{n}", output=f"t{n + 1}") for n in range(3)]
+    described = network(*(point(f"{n}", f"t{n}", f"t{n + 1}", 8, 8, P=8, H=8) for n in range(3)))
     widths = {"weight_bits": (5, 6, 7, 8), "activation_bits": (5, 6, 7, 8)}
     pes = {"rows": (2, 4), "cols": (4,), "pe_weight_bits": (8,), "pe_activation_bits": (8,)}
-    described = Network(name="alike", layers=tuple(each), tensors={f"t{n}": 512 for n in range(4)})
     choices = Choices(**widths, **pes, on_chip="none")
     problem = Problem(network=described, choices=choices, quality="uniform:6", objective="energy_j")
     found, whole = solve(problem, ties="leave"), solve(problem, ties="leave", method="whole")
