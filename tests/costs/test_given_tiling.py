@@ -10,6 +10,7 @@ from itertools import product
 import oracle_tilings
 import pytest
 from random_problems import random_network
+from seeds import mostly_long
 
 from codesign.costs.compute import PEArray, cycles
 from codesign.costs.given_tiling import GivenTiling, given_cycles, one_tiling
@@ -71,7 +72,7 @@ def cycles_one_by_one(layer: Layer, tile: Tile, array: PEArray) -> int:
     return sum(int(cycles(piece, *on)) for piece in pieces)
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", mostly_long(range(60), 20))
 def test_need_and_traffic_are_the_oracles(seed: int) -> None:
     rng = random.Random(f"given tiling {seed}")
     layer = random_layer(rng)
@@ -84,7 +85,7 @@ def test_need_and_traffic_are_the_oracles(seed: int) -> None:
 
 
 @pytest.mark.parametrize("mapping", ["window", "im2col", "output"])
-@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("seed", mostly_long(range(30), 12))
 def test_cycles_are_those_of_each_tile(mapping: Mapping, seed: int) -> None:
     rng = random.Random(f"cycles of tiles {seed}")
     layer, machine = random_layer(rng), random_machine(rng, mapping)

@@ -19,6 +19,7 @@ from compare_designs import compare
 from moving import CHIP, forked
 from random_networks import random_network
 from random_problems import Case
+from seeds import mostly_long
 
 from codesign import Choices, Layer, Network, Problem, evaluate, solve
 from codesign.errors import SpecError
@@ -192,7 +193,7 @@ def test_layers_are_shown(capsys: pytest.CaptureFixture[str], tmp_path: Path) ->
 # --- whole networks -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", mostly_long(range(40), 15))
 def test_evaluations_are_what_plain_counting_gives(seed: int) -> None:
     rng = random.Random(f"moving evaluation {seed}")
     network = random_network(rng, layers=4, moving=True)

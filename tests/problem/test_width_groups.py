@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from random_problems import random_case
+from seeds import mostly_long
 
 from codesign import Choices, Layer, Network, Problem, solve
 from codesign.errors import SpecError
@@ -205,7 +206,7 @@ def test_sharing_never_helps_and_one_group_of_all_is_one_width() -> None:
     assert set(solve(one).widths.values()) == {4, 8}  # the results' 8 bits aside
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", mostly_long(range(12), 6))
 def test_the_order_of_groups_and_members_changes_nothing(seed: int) -> None:
     problem, points = random_case(seed, moving=True, sharing=True)
     if not points:
@@ -257,7 +258,7 @@ def test_what_reaches_far_is_cut_first() -> None:
     assert cut == [(1, 2), (2, 3), (3, 4), (4, 5), (5, 6), (6, 9), (7, 9)]
 
 
-@pytest.mark.parametrize("seed", range(100))
+@pytest.mark.parametrize("seed", mostly_long(range(100), 30))
 def test_the_smallest_table_is_eliminated_first(seed: int) -> None:
     rng = random.Random(seed)
     count = rng.randint(1, 12)

@@ -12,6 +12,7 @@ import pytest
 from compare_designs import compare
 from random_choices import WIDTHS
 from random_problems import Case, good_point, random_case
+from seeds import mostly_long
 
 import codesign
 from codesign import Problem, quality
@@ -102,7 +103,7 @@ def allocation_case(seed: int) -> Case:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", mostly_long(range(40), 15))
 def test_least_noise_within_size_operations_and_latency(seed: int) -> None:
     compare(allocation_case(seed))
 

@@ -9,6 +9,7 @@ from enumerated_fusion import Choice, FusedEnumeration
 from enumerated_residency import Outcome
 from fusion_questions import fusion_question, wide_question
 from residency_questions import Question
+from seeds import mostly_long
 
 from codesign import Accelerator, Layer, Network
 from codesign.problem.places import Place
@@ -52,7 +53,7 @@ def check_best(question: Question, every: dict[Choice, Outcome], found: Residenc
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("first", range(0, 150, 25))
+@pytest.mark.parametrize("first", mostly_long(range(0, 150, 25), 3))
 def test_best_of_all_choices(first: int, monkeypatch: pytest.MonkeyPatch) -> None:
     assert_best(range(first, first + 25), monkeypatch)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from enumerated_residency import Outcome, lives
 from residency_questions import Question, dense_question, random_question
+from seeds import mostly_long
 
 from codesign import Accelerator, Layer, Network
 from codesign.space import residency
@@ -29,7 +30,7 @@ def check_best(question: Question, found: Residency | None) -> Outcome | None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("first", range(0, 360, 60))
+@pytest.mark.parametrize("first", mostly_long(range(0, 360, 60), 3))
 def test_best_of_all_sets(first: int, monkeypatch: pytest.MonkeyPatch) -> None:
     none = some = every = 0
     for seed in range(first, first + 60):

@@ -23,7 +23,7 @@ from compare_explanations import check_runner_up, with_more_sram
 from compare_fronts import compare as compare_front
 from enumerated_fronts import front_case
 from random_problems import Case, random_case
-from seeds import check_all
+from seeds import check_all, mostly_long
 
 from codesign import Choices, Design, Problem, SpecError, certify, solve
 from codesign.checking import check_content
@@ -179,7 +179,7 @@ def test_no_programme_has_less_than_the_least_sram() -> None:
 # --- what more to choose from does --------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", range(0, 60, 3))
+@pytest.mark.parametrize("seed", mostly_long(range(0, 60, 3), 10))
 def test_all_sizes_that_matter_are_as_good_as_any_size(seed: int) -> None:
     problem, points = random_case(seed)
     sizes = tuple({point.sram_bits for point in points})
@@ -189,7 +189,7 @@ def test_all_sizes_that_matter_are_as_good_as_any_size(seed: int) -> None:
     assert answer(listed) == pytest.approx(answer(problem), rel=1e-9)
 
 
-@pytest.mark.parametrize("seed", range(0, 60, 3))
+@pytest.mark.parametrize("seed", mostly_long(range(0, 60, 3), 10))
 def test_more_on_offer_never_hurts(seed: int) -> None:
     problem, points = random_case(seed)
     if not points:
@@ -224,7 +224,7 @@ def answer(problem: Problem) -> list[float]:
 # --- fronts, explanations, certificates ---------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", range(300, 324))
+@pytest.mark.parametrize("seed", mostly_long(range(300, 324), 10))
 def test_front_is_the_enumerated_one(seed: int) -> None:
     compare_front(front_case(seed, sram=True))
 
@@ -245,7 +245,7 @@ def solved(seed: int) -> Design | None:
         return None
 
 
-@pytest.mark.parametrize("seed", range(0, 80, 3))
+@pytest.mark.parametrize("seed", mostly_long(range(0, 80, 3), 12))
 def test_runner_ups_are_the_enumerated_ones(seed: int) -> None:
     design = solved(seed)
     if design is None:
@@ -264,7 +264,7 @@ def test_runner_ups_are_the_enumerated_ones(seed: int) -> None:
         check_runner_up(each, others[each.change], design)
 
 
-@pytest.mark.parametrize("seed", range(1, 80, 4))
+@pytest.mark.parametrize("seed", mostly_long(range(1, 80, 4), 10))
 def test_designs_are_proven(seed: int) -> None:
     if (design := solved(seed)) is not None:
         certify_and_check(design)
@@ -302,7 +302,7 @@ def as_json(content: Any) -> Any:
     return json.loads(json.dumps(content))
 
 
-@pytest.mark.parametrize("seed", range(2, 80, 6))
+@pytest.mark.parametrize("seed", mostly_long(range(2, 80, 6), 7))
 def test_an_sram_that_is_not_on_offer_is_told(seed: int) -> None:
     design = solved(seed)
     if design is None:

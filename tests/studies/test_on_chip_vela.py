@@ -11,6 +11,7 @@ from types import ModuleType
 import pandas as pd
 import pytest
 from random_networks import random_network
+from seeds import mostly_long
 from sources import ROOT
 from study_modules import imported
 from told_tables import check_told, rows_of
@@ -46,7 +47,7 @@ def vela() -> Iterator[dict[str, ModuleType]]:
 # --- which tensors to keep ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", range(100))
+@pytest.mark.parametrize("seed", mostly_long(range(100), 30))
 def test_best_kept_is_the_best_of_all_subsets(seed: int, parts: dict[str, ModuleType]) -> None:
     allocation, rng = parts["allocation"], random.Random(seed)
     network = random_network(rng, rng.randint(2, 10))

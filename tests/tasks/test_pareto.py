@@ -22,7 +22,7 @@ from compare_designs import check_choices, check_figures
 from compare_fronts import EQUAL, assert_same, check_points, check_statements, compare, covered
 from enumerated_fronts import Floats, FrontCase, enumerated, front_case
 from random_problems import Case, steep_case
-from seeds import check_all
+from seeds import check_all, mostly_long
 from sources import HELPERS
 
 from codesign import InfeasibleError, SolverError, SpecError, pareto, solve
@@ -51,7 +51,7 @@ def rich_case(seed: int) -> FrontCase:
 # --- all points ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", mostly_long(SEEDS, 20))
 def test_front_is_the_enumerated_one(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     if seed % 2:  # screen as for many options
         monkeypatch.setattr(screening, "MOST_UNSCREENED", 1)
