@@ -13,6 +13,7 @@ from onnx_graphs import imported, loops, model
 
 from codesign.costs import pixel_tiles
 from codesign.specs.onnx.products.volumes import Axis, plane
+from codesign.specs.zeros import phases
 
 CI, MORE = range(3), range(3, 40)
 Reads = Callable[[int], list[int]]
@@ -117,3 +118,19 @@ def test_tiles_of_columns_hold_and_read_no_more_than_they_say(seed: int) -> None
             held = [{*()}.union(*every[n : n + size]) for n in range(0, line.outputs, size)]
             assert max(map(len, held)) <= tiles.held(size)
             assert sum(map(len, held)) <= tiles.read(size)
+
+
+@pytest.mark.parametrize(("taps", "stride"), [(2, 2), (4, 2), (3, 3), (6, 3)])
+@pytest.mark.parametrize("sizes", [(8, 8), (5, 14), (32, 7)])
+def test_phases_of_a_plane_are_those_of_its_axes(
+    taps: int, stride: int, sizes: tuple[int, int]
+) -> None:
+    """Every result meets so many stored positions: counted one by one along either axis."""
+    inner = [Axis(size * stride, size, taps, inserted=stride) for size in sizes]
+    line = plane([Axis(4, 4, 3), *inner]).columns
+    stored = {n * stride for n in range(99)}
+    met = [len(stored & {*range(first, first + taps)}) for first in range(2 * stride)]
+    assert {*met} == {taps // stride}
+    (found,) = phases(line.outputs, line.taps, line.stride, line.dilation, line.inserted)
+    assert found.taps == (taps // stride) ** 2
+    assert found.alike * found.outputs == sizes[0] * sizes[1] * stride**2

@@ -6,11 +6,14 @@ Tiles of columns are parts of a plane, row by row: what neighbours share, and wh
 holds, is an upper bound, exact for strides of 1 where a plane keeps its size.
 
 A first axis that nothing is summed along, nor padded, is more images. Of a transposed convolution,
-products without inserted zeros count a plane as a line: the last few of its lines may have more.
+products without inserted zeros count a plane as a line. They are those of its axes where strides
+divide the kernel and the results, else up to a sixth too few in a plane of 8 × 8, and a few in a
+hundred in larger ones.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -52,10 +55,17 @@ class Axis(NamedTuple):
         return (self.taps - 1) * self.dilation + 1
 
     def covering(self, reach: int) -> Axis:
-        """The same with a kernel that covers so many positions, or a few more."""
+        """The same with a kernel that covers so many positions, or a few more.
+
+        Its elements meet stored positions in turn, as those of the axes do: no factor of their
+        distance is one of the distance of what is stored.
+        """
         if self.taps == 1:
             return self
-        return self._replace(dilation=max(1, -(-(reach - 1) // (self.taps - 1))))
+        dilation = max(1, -(-(reach - 1) // (self.taps - 1)))
+        while math.gcd(dilation, self.inserted) > 1:
+            dilation += 1
+        return self._replace(dilation=dilation)
 
     @property
     def untouched(self) -> bool:
