@@ -116,8 +116,8 @@ def _read_stage(row: Entry, layer: Layer, problem: Problem, bits: Mapping[str, i
     if layer.moves:
         for key in OF_ARRAYS:
             ledger.same(row[key].where, row[key].value, None)
-        ledger.same(row["band_rows"].where, row["band_rows"].value, 1)
-        return Stage(None, 0, 0, False, 1)
+        ledger.same(row["band_rows"].where, row["band_rows"].value, layer.P)
+        return Stage(None, 0, 0, False, layer.P)
     choices = problem.choices
     offered = {"rows": choices.rows, "cols": choices.cols}
     sides = {key: row[key].whole(1, MOST_SIDE) for key in offered}

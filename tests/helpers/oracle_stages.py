@@ -116,7 +116,7 @@ def folds_evenly(
 def stages_on_offer(problem: Problem, layer: Layer) -> Iterator[Stage]:
     """Every stage that a layer may have."""
     if layer.moves:
-        yield Stage(None, None, None, None, 1)
+        yield Stage(None, None, None, None, layer.P)
         return
     choices, engine = problem.choices, problem.technology.engine
     places = ["chip"] if layer.weight_tensor is not None else ["chip", "stream"]

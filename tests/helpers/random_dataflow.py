@@ -28,9 +28,9 @@ from random_problems import (
 
 from codesign.problem.choices import Choices
 from codesign.problem.problem import Problem
-from codesign.specs.network import Network
+from codesign.specs.network import Layer, Network
 
-KINDS = ("plain", "moving", "in_place", "reusing", "padded", "fpga", "energy")
+KINDS = ("plain", "moving", "in_place", "reusing", "padded", "fpga", "energy", "joined")
 OBJECTIVES = ("interval_s",) * 6 + ("latency_s",) * 3 + ("area_mm2",) * 2
 OBJECTIVES += ("dram_bits", "noise", "model_bits", "bops")
 MOST_PIPELINES = 4000  # kept ones, of all widths: more take too long to enumerate
@@ -56,7 +56,8 @@ def dataflow_case(seed: int, kind: str = "") -> Case:
 
 def _drawn(rng: random.Random, kind: str) -> Case | None:
     network = _network(rng, kind)
-    choices = affordable(rng, network, _choices(rng, network), rng.choice((16, 32, 64)))
+    most = rng.choice((1, 2, 4) if kind == "joined" else (16, 32, 64))
+    choices = affordable(rng, network, _choices(rng, network), most)
     clock_hz = 10 ** rng.uniform(7, 9.5)
     problem = Problem(
         network=network,
@@ -93,8 +94,38 @@ def _most_waiting(problem: Problem) -> int:
     return math.ceil(max(x.elements for x in reads) * bits * depth) * (1 if len(reads) < 4 else 8)
 
 
+def _joined(rng: random.Random) -> Network:
+    """Branches of one size that part and meet, of kernels as different as can be."""
+    channels, rows, names = rng.choice((1, 2, 3)), rng.randint(3, 8), ["in"]
+    layers = []
+    for n in range(rng.choice((3, 4))):
+        fed = names[-1] if rng.random() < 0.5 else rng.choice(names)
+        others = [name for name in names if name != fed or rng.random() < 0.1]
+        added = rng.sample(others, min(len(others), rng.choice((0, 1, 1, 2))))
+        kernel = rng.choice((1, 1, 3, 5, 7))
+        layers.append(
+            Layer(
+                name=f"layer{n}",
+                C=channels,
+                K=channels,
+                P=rows,
+                H=rows,
+                R=kernel,
+                input=fed,
+                output=f"t{n}",
+                residuals=tuple(added),
+            )
+        )
+        names.append(f"t{n}")
+    return Network(
+        name="joined", layers=tuple(layers), tensors=dict.fromkeys(names, channels * rows)
+    )
+
+
 def _network(rng: random.Random, kind: str) -> Network:
     """A network of one image; mostly one in which something waits."""
+    if kind == "joined":
+        return _joined(rng)
     flags = {name: kind == name for name in ("moving", "in_place", "reusing", "padded")}
     while True:
         layers = rng.choice((1, 2) if kind == "in_place" else (1, 2, 3, 3, 4))
@@ -139,7 +170,7 @@ def _too_many(problem: Problem) -> bool:
     for layer in problem.network.layers:
         heights = len(dataflow_oracle.bands(layer))
         ways, lags = ways * min(12, 4 * heights), lags * heights
-    return lags > 100 or ways > 10**5
+    return lags > (200 if len(dataflow_oracle.all_widths(problem)) < 4 else 100) or ways > 10**5
 
 
 def with_goal(rng: random.Random, problem: Problem, groups: Sequence[Group]) -> Problem:
