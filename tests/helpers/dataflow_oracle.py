@@ -204,7 +204,8 @@ def _within(
         for n in reversed(range(len(path))):
             if every[n]["latency_s"] <= deepest:
                 if n + 1 < len(path):
-                    share = _share(every[n]["latency_s"], every[n + 1]["latency_s"], deepest)
+                    within = deepest / (1 + TOLERANCE)
+                    share = _share(every[n]["latency_s"], every[n + 1]["latency_s"], within)
                     return _between(problem, group, base, path, n, share)
                 return every[n], path[n].starts
         return None, ()

@@ -30,7 +30,7 @@ from codesign.problem.choices import Choices
 from codesign.problem.problem import Problem
 from codesign.specs.network import Layer, Network
 
-KINDS = ("plain", "moving", "in_place", "reusing", "padded", "fpga", "energy", "joined")
+KINDS = ("plain", "moving", "in_place", "reusing", "padded", "fpga", "energy", "joined", "tail")
 OBJECTIVES = ("interval_s",) * 6 + ("latency_s",) * 3 + ("area_mm2",) * 2
 OBJECTIVES += ("dram_bits", "noise", "model_bits", "bops")
 MOST_PIPELINES = 4000  # kept ones, of all widths: more take too long to enumerate
@@ -56,7 +56,7 @@ def dataflow_case(seed: int, kind: str = "") -> Case:
 
 def _drawn(rng: random.Random, kind: str) -> Case | None:
     network = _network(rng, kind)
-    most = rng.choice((1, 2, 4) if kind == "joined" else (16, 32, 64))
+    most = rng.choice({"joined": (1, 2, 4), "tail": (1,)}.get(kind, (16, 32, 64)))
     choices = affordable(rng, network, _choices(rng, network), most)
     clock_hz = 10 ** rng.uniform(7, 9.5)
     problem = Problem(
@@ -82,7 +82,9 @@ def _drawn(rng: random.Random, kind: str) -> Case | None:
     groups = dataflow_oracle.all_groups(problem)
     if sum(len(group.bases) * len(group.waits) for group in groups) > MOST_PIPELINES:
         return None
-    if any(group.bases for group in groups):
+    if kind == "tail" and any(group.bases for group in groups):
+        problem = _torn(rng, problem, groups)
+    elif any(group.bases for group in groups):
         problem = with_goal(rng, problem, [x for x in groups if x.bases])
     return Case(problem, groups)
 
@@ -94,38 +96,45 @@ def _most_waiting(problem: Problem) -> int:
     return math.ceil(max(x.elements for x in reads) * bits * depth) * (1 if len(reads) < 4 else 8)
 
 
-def _joined(rng: random.Random) -> Network:
-    """Branches of one size that part and meet, of kernels as different as can be."""
-    channels, rows, names = rng.choice((1, 2, 3)), rng.randint(3, 8), ["in"]
-    layers = []
-    for n in range(rng.choice((3, 4))):
-        fed = names[-1] if rng.random() < 0.5 else rng.choice(names)
-        others = [name for name in names if name != fed or rng.random() < 0.1]
-        added = rng.sample(others, min(len(others), rng.choice((0, 1, 1, 2))))
-        kernel = rng.choice((1, 1, 3, 5, 7))
-        layers.append(
-            Layer(
-                name=f"layer{n}",
-                C=channels,
-                K=channels,
-                P=rows,
-                H=rows,
-                R=kernel,
-                input=fed,
-                output=f"t{n}",
-                residuals=tuple(added),
-            )
-        )
+def _joined(rng: random.Random, tail: bool) -> Network:
+    """Branches of one size that part and meet, of kernels as different as can be.
+
+    Or, with a tail, what one branch passes on is read twice, late by a stage that another keeps
+    waiting, and by stages that are last: starting it late lets less wait, and all take longer.
+    """
+    channels, rows, names = rng.choice((1, 2, 3)), 2 if tail else rng.randint(3, 8), ["in"]
+    fed, added = ["in", "in", "t1", "t1", "t3"], [[], [], ["t0"], [], []]
+    kernels = [rng.choice((1, 1, 3, 5, 7)) for _ in range(5)]
+    if tail:
+        kernels = [7, 1, 1, rng.choice((3, 5, 7)), rng.choice((5, 7))]
+    for n in range(0 if tail else rng.choice((3, 4))):
+        fed[n] = names[-1] if rng.random() < 0.5 else rng.choice(names)
+        others = [name for name in names if name != fed[n] or rng.random() < 0.1]
+        added[n] = rng.sample(others, min(len(others), rng.choice((0, 1, 1, 2))))
         names.append(f"t{n}")
-    return Network(
-        name="joined", layers=tuple(layers), tensors=dict.fromkeys(names, channels * rows)
+    count = 5 if tail else len(names) - 1
+    layers = tuple(
+        Layer(
+            name=f"layer{n}",
+            C=channels,
+            K=channels,
+            P=rows,
+            H=rows,
+            R=kernels[n],
+            input=fed[n],
+            output=f"t{n}",
+            residuals=tuple(added[n]),
+        )
+        for n in range(count)
     )
+    names = ["in", *(layer.output for layer in layers)]
+    return Network(name="joined", layers=layers, tensors=dict.fromkeys(names, channels * rows))
 
 
 def _network(rng: random.Random, kind: str) -> Network:
     """A network of one image; mostly one in which something waits."""
-    if kind == "joined":
-        return _joined(rng)
+    if kind in ("joined", "tail"):
+        return _joined(rng, kind == "tail")
     flags = {name: kind == name for name in ("moving", "in_place", "reusing", "padded")}
     while True:
         layers = rng.choice((1, 2) if kind == "in_place" else (1, 2, 3, 3, 4))
@@ -190,6 +199,17 @@ def with_goal(rng: random.Random, problem: Problem, groups: Sequence[Group]) -> 
     return replace(
         problem, objective=objective, budgets={x: most for x, most in budgets.items() if most > 0}
     )
+
+
+def _torn(rng: random.Random, problem: Problem, groups: Sequence[Group]) -> Problem:
+    """The latency, or the area, least where the other is within a limit between their bests."""
+    one, other = rng.choice((("latency_s", "area_mm2"), ("area_mm2", "latency_s")))
+    ends = [
+        dataflow_oracle.best(replace(problem, objective=metric), groups) for metric in (one, other)
+    ]
+    most, least = (end.metrics[other] for end in ends if end is not None)
+    limit = least + rng.choice((0.0, 0.5, rng.random())) * (most - least)
+    return replace(problem, objective=one, budgets={other: limit})
 
 
 def _any(rng: random.Random, groups: Sequence[Group]) -> tuple[Group, Base, Corner]:
