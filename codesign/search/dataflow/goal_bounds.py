@@ -25,6 +25,7 @@ PRODUCT_GAP = 2e-7  # within which both ends of a range of a product agree
 SPAN_RATIO = 2.0  # of the ends of the ranges of a product, to begin with
 PRICED = 8  # choices of a Lagrangian that are priced exactly, at most
 DINKELBACH = 12  # rounds of a bound at most
+NEAR = 5e-3  # relative: an incumbent so little above a bound, which is then not improved first
 OnProgress = Callable[[float | None, float], None]
 
 
@@ -183,7 +184,9 @@ class GoalBounds:
         if metric == self.goal.metric and math.isfinite(self.value) and others and self.value > 0:
             found = ascend(dual, {**others, metric: self.value}, metric)
             self.try_choices(dual, found.choices)
-            return max(value, min(found.objective, self.value))
+            value = max(value, min(found.objective, self.value))
+            if value > self.value * (1 - NEAR):
+                return value
         for _ in range(DINKELBACH if others else 0):
             self.stop.check()
             aim = max(value, 1e-12 * worst)
