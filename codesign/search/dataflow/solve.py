@@ -11,7 +11,13 @@ import pyomo.core as pyo
 
 from codesign.errors import SolverError
 from codesign.problem.goal import Goal
-from codesign.problem.tolerances import LIMIT_MARGIN, ROW_SCALE, SMALL_LIMIT_MARGIN
+from codesign.problem.tolerances import (
+    BUDGET_TOLERANCE,
+    CLOSING_GAP,
+    LIMIT_MARGIN,
+    ROW_SCALE,
+    SMALL_LIMIT_MARGIN,
+)
 from codesign.search.dataflow.formulation import build
 from codesign.search.dataflow.pricing import Pipeline, lags_of, price
 from codesign.search.dataflow.programme import Programme
@@ -20,6 +26,8 @@ from codesign.search.dataflow.table import Pricing, Range, Table
 from codesign.search.milp import solvers
 from codesign.search.milp.solve import MAX_RECHECKS, NEAR_MISSES, TOO_MANY
 from codesign.stopping import StopCondition
+
+WITHIN = -BUDGET_TOLERANCE / 2  # a margin that leaves the solver's tolerance within a limit
 
 
 @dataclass(frozen=True)
@@ -76,6 +84,7 @@ def solve_range(
 
     given, model = written(margin)
     excluded: list[list[int]] = []
+    best: Pipeline | None = None
     for run in range(1, MAX_RECHECKS + 1):
         if run == NEAR_MISSES:
             given, model = written(SMALL_LIMIT_MARGIN)
@@ -86,15 +95,35 @@ def solve_range(
         )
         bound = max(bound, outcome.bound * unit / ROW_SCALE)
         complete = outcome.status in ("optimal", "infeasible")
-        if outcome.status in ("infeasible", "unknown"):
-            return RangeResult(None, bound, complete)
+        value = math.inf if best is None else best.metrics[goal.metric]
+        if outcome.status in ("infeasible", "unknown") or bound >= value * (1 - CLOSING_GAP):
+            return RangeResult(best, min(bound, value), complete)
         columns = [o for o in range(len(table)) if pyo.value(model.run[o]) > 0.5]
         design = _read(given, model, columns)
         if goal.kept_by(design.metrics):
-            return RangeResult(design, min(bound, design.metrics[goal.metric]), complete)
+            best = design if design.metrics[goal.metric] < value else best
+            assert best is not None
+            return RangeResult(best, min(bound, best.metrics[goal.metric]), complete)
+        kept = np.isin(np.arange(len(table)), columns)
+        same = Programme(
+            pricing, table.only(kept, table.allowed), span, goal.metric, limits, unit, WITHIN
+        )
+        again = _started_within(same, stop, solver)  # the same stages may start otherwise
+        if again is not None and goal.kept_by(again.metrics) and again.metrics[goal.metric] < value:
+            best = again
         excluded.append(columns)
         _exclude(model, columns)
     raise SolverError(f"{MAX_RECHECKS} {TOO_MANY}", model=solvers.lp_text(model))
+
+
+def _started_within(given: Programme, stop: StopCondition, solver: str) -> Pipeline | None:
+    """The best starts of stages that are given, clear of every limit."""
+    model = build(given)
+    outcome = solvers.minimise(model, solver=solver, stop=stop)
+    if outcome.status in ("infeasible", "unknown"):
+        return None
+    columns = [o for o in range(len(given.table)) if pyo.value(model.run[o]) > 0.5]
+    return _read(given, model, columns)
 
 
 def _read(given: Programme, model: pyo.ConcreteModel, columns: list[int]) -> Pipeline:
