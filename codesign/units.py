@@ -30,6 +30,7 @@ FJ_PER_J = 1e15
 MW_PER_W = 1e3
 
 MAX_DIGITS = 25  # floating-point numbers that differ do so in their first 18
+RATES = ("images_per_s", "interval_s", "tokens_per_s")  # in tables where batches or tokens are
 ABSENT = "–"  # in place of an amount that is not known
 
 

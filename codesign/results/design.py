@@ -31,7 +31,7 @@ from codesign.results.consistency import (
 )
 from codesign.results.energy import absence, energy_notes
 from codesign.results.hardware_notes import hardware_notes
-from codesign.results.hardware_result import ROWS, HardwareResult
+from codesign.results.hardware_result import ROWS, HardwareResult, image_rates
 from codesign.results.records import (
     ArchitectureRecord,
     BatchRecord,
@@ -164,6 +164,11 @@ class Design(HardwareResult):
         """Of how many tensors only a band stays; None where the problem fuses no layers."""
         fuses = self.problem.choices.on_chip == "bands"
         return len(names_in_bands(self.on_chip)) if fuses else None
+
+    @property
+    def image_rates(self) -> dict[str, float]:
+        """``images_per_s`` with ``interval_s`` of several images, ``tokens_per_s`` of tokens."""
+        return image_rates(self)
 
     @cached_property
     def notes(self) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ from codesign.specs.accelerator import Hardware
 from codesign.specs.fpga import Fpga
 from codesign.specs.schema import parse, spec_dataclass
 from codesign.specs.technology import Amount, Technology
-from codesign.units import kind_of, member_of
+from codesign.units import RATES, kind_of, member_of
 
 FORMAT = "codesign-front/1"
 COLUMN = "front"  # of what belongs to the front as a whole
@@ -248,6 +248,7 @@ def _outline(row: Mapping[str, str], asked: Mapping[str, Any], where: str) -> De
         "metrics": {x: _value(row[x]) for x in (*known, *shares) if row.get(x)},
         "memory_bound_share": _value(row["memory_bound_share"]),
         **{name: _value(row[name]) for name in ON_CHIP if row.get(name)},
+        "image_rates": {name: _value(row[name]) for name in RATES if row.get(name)},
         "layer_designs": [*layers],
         "proof": cells(ProofRecord),
         "solver": {"seconds": _value(row["seconds"])},

@@ -18,7 +18,7 @@ from codesign.results.result_file import ENERGY, KV_CACHE, THROUGHPUT, ResultFil
 from codesign.specs.accelerator import Accelerator
 from codesign.specs.network import Network
 from codesign.specs.seam import done_by
-from codesign.units import OPS_PER_GOP, OPS_PER_MAC, OPS_PER_TOP
+from codesign.units import OPS_PER_GOP, OPS_PER_MAC, OPS_PER_TOP, RATES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -174,6 +174,12 @@ def throughput(result: HardwareResult) -> dict[str, float]:
         for which, rate in rates.items():
             found[f"{which}tops_per_mm2"] = rate / OPS_PER_TOP / metrics["area_mm2"]
     return found
+
+
+def image_rates(result: HardwareResult) -> dict[str, float]:
+    """What of `throughput` tables have where a batch is of several images, or these are tokens."""
+    found = {name: x for name, x in throughput(result).items() if name in RATES}
+    return found if len(found) > 1 else {}
 
 
 def peaks_ops_per_s(result: HardwareResult) -> dict[str, float]:

@@ -7,6 +7,7 @@ take the place of `Design` and `Problem` there, and name their parts alike.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import field
 from typing import Protocol
 
 from codesign.costs.layers import LayerDesign, Whole
@@ -100,6 +101,8 @@ class DesignOutline:
         How many tensors stay on chip whole; None where none may, or the file does not tell.
     band_tensors : int or None
         Of how many others only a band does; None where no layers may be fused, or not told.
+    image_rates : mapping of str to float
+        As of `Design`, where the file tells them.
     layer_designs : tuple of LayerOutline
     proof : ProofRecord
     solver : SolverOutline
@@ -114,6 +117,7 @@ class DesignOutline:
     solver: SolverOutline
     resident_tensors: Whole | None = None
     band_tensors: Whole | None = None
+    image_rates: Mapping[str, Amount] = field(default_factory=dict)
 
     @property
     def network(self) -> NameOutline:

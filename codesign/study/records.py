@@ -16,7 +16,6 @@ OUTCOMES = {
     "failed": "failed",
     "lost": "lost its worker",
 }
-RATES = ("images_per_s", "interval_s", "tokens_per_s")  # in tables where batches or tokens are
 ANSWERED = ("optimal", "infeasible")
 UNPROVEN = ("feasible", "unanswered")
 FAILED = ("failed", "lost")

@@ -13,7 +13,8 @@ from typing import Any
 from codesign.errors import SpecError
 from codesign.study.database import connect, json_object, open_database, transaction
 from codesign.study.heartbeat import HEARTBEAT_S, LivenessMonitor, ProcessId, RunState
-from codesign.study.records import RATES, WAITING, Answer, CellRow, ClaimedQuestion, Question
+from codesign.study.records import WAITING, Answer, CellRow, ClaimedQuestion, Question
+from codesign.units import RATES
 
 NO_LIMIT_S = 9e99  # seconds
 

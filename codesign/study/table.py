@@ -13,9 +13,8 @@ from codesign.errors import SpecError
 from codesign.files import write_atomically
 from codesign.problem.metrics import ALL_METRICS, ENERGY, REGRET, REPORTED
 from codesign.study.database import json_object
-from codesign.study.records import RATES
 from codesign.study.store import opened
-from codesign.units import OF_MEMBER
+from codesign.units import OF_MEMBER, RATES
 
 HARDWARE = ("rows", "cols", "pe_weight_bits", "pe_activation_bits", "sram_bits")
 MAPPING, USUAL = "mapping", "window"  # a column where some design has another than the usual one
@@ -43,6 +42,10 @@ def read_results(
     """
     with opened(store) as file:
         rows = [_row(row) for row in file.cells() if wanted(row["study"], row["parameters"])]
+    if any("interval_s" in row for row in rows):  # which single images have no word for
+        for row in rows:
+            if "latency_s" in row and "images_per_s" not in row:
+                row |= {"images_per_s": 1 / row["latency_s"], "interval_s": row["latency_s"]}
     parameters = dict.fromkeys(name for row in rows for name in row["parameters"])
     mapped = any(row.get(MAPPING) not in (None, USUAL) for row in rows)
     hardware = (*HARDWARE, MAPPING) if mapped else HARDWARE

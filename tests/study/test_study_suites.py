@@ -147,3 +147,11 @@ def test_a_sweep_with_weights_is_of_a_suite(capsys: pytest.CaptureFixture[str]) 
         if row["status"] == "optimal":
             shares = row["latency_s@tpu_mlp0"], row["latency_s@tpu_mlp1"]
             assert row["latency_s"] == pytest.approx(2 * shares[0] + shares[1])
+
+
+def test_single_images_stand_beside_batches_with_their_rates(tmp_path: Path) -> None:
+    study = Study.grid(networks=TINY, batch=[1, 2], **SMALL)
+    study.run(tmp_path / "results.sqlite", executor=Serial())
+    frame = study.results(tmp_path / "results.sqlite")
+    assert frame["images_per_s"].tolist() == pytest.approx([1, 2] / frame["latency_s"])
+    assert frame["interval_s"].tolist() == pytest.approx(frame["latency_s"] / [1, 2])
