@@ -143,6 +143,11 @@ class DataflowDesign(ResultFile):
         """Images in a second, one after the other."""
         return 1 / self.metrics["interval_s"]
 
+    @property
+    def image_rates(self) -> dict[str, float]:
+        """Nothing beside the interval, which is a metric."""
+        return {}
+
     @cached_property
     def bottleneck(self) -> StageDesign | None:
         """The stage that takes longest, if it is what decides the interval; None where DRAM is."""

@@ -248,7 +248,9 @@ def _outline(row: Mapping[str, str], asked: Mapping[str, Any], where: str) -> De
         "metrics": {x: _value(row[x]) for x in (*known, *shares) if row.get(x)},
         "memory_bound_share": _value(row["memory_bound_share"]),
         **{name: _value(row[name]) for name in ON_CHIP if row.get(name)},
-        "image_rates": {name: _value(row[name]) for name in RATES if row.get(name)},
+        "image_rates": {
+            name: _value(row[name]) for name in RATES if name != INTERVAL and row.get(name)
+        },
         "layer_designs": [*layers],
         "proof": cells(ProofRecord),
         "solver": {"seconds": _value(row["seconds"])},

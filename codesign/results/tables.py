@@ -166,7 +166,7 @@ def front_frame(front: Front) -> pd.DataFrame:
                 "memory_bound_layers": roofs.count("memory"),
                 "memory_bound_share": design.memory_bound_share,
                 **{name: getattr(design, name) for name in shown},
-                **design.image_rates,
+                **{x: rate for x, rate in design.image_rates.items() if x != INTERVAL},
                 "rate_to_next": rates[number] if number < len(rates) else np.nan,
                 "knee": number == front.knee and len(front) > 2,
                 "minimised": design.problem.objective,
