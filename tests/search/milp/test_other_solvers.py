@@ -84,7 +84,7 @@ def test_mid_size_problems_need_the_solver(solver: str) -> None:
     if len(counts) < 15:
         pytest.skip("only some of this file's tests ran")
     # Bounds alone close the others: those of widths that the limit on noise leaves are tight.
-    assert sum(counts) >= 0.6 * len(counts), (sum(counts), len(counts))
+    assert sum(counts) >= 0.4 * len(counts), (sum(counts), len(counts))
     assert sum(count > 0 for count in counts) >= 0.2 * len(counts), counts
 
 
