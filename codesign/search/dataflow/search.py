@@ -195,6 +195,7 @@ class GoalSearch(GoalBounds):
     def _solve(self, table: Table, span: Range, goal: Goal, unit: float) -> RangeResult:
         self.search.counts.programmes += 1
         unit = min(self.value, self._size(table, span)) if unit <= 0 else unit
+        unit = unit if unit > 0 else 1.0
         return solve_range(
             self.pricing,
             table,
