@@ -69,7 +69,7 @@ class StageDesign:
     weights : "chip" or "stream" or None
         Whether its weight operand is on chip, or fetched from DRAM anew for each band.
     band_rows : int
-        Output rows that it works on at a time.
+        Output rows that it works on at a time; all, where data only move.
     start : float
         How far the stage is behind the network's input, in intervals; see `codesign.costs.stages`.
     lag : float

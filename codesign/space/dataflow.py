@@ -137,7 +137,7 @@ class PipelineSpace:
         """An option of a layer, as `codesign.costs.pipeline` takes it."""
         found = self.options[layer]
         if found is None:
-            return StageChoice(None, None, None, None, None, 1, start)
+            return StageChoice(None, None, None, None, None, self.network.layers[layer].P, start)
         return StageChoice(
             weight_bits,
             self.choices.mapping[int(found.mapping[option])],

@@ -35,7 +35,7 @@ def pipeline(
 ) -> tuple[Sequence[StageChoice], Mapping[str, int]]:
     """Choices of stages, 2 × 2 in mapping window unless told otherwise, and widths of tensors."""
     layers = problem.network.layers
-    bands = [min(band_rows, layer.P) for layer in layers]
+    bands = [layer.P if layer.moves else min(band_rows, layer.P) for layer in layers]
     starts = earliest(problem, bands)
     alike = {"mapping": "window", "rows": 2, "cols": 2, "weights": "chip", **same}
     none = dict.fromkeys(alike)
