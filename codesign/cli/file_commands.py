@@ -102,6 +102,7 @@ def fit(**given: Any) -> int:
     from codesign.tasks.fit_area import fit_area
 
     inputs.check_files(given)
+    inputs.check_toml(given)
     rest = load_technology(name_or_path(given["technology"]))
     if not isinstance(rest, Technology):
         raise SpecError(f"--technology {given['technology']}: an FPGA, which has no areas")
@@ -211,6 +212,7 @@ def import_model(**given: Any) -> int:
 
     model = Path(given["network"])
     inputs.check_files({**given, "network": None, "model": model})
+    inputs.check_toml(given)
     found = inputs.imported(model, given)
     read = found.network, found.notes, found.pins if given["keep_widths"] else {}
     view = View(lambda: specs.imported_record(*read), lambda: specs.imported_parts(*read))

@@ -97,6 +97,13 @@ def check_picture(word: str, path: Path) -> None:
         raise SpecError(f"{flag_of(word)} {path}: must end in {', '.join(PLOT_SUFFIXES)}")
 
 
+def check_toml(given: Given) -> None:
+    """Refuse a description, which is TOML, under a name that says otherwise."""
+    path = given.get("out")
+    if path is not None and path.suffix.lower() != ".toml":
+        raise SpecError(f"--out {path}: must end in .toml")
+
+
 def _check_folder(folder: Path) -> None:
     """Refuse a folder for designs that is something else, or that would lie in something else."""
     there = next((path for path in (folder, *folder.parents) if path.exists()), None)

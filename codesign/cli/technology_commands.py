@@ -48,6 +48,7 @@ def scale(**given: Any) -> int:
     from codesign.specs.write_technology import to_toml
 
     inputs.check_files(given)
+    inputs.check_toml(given)
     made = load_technology(name_or_path(given["technology"])).scaled(given["node"], given["name"])
     assert isinstance(made, Technology)  # what does not scale is refused
     text = to_toml(made, made.scaling_note)

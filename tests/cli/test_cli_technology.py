@@ -51,6 +51,7 @@ def test_what_is_printed_is_what_show_prints_of_the_file(
         (("unknown.toml", "--node", "16"), "its node is not known; give its file a node_nm"),
         (("t16.toml", "--node", "7"), "is scaled from 'tsmc28' already"),
         (("unknown.toml", "--node", "7", "--out", "unknown.toml"), "unknown.toml: given twice"),
+        (("tsmc28", "--node", "16", "--out", "x.json"), "--out x.json: must end in .toml"),
         (("chip.toml", "--node", "7"), "this is an accelerator (TOML); wanted is a technology"),
     ],
 )
