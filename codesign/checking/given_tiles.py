@@ -15,9 +15,11 @@ from typing import Any
 from codesign.checking.cost_model import (
     Array,
     Tile,
+    ceil_div,
     channel_step,
     fills_turns,
     groups_at_once,
+    phases_of_tiles,
     pixel_step,
 )
 from codesign.checking.network import Layer
@@ -33,6 +35,16 @@ def size_faults(layer: Layer, tile: Tile) -> list[tuple[str, str]]:
     whole = (sizes["p"], sizes["q"]) == (layer.P, layer.Q)
     most["images"], sizes["images"] = (layer.N if whole else 1), tile.images
     return [(part, f"1 to {x}") for part, x in most.items() if not 1 <= sizes[part] <= x]
+
+
+def round_faults(layer: Layer, array: Array, tile: Tile) -> list[tuple[str, str]]:
+    """Which of a tile's rows and columns are no whole rounds of phases, where these take turns."""
+    tiled, each = _sizes(layer, tile), phases_of_tiles(layer, array)
+    return [
+        (part, f"{size}, or a multiple of {count}: whole rounds of phases")
+        for part, size, count in zip(("p", "q"), (layer.P, layer.Q), each, strict=True)
+        if tiled[part] != size and tiled[part] % count
+    ]
 
 
 def _sizes(layer: Layer, tile: Tile) -> dict[str, int]:
@@ -67,5 +79,8 @@ def _ragged(layer: Layer, array: Array, tile: dict[str, int]) -> list[str]:
             found.append(part)
     if found or (tile["g"] < layer.G and tile["g"] % side_by_side):
         found.append("g")
-    full = fills_turns(layer, tile["p"], tile["q"], pixel_step(array))
+    down, across = phases_of_tiles(layer, array)
+    one = replace(layer, P=ceil_div(layer.P, down), Q=ceil_div(layer.Q, across))
+    of_phase = ceil_div(tile["p"], down), ceil_div(tile["q"], across)
+    full = fills_turns(one, *of_phase, pixel_step(array))
     return found if full else [*found, "p", "q"]

@@ -19,7 +19,7 @@ from codesign.checking.entries import Entry
 from codesign.checking.findings import Unreadable
 from codesign.checking.fused_layers import check_fused
 from codesign.checking.fusion import FusedRun
-from codesign.checking.given_tiles import size_faults
+from codesign.checking.given_tiles import round_faults, size_faults
 from codesign.checking.layer_rows import LayerRow, Platform, Totals
 from codesign.checking.network import Layer, Network
 from codesign.checking.residency import Residency, movement_cycles
@@ -174,7 +174,9 @@ def _check_tile(
         resident, and so has no tile.
     """
     entry, layer, tile = row.entry, row.layer, row.given_tile or _read_tile(row.entry)
-    faults = size_faults(layer, tile) if row.given_tile else tile_faults(layer, array, tile)
+    faults = tile_faults(layer, array, tile)
+    if row.given_tile:
+        faults = size_faults(layer, tile) or round_faults(layer, array, tile)
     for part, expected in faults:
         entry.ledger.wrong(f"{entry.where}.tile.{part}", getattr(tile, part), expected)
     order = entry["order"].text(ORDERS)

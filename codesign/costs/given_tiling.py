@@ -156,13 +156,8 @@ def settle(
     Raises
     ------
     SpecError
-        The mapping given is none of the machine's, or it skips zeros that the layer inserts.
+        The mapping given is none of the machine's, or there is none whose cycles are known.
     """
-    if accelerator.zero_skipping and accelerator.products(layer) < layer.macs:
-        raise SpecError(
-            f"layer {layer.name!r}: a tiling is given, but accelerator {accelerator.name!r} has "
-            "zero_skipping, which tiles chosen by the search alone are counted with"
-        )
     offered = accelerator.mapping
     if given.mapping is not None and given.mapping not in offered:
         raise SpecError(
@@ -170,7 +165,16 @@ def settle(
             f"{accelerator.name!r} has {', '.join(offered)}"
         )
     on = layer, accelerator, weight_bits, tensor_bits, given.tile
-    mappings = offered if given.mapping is None else (given.mapping,)
+    asked = offered if given.mapping is None else (given.mapping,)
+    mappings = [x for x in asked if whole_rounds(layer, array_of(*on[:4], x), given.tile)]
+    if not mappings:
+        down, across = layer.phases_in_turn
+        sizes = given.tile.sizes(layer)
+        raise SpecError(
+            f"layer {layer.name!r}: a tile of {sizes['p']} × {sizes['q']} output pixels, but "
+            f"accelerator {accelerator.name!r} skips inserted zeros in mapping output, which takes "
+            f"whole rounds of {down} × {across}: multiples of these, or all"
+        )
     count, mapping = min(((given_cycles(*on, x), x) for x in mappings), key=lambda pair: pair[0])
     return Settled(one_tiling(layer, given), count, mapping if accelerator.reconfigurable else None)
 
@@ -224,6 +228,18 @@ def given_cycles(
     )
 
 
+def whole_rounds(layer: Layer, array: PEArray, tile: Tile) -> bool:
+    """Whether a tile has as many output pixels of each phase, where the array takes them in turn.
+
+    Of a part of a round the padding would decide which phases it has.
+    """
+    sizes, (down, across) = tile.sizes(layer), fold(layer, array).phases
+    return all(
+        sizes[part] % count == 0 or sizes[part] == size
+        for part, size, count in (("p", layer.P, down), ("q", layer.Q, across))
+    )
+
+
 def _pieces(layer: Layer, array: PEArray, tile: Tile) -> Iterator[tuple[Layer, int]]:
     """Parts of a layer that the array takes one by one, and how many are alike."""
     splits, sizes = [], tile.sizes(layer)
@@ -246,16 +262,19 @@ def _cut(layer: Layer, array: PEArray, folding: Folding, sizes: Mapping[str, int
             cut.append(part)
     if cut or (sizes["g"] != layer.G and sizes["g"] % together):
         cut.append("g")
-    if not _whole_turns(layer, sizes, folding.pixels):
+    if not _whole_turns(layer, sizes, folding):
         cut += ["p", "q"]
     return cut
 
 
-def _whole_turns(layer: Layer, sizes: Mapping[str, int], granule: int) -> bool:
-    """Whether all tiles of an image but the last have a multiple of so many pixels."""
+def _whole_turns(layer: Layer, sizes: Mapping[str, int], folding: Folding) -> bool:
+    """Whether all tiles of an image but the last fill the array with pixels, of each phase."""
+    granule, (down, across) = folding.pixels, folding.phases
+    each = (layer.P, sizes["p"], down), (layer.Q, sizes["q"], across)
+    of_phase = [(ceil_div(size, count), ceil_div(full, count)) for size, full, count in each]
     heights, widths = (
         [(full, size // full), (size % full, 1)] if size % full else [(full, size // full)]
-        for size, full in ((layer.P, sizes["p"]), (layer.Q, sizes["q"]))
+        for size, full in of_phase
     )
     for height, width in product(heights, widths):
         last = height == heights[-1] and width == widths[-1]

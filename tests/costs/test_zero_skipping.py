@@ -15,7 +15,6 @@ from random_machines import FACTORS, KERNELS
 from random_networks import random_network
 from small_layers import layer
 
-import codesign
 from codesign import Accelerator, Network, SpecError, evaluate
 from codesign.checking import check_content
 from codesign.costs.compute import PEArray, cycles, trips
@@ -237,6 +236,54 @@ def pairs(table: np.ndarray) -> list[tuple[int, int]]:
     return [pair for pair in every if pair[0] < pair[1]] or every
 
 
+@pytest.mark.parametrize("mapping", MAPPINGS)
+def test_given_tiles_take_as_long_as_each_does(mapping: Mapping) -> None:
+    """Of any size, but that rows of pixels of one phase take whole rounds of phases."""
+    slower = 0
+    for seed in range(25):
+        rng = random.Random(f"given {seed}")
+        zeros, kernel = rng.choice((2, 3)), rng.choice((1, 2, 3, 4))
+        sizes = {"C": rng.choice((2, 5, 12)), "K": rng.choice((2, 6)), "G": rng.choice((1, 3))}
+        made = up(kernel, zeros, size=rng.choice((2, 3)), N=2, **sizes)
+        on = rng.choice((1, 2, 4, 8)), rng.choice((1, 2, 4, 8)), rng.choice(ENGINES), mapping
+        chip = replace(CHIP, rows=on[0], cols=on[1], engine=on[2], mapping=mapping)
+        tile = {part: rng.randint(1, getattr(made, part.upper())) for part in "gkc"}
+        if tile["g"] > 1:  # else pieces at the edge might have room for several of its groups
+            tile |= {"k": made.K, "c": made.C}
+        tile |= {part: zeros * rng.randint(1, made.P // zeros) for part in "pq"}
+        given = {made.name: {"tile": tile | {"images": 1}, "order": rng.choice(ORDERS)}}
+        found = evaluate(network(made), chip, 8, tiling=given)
+        along = [parts(getattr(made, part.upper()), tile[part]) for part in "gkc"]
+        if mapping == "output":
+            along += [parts(made.P, tile["p"]), parts(made.Q, tile["q"])]
+        count = sum(
+            oracle_machine.machine_cycles(
+                chip, replace(made, **dict(zip("GKCPQ", each, strict=False))), *on
+            )
+            for each in product(*along)
+        )
+        assert found.layer_designs[0].cycles == count
+        slower += count > oracle_machine.machine_cycles(chip, made, *on)
+        content = json.loads(json.dumps(found.to_dict()))
+        assert check_content(content, "given").findings == ()
+        content["layers"][0]["cycles"] += 1
+        assert check_content(content, "given").findings
+    assert slower > 5
+
+
+def test_given_parts_of_a_round_of_phases_are_refused_on_rows_of_pixels() -> None:
+    made = network(up(2, 2))
+    tile = {"g": 1, "k": 1, "c": 1, "p": 3, "q": 2, "images": 1}
+    given = {made.layers[0].name: {"tile": tile, "order": "kcp"}}
+    content = json.loads(json.dumps(evaluate(made, CHIP, 8, tiling=given).to_dict()))
+    assert check_content(content, "given").findings == ()
+    content["accelerator"]["mapping"] = ["output"]
+    told = " ".join(map(str, check_content(content, "given").findings))
+    assert "8, or a multiple of 2: whole rounds of phases" in told
+    with pytest.raises(SpecError, match="mapping output, which takes whole rounds of 2 × 2"):
+        evaluate(made, replace(CHIP, mapping="output"), 8, tiling=given)
+
+
 # --- SRAM and energy ----------------------------------------------------------------------------
 
 
@@ -293,10 +340,3 @@ def test_what_does_not_count_it_refuses_it() -> None:
     made = network(up(2, 2))
     with pytest.raises(SpecError, match=told):
         evaluate(made, CHIP, 8, on_chip="bands")
-    given = {"l": {"tile": {"g": 1, "k": 1, "c": 1, "p": 2, "q": 2, "images": 1}, "order": "kcp"}}
-    given = {made.layers[0].name: given["l"]}
-    with pytest.raises(SpecError, match="a tiling is given, but accelerator 'chip' has zero_skip"):
-        evaluate(made, CHIP, 8, tiling=given)
-    problem = codesign.Problem(network=made, choices=Choices(zero_skipping=True))
-    with pytest.raises(SpecError, match="zero_skipping: certificates do not count it"):
-        codesign.certify(codesign.solve(problem))
