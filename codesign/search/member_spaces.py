@@ -72,14 +72,17 @@ class MemberSpaces:
 
 def problem_of_member(problem: Problem, member: int, metric: str) -> Problem:
     """What is asked of one member alone: the least of a metric, within its limits."""
-    made = _problem_of(problem, member)
-    name = problem.network.members[member].name
-    budgets = {
-        kind_of(x): limit
-        for x, limit in problem.budgets.items()
-        if member_of(x) == name or x in problem.technology.hardware_metrics
-    }
+    made, limits = _problem_of(problem, member), limits_of_member(problem, member)
+    budgets = {kind_of(x): limit for x, limit in limits.items()}
     return replace(made, objective=metric, budgets=budgets)
+
+
+def limits_of_member(problem: Problem, member: int) -> dict[str, float]:
+    """The budgets that one member has to keep by itself: its own, and those of the hardware."""
+    name, hardware = problem.network.members[member].name, problem.technology.hardware_metrics
+    return {
+        x: limit for x, limit in problem.budgets.items() if member_of(x) == name or x in hardware
+    }
 
 
 def _problem_of(problem: Problem, member: int) -> Problem:

@@ -1,8 +1,10 @@
 """The least regret of a suite: no network is farther from its own best than it must be.
 
-The best of each network alone, under the same budgets, is proven first. Then designs are looked for
-in which every network is nearer to its own best than in the last one found: limits on the members,
-each a proof of its own. When there is none, the last one is proven: its largest ratio is the least.
+The best of each network alone, under the same budgets, is proven first. What that proves of each
+hardware option bounds how near it brings every network, and the first design is one of the option
+that may bring them nearest. Then designs are looked for in which every network is nearer to its own
+best than in the last one found: limits on the members, each a proof of its own. When there is none,
+the last one is proven: its largest ratio is the least.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from codesign.problem.goal import Ended, Goal
 from codesign.problem.metrics import ADDITIVE_METRICS, REGRET
 from codesign.problem.problem import Problem
 from codesign.problem.tolerances import SAME_VALUE
+from codesign.search.cut_pool import ProvenBounds
 from codesign.search.goal_task import SearchResult, SearchStats
 from codesign.search.lexicographic import (
     TIES_LEAST_S,
@@ -28,22 +31,23 @@ from codesign.search.lexicographic import (
     ReportMetric,
     Ties,
 )
-from codesign.search.member_spaces import problem_of_member
+from codesign.search.member_spaces import limits_of_member, problem_of_member
 from codesign.space.hardware import HardwareSpace
 from codesign.space.solution import Solution
-from codesign.stopping import StopCondition
 from codesign.units import kind_of, of_member
 
 
-def with_references(problem: Problem, of: str, stop: StopCondition | None = None) -> Problem:
+def with_references(
+    problem: Problem, of: str, search: LexicographicSearch | None = None
+) -> Problem:
     """The problem of least regret with the best of each member, proven alone.
 
     Parameters
     ----------
     of : str
         The metric whose ratios count.
-    stop : StopCondition, optional
-        When to give up.
+    search : LexicographicSearch, optional
+        Over the suite, within whose time they are proven; it learns what is proven of each.
 
     Raises
     ------
@@ -59,15 +63,19 @@ def with_references(problem: Problem, of: str, stop: StopCondition | None = None
     references = {}
     for m, member in enumerate(problem.network.members):
         alone = problem_of_member(problem, m, of)
-        search = LexicographicSearch(HardwareSpace(alone), stop=stop)
-        found = search.minimise((of,), alone.budgets)
+        own = LexicographicSearch(HardwareSpace(alone), stop=search.stop if search else None)
+        found = own.minimise((of,), alone.budgets)
         if found.solution is None and found.complete:
             from codesign.search.infeasibility import infeasibility_error
 
-            raise infeasibility_error(search.goal_task(Goal(of, alone.budgets)))
+            raise infeasibility_error(own.goal_task(Goal(of, alone.budgets)))
         if found.solution is None or not found.complete:
             raise SolverError(f"no time to prove the best of {member.name} alone; allow more")
-        references[of_member(of, member.name)] = found.solution.metrics[of]
+        name = of_member(of, member.name)
+        references[name] = found.solution.metrics[of]
+        if search is not None:  # its hardware options are those of the suite
+            goal = Goal(name, limits_of_member(problem, m))
+            search.cut_pool.add_bounds(ProvenBounds(goal, found.first.lower))
     return replace(problem, references=references)
 
 
@@ -101,9 +109,13 @@ def least_regret(
     """
     started, stats = time.monotonic(), SearchStats()
     kind = kind_of(next(iter(problem.references)))
-    told, best, value, bound = report(REGRET), None, math.inf, 0.0
+    told, limits = report(REGRET), dict(problem.budgets)
+    best, bound = _first(search, problem, stats)
+    value = math.inf
+    if best is not None:
+        value = regret(best.metrics, problem.references)
+        limits = _nearer(problem, value)
     floor = 0.0 if all(problem.references.values()) else 1.0  # a share of 0 is as near as can be
-    limits = dict(problem.budgets)
     while True:
         task = replace(search.goal_task(Goal(kind, limits)), stats=stats)
         result = search.prove(task)
@@ -143,6 +155,31 @@ def least_regret(
         complete=smaller.complete,
         ties="broken" if smaller.complete else "not proven",
     )
+
+
+def _first(
+    search: LexicographicSearch, problem: Problem, stats: SearchStats
+) -> tuple[Solution | None, float]:
+    """A design of the option that may bring every member nearest to its best, and a bound.
+
+    As far as bounds of the members are known: without, there is none, and the bound is 0.
+    """
+    pool, space, least = search.cut_pool, search.space, np.zeros(len(search.space))
+    for name, best in problem.references.items():
+        lower = pool.lower(Goal(name, problem.budgets), np.full(len(space), np.inf))
+        if best > 0:
+            least = np.maximum(least, lower / best)
+    least[~search.open] = np.inf
+    bound = float(least.min())
+    if not 0 < bound < math.inf:
+        return None, 0.0
+    part = search.part(np.arange(len(space)) == least.argmin())
+    kind = kind_of(next(iter(problem.references)))
+    task = replace(part.goal_task(Goal(kind, problem.budgets)), stats=stats)
+    found = part.prove(task).incumbent
+    if found is not None:
+        pool.solutions.append(found)
+    return found, bound
 
 
 def _mean_ratio(search: LexicographicSearch, problem: Problem, result: SearchResult) -> float:

@@ -107,7 +107,7 @@ def solve(
         breakers = tie_breakers(problem.technology)
         if problem.objective == REGRET:
             if not problem.references:
-                problem = with_references(problem, "latency_s", stop)
+                problem = with_references(problem, "latency_s", search)
             found = least_regret(search, problem, breakers, ties, report)
             if found.solution is None:
                 with stop.raising_interrupts():
