@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 from codesign.checking.entries import Entry
 from codesign.checking.findings import TOLERANCE
 from codesign.checking.problem import Problem
+from codesign.checking.proof import read_outcomes
 
-OUTCOMES = ("best", "no better", "infeasible", "open")
 GROWING = ("latency_s", "dram_bits", "bops", "energy_j")  # with the images at once
 
 
@@ -19,20 +17,12 @@ def check_batches(entry: Entry, problem: Problem, proof: Entry) -> None:
     """
     if entry.value is None:  # the batch was given
         return
-    ledger, rows = entry.ledger, entry.items()
-    counts, best, bounds = [], [], []
-    for row in rows:
-        row.known_keys(("images", "outcome", "bound", "budgets"))
-        counts.append(row["images"].whole())
-        outcome, bound = row["outcome"].text(OUTCOMES), row["bound"]
-        best += counts[-1:] if outcome == "best" else []
-        none = bound.value is None
-        ledger.holds(bound.where, none == (outcome == "infeasible"), bound.value, "of a design")
-        bounds += [] if none else [bound.figure()]
-    ledger.same(entry.where, counts, sorted({*counts}))
-    ledger.same(f"{entry.where}: the best", best, [problem.network.images])
+    told = read_outcomes(entry, "images", lambda x: x.whole(), ("budgets",))
+    ledger = entry.ledger
+    ledger.same(entry.where, told.alternatives, sorted({*told.alternatives}))
+    ledger.same(f"{entry.where}: the best", told.best, [problem.network.images])
     images = problem.network.images if problem.objective in GROWING else 1
-    least, claimed = min(bounds, default=Fraction(0)) * images, proof["bound"].figure()
+    least, claimed = told.least * images, proof["bound"].figure()
     holds = claimed <= least * (1 + TOLERANCE)
     ledger.holds(f"{proof.where}.bound", holds, claimed, "at most the least of all batches")
 

@@ -6,14 +6,12 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
-from codesign.checking.batches import OUTCOMES
 from codesign.checking.cost_model import Array
 from codesign.checking.digest import check_digest
 from codesign.checking.entries import Entry
-from codesign.checking.findings import TOLERANCE
 from codesign.checking.network import Layer, Network
 from codesign.checking.problem import INTERVAL, MOST_SIDE, Problem, read_problem
-from codesign.checking.proof import check_proof, check_solver
+from codesign.checking.proof import check_architectures, check_proof, check_solver
 from codesign.checking.stages import (
     Stage,
     bands,
@@ -104,7 +102,9 @@ def check_dataflow(file: Entry) -> Problem:
     throughput.known_keys(("images_per_s",))
     rate = throughput["images_per_s"]
     file.ledger.close(rate.where, rate.figure(), 1 / metrics[INTERVAL])
-    _check_architectures(file.get("architectures", []), problem, file["proof"])
+    offered, tried = problem.choices.architecture, file.get("architectures", None)
+    if tried.value is not None or len(offered) > 1:
+        check_architectures(tried, offered, "dataflow", file["proof"])
     check_digest(file)
     return problem
 
@@ -293,29 +293,3 @@ def _totals(
                 spent += (energies.read + energies.write) * through
         expected["energy_j"] = spent
     return expected, terms
-
-
-def _check_architectures(entry: Entry, problem: Problem, proof: Entry) -> None:
-    """Each on offer has an outcome, this one the best; the bound is no more than any one's.
-
-    That no other architecture is better stays the word of the search.
-    """
-    ledger, offered = entry.ledger, problem.choices.architecture
-    found, best, bounds = [], [], []
-    for row in entry.items():
-        row.known_keys(("architecture", "outcome", "bound"))
-        found.append(row["architecture"].text(offered))
-        outcome, bound = row["outcome"].text(OUTCOMES), row["bound"]
-        best += found[-1:] if outcome == "best" else []
-        none = bound.value is None
-        ledger.holds(bound.where, none == (outcome == "infeasible"), bound.value, "of a design")
-        bounds += [] if none else [bound.figure()]
-    if not found and len(offered) == 1:
-        return
-    ledger.same(entry.where, sorted(found), sorted(offered))
-    ledger.same(f"{entry.where}: the best", best, ["dataflow"])
-    least, claimed = min(bounds, default=Fraction(0)), proof["bound"].figure()
-    holds = claimed <= least * (1 + TOLERANCE)
-    ledger.holds(f"{proof.where}.bound", holds, claimed, "at most the least of all architectures")
-    others = ", ".join(x for x in offered if x not in best)
-    ledger.notes.append(f"of other architectures ({others}) the bounds are the search's word")

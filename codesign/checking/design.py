@@ -14,13 +14,14 @@ from codesign.checking.layers import check_cache, check_layers, check_throughput
 from codesign.checking.machine import read_mapping
 from codesign.checking.members import sums
 from codesign.checking.problem import (
+    ARCHITECTURES,
     MOST_SIDE,
     MOST_SRAM_BITS,
     Option,
     Problem,
     read_problem,
 )
-from codesign.checking.proof import check_proof, check_solver
+from codesign.checking.proof import check_architectures, check_proof, check_solver
 from codesign.checking.residency import check_on_chip
 from codesign.checking.width_problem import MOST_BITS
 from codesign.checking.widths import (
@@ -88,6 +89,9 @@ def check_design(file: Entry) -> Problem:
     check_throughput(file.get("throughput", None), problem.network, platform, metrics)
     check_cache(file, problem.network, tensor_bits)
     check_batches(file.get("batches", None), problem, file["proof"])
+    tried = file.get("architectures", None)
+    if tried.value is not None:  # else one array for all was asked for
+        check_architectures(tried, ARCHITECTURES, "array", file["proof"])
     check_digest(file)
     return problem
 

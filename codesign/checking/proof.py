@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from fractions import Fraction
+from typing import Any, NamedTuple
 
 from codesign.checking.entries import Entry
+from codesign.checking.findings import TOLERANCE
 
 OPTIMAL_GAP = Fraction(1e-6)
 TIES = ("broken", "left", "not proven")
 ENDED = ("optimal", "gap", "time", "interrupt")
+OUTCOMES = ("best", "no better", "infeasible", "open")
 
 
 def check_proof(entry: Entry, metrics: Entry, metric: str, solver: Entry) -> None:
@@ -44,3 +47,52 @@ def check_solver(entry: Entry, times: Iterable[str], counts: Iterable[str], *mor
     for count in counts:
         entry[count].whole(0)
     entry.get("interrupted", False).flag()
+
+
+class Outcomes(NamedTuple):
+    """What several alternatives came to: all, those said to be the best, and the least bound."""
+
+    alternatives: list[Any]
+    best: list[Any]
+    least: Fraction
+
+
+def read_outcomes(
+    entry: Entry, key: str, read: Callable[[Entry], Any], more: Iterable[str] = ()
+) -> Outcomes:
+    """The alternatives that a design was chosen from; all but those without a design have a bound.
+
+    Parameters
+    ----------
+    key : str
+        Of what names an alternative, which ``read`` reads.
+    more : iterable of str
+        Further keys that one may have.
+    """
+    found, best, bounds = [], [], []
+    for row in entry.items():
+        row.known_keys((key, "outcome", "bound", *more))
+        found.append(read(row[key]))
+        outcome, bound = row["outcome"].text(OUTCOMES), row["bound"]
+        best += found[-1:] if outcome == "best" else []
+        none = bound.value is None
+        entry.ledger.holds(
+            bound.where, none == (outcome == "infeasible"), bound.value, "of a design"
+        )
+        bounds += [] if none else [bound.figure()]
+    return Outcomes(found, best, min(bounds, default=Fraction(0)))
+
+
+def check_architectures(entry: Entry, offered: Collection[str], mine: str, proof: Entry) -> None:
+    """Each on offer has an outcome, this one the best; the bound is no more than any one's.
+
+    That no other architecture is better stays the word of the search.
+    """
+    told = read_outcomes(entry, "architecture", lambda x: x.text(offered))
+    ledger, claimed = entry.ledger, proof["bound"].figure()
+    ledger.same(entry.where, sorted(told.alternatives), sorted(offered))
+    ledger.same(f"{entry.where}: the best", told.best, [mine])
+    holds = claimed <= told.least * (1 + TOLERANCE)
+    ledger.holds(f"{proof.where}.bound", holds, claimed, "at most the least of all architectures")
+    others = ", ".join(x for x in offered if x != mine)
+    ledger.notes.append(f"of other architectures ({others}) the bounds are the search's word")

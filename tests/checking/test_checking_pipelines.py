@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 from altered import Path_, at, findings, matches, numbers, put, unnoticed
 from built_pipelines import drawn
+from pipelines import tiny
 from random_dataflow import KINDS, dataflow_case
 from seeds import check_all
 
+import codesign
 from codesign.checking import check_content
 from codesign.checking.digest import DIGEST
 from codesign.errors import SpecError
@@ -80,6 +82,28 @@ def test_choices_that_are_not_on_offer() -> None:
     for path, value in falses:
         assert at(content, path[:-1]) is not None
         assert len(findings(put(content, path, value))) > 0, path
+
+
+@pytest.mark.parametrize("objective", ["interval_s", "latency_s"])
+def test_a_design_of_either_architecture_is_held_to_the_bounds_of_both(objective: str) -> None:
+    asked = {"objective": objective, "budgets": {"area_mm2": 0.05}}
+    design = codesign.solve(tiny(("array", "dataflow"), **asked))
+    assert isinstance(design, codesign.Design) == (objective == "latency_s")
+    content = json.loads(json.dumps(design.to_dict()))
+    del content[DIGEST]
+    assert findings(content) == []
+    tried = content["architectures"]
+    for n, told in enumerate(tried):
+        for false in (
+            [{**told, "bound": told["bound"] / 2} if m == n else x for m, x in enumerate(tried)],
+            [{**told, "bound": None} if m == n else x for m, x in enumerate(tried)],
+            [{**x, "outcome": "best" if m == n else "no better"} for m, x in enumerate(tried)],
+            [{**told, "outcome": "no better"} if m == n else x for m, x in enumerate(tried)],
+            [told],
+            [told, *tried],
+        ):
+            same = false == tried
+            assert bool(findings({**content, "architectures": false})) != same, false
 
 
 def test_a_certificate_is_refused_in_one_line() -> None:

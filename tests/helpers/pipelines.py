@@ -1,4 +1,4 @@
-"""Pipelines put together by hand: every stage alike, each started as soon as it may be."""
+"""Pipelines put together by hand, every stage alike and started early; and a tiny problem."""
 
 from __future__ import annotations
 
@@ -68,3 +68,31 @@ def made_up(problem: Problem, **given: Any) -> DataflowDesign:
         proof=ProofRecord.of(value, 0.0, "left", None),
         solver=PipelineSolverRecord(**solver, **counts),
     )
+
+
+def tiny(architecture: tuple[str, ...], **asked: object) -> Problem:
+    """Two layers, one of which adds the other's input."""
+    first = Layer(name="a", input="in", output="x", C=4, K=4, P=4, Q=4, R=3, S=3, H=4, W=4)
+    second = Layer(
+        name="b",
+        input="x",
+        output="y",
+        C=4,
+        K=4,
+        P=4,
+        Q=4,
+        R=3,
+        S=3,
+        H=4,
+        W=4,
+        residuals=("in",),
+    )
+    network = Network(name="skip", layers=(first, second), tensors={"in": 64, "x": 64, "y": 64})
+    choices = Choices(
+        rows=(1, 4),
+        cols=(1, 4),
+        weight_bits=(4, 8),
+        activation_bits=(4, 8),
+        architecture=architecture,  # type: ignore[arg-type]
+    )
+    return Problem(network=network, choices=choices, quality="uniform:4", **asked)  # type: ignore[arg-type]

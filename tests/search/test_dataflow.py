@@ -6,9 +6,10 @@ import math
 
 import dataflow_oracle
 import pytest
+from pipelines import tiny
 from random_dataflow import Case, dataflow_case
 
-from codesign import Choices, InfeasibleError, Layer, Network, Problem, SpecError, solve
+from codesign import InfeasibleError, SpecError, solve
 from codesign.results.dataflow_design import DataflowDesign
 from codesign.results.design import Design
 from codesign.search.lexicographic import Method, tie_breakers
@@ -62,34 +63,6 @@ def test_best_pipelines_are_the_enumerated_ones(seed: int) -> None:
 @pytest.mark.parametrize("seed", WHOLE_SEEDS)
 def test_one_programme_over_all_options_agrees(seed: int) -> None:
     compare(seed, "whole")
-
-
-def tiny(architecture: tuple[str, ...], **asked: object) -> Problem:
-    """Two layers, one of which adds the other's input."""
-    first = Layer(name="a", input="in", output="x", C=4, K=4, P=4, Q=4, R=3, S=3, H=4, W=4)
-    second = Layer(
-        name="b",
-        input="x",
-        output="y",
-        C=4,
-        K=4,
-        P=4,
-        Q=4,
-        R=3,
-        S=3,
-        H=4,
-        W=4,
-        residuals=("in",),
-    )
-    network = Network(name="skip", layers=(first, second), tensors={"in": 64, "x": 64, "y": 64})
-    choices = Choices(
-        rows=(1, 4),
-        cols=(1, 4),
-        weight_bits=(4, 8),
-        activation_bits=(4, 8),
-        architecture=architecture,  # type: ignore[arg-type]
-    )
-    return Problem(network=network, choices=choices, quality="uniform:4", **asked)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("area_mm2", [0.05, 0.2])
