@@ -27,7 +27,7 @@ from sources import sources
 from codesign import Choices, Layer, Network, Problem, load_technology
 from codesign.results.dataflow_design import platform_of
 from codesign.search.dataflow.fifos import Fifos
-from codesign.search.dataflow.formulation import build
+from codesign.search.dataflow.formulation import build, forbid
 from codesign.search.dataflow.programme import Programme
 from codesign.search.dataflow.table import Pricing, Range
 from codesign.space.dataflow import PipelineSpace
@@ -145,6 +145,8 @@ def texts() -> dict[str, str]:
     found = dict[str, str]()
     for given in (blocks(), silicon()):
         model, names = build(given), names_of(given)
+        forbid(model, [[0]])
+        forbid(model, [[0], [1, given.columns[1][0]]])  # all of them anew
         for constraint in model.component_objects(pyo.Constraint):
             if len(constraint):
                 every = [row_text(row, names) for row in constraint.values()]

@@ -31,6 +31,10 @@ the last stage's end:
                          t ≥ T_most·(1 + z) + (T − T_most)·(1 + z_most)
    (18) static_at_least  j ≥ p_A·(T_least·area + (T − T_least)·area_least)
 
+Of choices ``X`` of columns that break a limit by a hair once priced exactly (`forbid`):
+
+   (19) another_choice   Σ_{o ∈ X} run_o ≤ |X| − 1                                        ∀ X
+
 (4), (8) and (11) are implied where all is whole: a layer whose lag makes a tensor of class ``k(l)``
 wait tells that width with its option, so that less waits for nothing in the relaxation. (17) and
 (18) are the product with the interval from below (McCormick 1976), the more exactly the narrower
@@ -38,6 +42,8 @@ the range. Metrics are sums of what columns, classes and FIFOs take.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import pyomo.core as pyo
@@ -331,3 +337,14 @@ def _keep_budgets(model: pyo.ConcreteModel, given: Programme) -> None:
             within = [min(x, 2 * most) for x in terms.coefficients]
             terms = clipped.add(within, terms.variables)
         return terms.expression() <= most
+
+
+def forbid(model: pyo.ConcreteModel, excluded: Sequence[Sequence[int]]) -> None:
+    """Leave out choices of all columns, and no others, of those that a model may be asked for."""
+    if hasattr(model, "another_choice"):
+        model.del_component(model.another_choice)
+
+    @model.Constraint(range(len(excluded)), doc="(19)")
+    def another_choice(model, x):
+        """Σ_{o ∈ X} run_o ≤ |X| − 1."""
+        return sum(model.run[o] for o in excluded[x]) <= len(excluded[x]) - 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +17,7 @@ from codesign.problem.tolerances import (
     ROW_SCALE,
     SMALL_LIMIT_MARGIN,
 )
-from codesign.search.dataflow.formulation import build
+from codesign.search.dataflow.formulation import build, forbid
 from codesign.search.dataflow.pricing import Pipeline, lags_of, price
 from codesign.search.dataflow.programme import Programme
 from codesign.search.dataflow.starts import earliest, exact_starts
@@ -88,8 +87,7 @@ def solve_range(
     for run in range(1, MAX_RECHECKS + 1):
         if run == NEAR_MISSES:
             given, model = written(SMALL_LIMIT_MARGIN)
-            for columns in excluded:
-                _exclude(model, columns)
+            forbid(model, excluded)
         outcome = solvers.minimise(
             model, solver=solver, stop=stop, rel_gap=rel_gap, presolve=run < NEAR_MISSES
         )
@@ -112,7 +110,7 @@ def solve_range(
         if again is not None and goal.kept_by(again.metrics) and again.metrics[goal.metric] < value:
             best = again
         excluded.append(columns)
-        _exclude(model, columns)
+        forbid(model, excluded)
     raise SolverError(f"{MAX_RECHECKS} {TOO_MANY}", model=solvers.lp_text(model))
 
 
@@ -141,16 +139,3 @@ def _read(given: Programme, model: pyo.ConcreteModel, columns: list[int]) -> Pip
     else:
         starts = earliest(fifos, lags)
     return price(space, options, widths, starts)
-
-
-def _exclude(model: pyo.ConcreteModel, columns: list[int]) -> None:
-    """Forbid a choice of all columns."""
-    if not hasattr(model, "excluded"):
-        model.excluded = pyo.ConstraintList()
-    model.excluded.add(sum(model.run[o] for o in columns) <= len(columns) - 1)
-
-
-def limited(goal: Goal, value: float) -> Mapping[str, float]:
-    """The limits of a goal with its own metric held at a value."""
-    own = min(value, goal.limits.get(goal.metric, math.inf))
-    return {**goal.limits, **({goal.metric: own} if math.isfinite(own) else {})}
