@@ -42,7 +42,8 @@ def explain(**given: Any) -> int:
 
     DESIGN is a file that solve --out has written. Its problem is solved again with one thing
     changed at a time, each budget, DRAM bandwidth and clock by a step down and up, and without its
-    PE array, its PEs' widths and its SRAM. Of a suite, each network is also solved alone.
+    PE array, its PEs' widths and its SRAM. Of a suite, each network is also solved alone; beside
+    a pipeline stand one shared array and the pipeline with all weights on chip.
 
     \b
     Exit codes: 0 every figure proven     4 some left open for want of time
@@ -51,10 +52,10 @@ def explain(**given: Any) -> int:
               130 interrupted
     """
     from codesign.checking import check as check_file
-    from codesign.results.design import Design
+    from codesign.results.load import load_design
 
     inputs.check_files(given)
-    design = Design.load(given["design"])
+    design = load_design(given["design"])
     report = check_file(given["design"])
     if not report.holds:
         raise SpecError(f"{given['design']}: {report.findings[0]}; codesign check tells all")

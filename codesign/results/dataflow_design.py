@@ -6,7 +6,7 @@ Its file, format ``codesign-dataflow/1``, is self-contained, as that of a `Desig
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
@@ -48,6 +48,8 @@ from codesign.specs.technology import Amount
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
+
+    from codesign.results.explanation import Explanation
 
 ROWS = "stages"
 OF_ARRAYS = ("weight_bits", "mapping", "rows", "cols", "weights")
@@ -230,6 +232,20 @@ class DataflowDesign(ResultFile):
         """What is not known, or leans on a scaled fit."""
         energy = [absence(self._no_energy)] if self._no_energy else []
         return (*energy, *self.problem.technology.scaling_note)
+
+    @done_by("tasks.explain_dataflow:explain")
+    def explain(
+        self,
+        *,
+        step: float = 0.05,
+        time_limit_s: float | None = None,
+        on_step: Callable[[str], None] | None = None,
+    ) -> Explanation:
+        """Find out what binds and what comes next, by solving again.
+
+        What every budget and rate is worth, what decides the interval, and the runner-ups.
+        Parameters and errors are those of `codesign.Design.explain`.
+        """
 
     def to_dict(self) -> dict[str, Any]:
         """The content of the design's file."""

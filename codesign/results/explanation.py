@@ -17,7 +17,7 @@ from codesign.errors import SpecError
 from codesign.problem.metrics import HARDWARE_METRICS
 from codesign.problem.problem import Metric
 from codesign.results.consistency import hardware_entry
-from codesign.results.records import ProofRecord
+from codesign.results.records import Pace, PipelineHardware, ProofRecord
 from codesign.results.residency_worth import ResidencyWorth
 from codesign.results.result_file import ResultFile
 from codesign.results.sharing import Sharing
@@ -40,7 +40,9 @@ if TYPE_CHECKING:
 
 OfMapping = Literal["mapping", "one mapping", "own mappings"]
 OfArray = Literal["array", "PE widths", "less SRAM", "more SRAM"]
-Change = OfArray | OfMapping | Literal["all in DRAM", "nothing fused"]
+OfPipeline = Literal["shared array", "weights on chip"]
+Change = OfArray | OfMapping | OfPipeline | Literal["all in DRAM", "nothing fused"]
+AnyHardware = Hardware | PipelineHardware
 
 
 @dataclass(frozen=True)
@@ -98,20 +100,22 @@ class RunnerUp:
         reconfigurable machine, each layer in its own; "one mapping": a machine that is not.
         "PE widths": another width of the PEs' operands. "less SRAM", "more SRAM": by a step at
         least. "all in DRAM": no tensor on chip. "nothing fused": no layers fused, though tensors
-        may be on chip.
-    hardware : Hardware or None
+        may be on chip. Of pipelines: "shared array": one for all layers, which run one after the
+        other. "weights on chip": no stage streams its weights. "one mapping": the same in all.
+    hardware : Hardware, PipelineHardware or None
         None: no such design keeps every budget. Its SRAM is the least on offer that holds its
         tiles, or what was asked for; of equal designs it is that of least area, then least noise.
     metrics : mapping of str to float
         Empty without hardware.
     loss : float or None
-        Its objective less the design's, proven; negative where own mappings are a gain.
+        Its objective less the design's, proven; negative where own mappings, or a shared array, are
+        a gain.
     proven : bool
         False where time ran out first: then nothing is known.
     """
 
     change: Change
-    hardware: Hardware | None
+    hardware: AnyHardware | None
     metrics: Mapping[str, float]
     loss: float | None
     proven: bool = True
@@ -166,7 +170,7 @@ class FileContent:
     network: str
     objective: Metric
     optimum: Amount
-    hardware: Hardware
+    hardware: AnyHardware
     step: Amount
     budgets: Mapping[Metric, BudgetUse]
     roofs: Mapping[str, Amount]
@@ -181,6 +185,7 @@ class FileContent:
     proof: ProofRecord | None = None
     residency: ResidencyWorth | None = None
     sharing: Sharing | None = None
+    pace: Pace | None = None
 
 
 @dataclass(frozen=True, repr=False)
@@ -189,14 +194,15 @@ class Explanation(ResultFile):
 
     Attributes
     ----------
-    design : Design or DesignOutline
+    design : Design, DataflowDesign or DesignOutline
         The latter of an explanation read from its file.
     step : float
         Relative size of every change.
     sensitivities : tuple of Sensitivity
         Of every budget above 0 but the objective's own, then of DRAM bandwidth and clock.
     runner_ups : tuple of RunnerUp
-        More SRAM only where it must be paid for: within an area budget, or in energy that grows
+        Of a pipeline a shared array, and what its stages differ in or stream. Of an array others;
+        more SRAM only where it must be paid for: within an area budget, or in energy that grows
         with the area. All in DRAM only where tensors stay on chip, whole or as bands; nothing fused
         only where some are bands. Mappings only where several are on offer.
     seconds : float
@@ -205,6 +211,8 @@ class Explanation(ResultFile):
         What each tensor on chip is worth; None where none may stay.
     sharing : Sharing or None
         What each network of a suite pays for sharing; None of a network by itself.
+    pace : Pace or None
+        What decides the interval of a pipeline; None of one array.
     """
 
     design: DesignView
@@ -214,6 +222,7 @@ class Explanation(ResultFile):
     seconds: float
     residency: ResidencyWorth | None = None
     sharing: Sharing | None = None
+    pace: Pace | None = None
 
     FORMAT = "codesign-explanation/1"
 
@@ -275,6 +284,7 @@ class Explanation(ResultFile):
         technology = design.problem.technology
         worth = {} if self.residency is None else {"residency": self.residency.to_dict()}
         sharing = {} if self.sharing is None else {"sharing": self.sharing.to_dict()}
+        pace = {} if self.pace is None else {"pace": asdict(self.pace)}
         notes = {"scaling_note": technology.scaling_note} if technology.scaling_note else {}
         return {
             "format": self.FORMAT,
@@ -299,6 +309,7 @@ class Explanation(ResultFile):
             "seconds": self.seconds,
             **worth,
             **sharing,
+            **pace,
         }
 
     @classmethod
@@ -309,6 +320,10 @@ class Explanation(ResultFile):
         for each in content.sensitivities:
             if kind_of(each.name) not in METRIC_UNITS | RATE_UNITS:
                 raise SpecError(f"{where}: sensitivities: {each.name!r} is neither metric nor rate")
+        pipelined = isinstance(content.hardware, PipelineHardware)
+        if pipelined != (content.pace is not None):
+            fault = "is missing" if pipelined else "of one array there is none"
+            raise SpecError(f"{where}: pace: {fault}")
         members = content.sharing.members if content.sharing else ()
         if members and sum(each.layers for each in members) != len(content.layers):
             raise SpecError(f"{where}: sharing: its members have other layers than the file")
@@ -325,6 +340,7 @@ class Explanation(ResultFile):
             seconds=content.seconds,
             residency=content.residency,
             sharing=content.sharing,
+            pace=content.pace,
         )
 
 

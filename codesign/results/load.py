@@ -29,6 +29,13 @@ def load_result(path: str | Path) -> Result:
     return found
 
 
+def load_design(path: str | Path) -> Design | DataflowDesign:
+    """Read the file of a design of either kind; errors as of `load_result`."""
+    found = _load_one_of(Path(path), Design, DataflowDesign)
+    assert isinstance(found, Design | DataflowDesign)
+    return found
+
+
 def load_on_hardware(path: Path) -> Design | Evaluation:
     """Read the file of a result that has an accelerator; errors as of `load_result`."""
     found = _load_one_of(path, Design, Evaluation)

@@ -200,6 +200,43 @@ class PipelineHardware:
 
 
 @spec_dataclass
+class StagePace:
+    """How long a stage of a pipeline takes for an image: its array, and its DRAM traffic alone.
+
+    Of a layer that only moves data ``compute_s`` is None.
+    """
+
+    name: Name
+    compute_s: Amount | None
+    memory_s: Amount
+
+
+@spec_dataclass
+class Pace:
+    """What decides the interval of a pipeline.
+
+    Attributes
+    ----------
+    memory_s : float
+        All DRAM traffic of an image, at the DRAM bandwidth.
+    stages : tuple of StagePace
+    """
+
+    memory_s: Amount
+    stages: tuple[StagePace, ...]
+
+    @property
+    def interval_s(self) -> float:
+        """The longest of all: from one image to the next."""
+        return max(self.memory_s, *(row.compute_s or 0.0 for row in self.stages))
+
+    @property
+    def slowest(self) -> tuple[str, ...]:
+        """Stages that take the whole interval; none where it is the DRAM alone that does."""
+        return tuple(row.name for row in self.stages if row.compute_s == self.interval_s)
+
+
+@spec_dataclass
 class AssignmentRecord:
     """Which solver, and how long.
 

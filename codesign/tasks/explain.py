@@ -1,7 +1,8 @@
 """Explain a design: solve its problem again with one thing changed at a time.
 
 What its tensors on chip are worth is found by `codesign.tasks.explain_residency`, what each network
-of a suite pays for sharing by `codesign.tasks.explain_sharing`.
+of a suite pays for sharing by `codesign.tasks.explain_sharing`. Pipelines are explained by
+`codesign.tasks.explain_dataflow`.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from codesign.problem.choices import Choices
 from codesign.problem.metrics import ENERGY, REGRET
 from codesign.problem.places import DEFAULT_FUSED_LAYERS, Place
 from codesign.problem.tolerances import CLOSING_GAP, OPTIMAL_GAP, SAME_VALUE
+from codesign.results.dataflow_design import DataflowDesign
 from codesign.results.design import Design
 from codesign.results.explanation import Change, Explanation, RunnerUp, Sensitivity, Side
 from codesign.search.lexicographic import LexicographicSearch, Ties, tie_breakers
@@ -49,23 +51,43 @@ def explain(
 
     Parameters and errors are those of `Design.explain`.
     """
-    if not 0 < step < 1:
-        raise SpecError(f"step must be above 0 and below 1, got {step}")
     started_s = time.monotonic()
-    report = check_content(json.loads(json.dumps(design.to_dict())), "design")
-    if not report.holds:
-        raise SpecError(f"the design does not hold: {report.findings[0]}; solve it again")
+    check_asked(design, step)
     try:
         analysis = _Analysis(design, step, StopCondition(time_limit_s), on_step)
     except Stopped:
-        late = "" if time_limit_s is None else f" within {time_limit_s} s; allow more time"
-        raise SolverError(f"the design is not proven to be the optimum again{late}") from None
+        raise not_proven_again(time_limit_s) from None
     sharing = cost_of_sharing(design, analysis.stop, on_step) if design.network.members else None
     sensitivities = (*analysis.of_budgets(), *analysis.of_rates())
     runner_ups = tuple(analysis.runner_ups())
     worth = None if design.on_chip is None else residency_worth(design, analysis.stop, on_step)
     seconds = time.monotonic() - started_s
     return Explanation(design, step, sensitivities, runner_ups, seconds, worth, sharing)
+
+
+def check_asked(design: Design | DataflowDesign, step: float) -> None:
+    """Refuse a step out of range, or a design that is not of its problem."""
+    if not 0 < step < 1:
+        raise SpecError(f"step must be above 0 and below 1, got {step}")
+    report = check_content(json.loads(json.dumps(design.to_dict())), "design")
+    if not report.holds:
+        raise SpecError(f"the design does not hold: {report.findings[0]}; solve it again")
+
+
+def not_proven_again(time_limit_s: float | None) -> SolverError:
+    """What to raise where time ran out before the problem itself was proven again."""
+    late = "" if time_limit_s is None else f" within {time_limit_s} s; allow more time"
+    return SolverError(f"the design is not proven to be the optimum again{late}")
+
+
+def check_optimal(objective: str, reached: float, best: float | None) -> None:
+    """Refuse a design that is not the optimum of its problem."""
+    if best is None or abs(best - reached) > OPTIMAL_GAP * reached:
+        found = "no design at all" if best is None else f"{best!r}"
+        raise SpecError(
+            f"the design's {objective} of {reached!r} is not the optimum of its problem "
+            f"({found}); solve it to the end first"
+        )
 
 
 class _Analysis:
@@ -93,13 +115,9 @@ class _Analysis:
         self.solution = _solution_of(self.space, design)
         self.search.cut_pool.solutions.append(self.solution)
         best = self._best(self.search, self.limits, "the problem as it is")
-        reached = design.metrics[self.objective]
-        if best is None or abs(best.metrics[self.objective] - reached) > OPTIMAL_GAP * reached:
-            found = "no design at all" if best is None else f"{best.metrics[self.objective]!r}"
-            raise SpecError(
-                f"the design's {self.objective} of {reached!r} is not the optimum of its problem "
-                f"({found}); solve it to the end first"
-            )
+        value = None if best is None else best.metrics[self.objective]
+        check_optimal(self.objective, design.metrics[self.objective], value)
+        assert best is not None
         self.optimum = best.metrics[self.objective]
 
     # Sensitivities ------------------------------------------------------------------------------
@@ -107,45 +125,25 @@ class _Analysis:
     def of_budgets(self) -> list[Sensitivity]:
         """Every budget a step tighter and a step looser."""
         return [
-            self._sensitivity(name, "budget", limit, self._with_budget)
+            sensitivity(name, "budget", limit, self.step, self.optimum, self._with_budget)
             for name, limit in self.limits.items()
             if name != self.objective and limit > 0
         ]
 
     def of_rates(self) -> list[Sensitivity]:
         """DRAM bandwidth and clock, a step lower and a step higher."""
+        given = ((name, getattr(self.problem, name)) for name in RATES)
         return [
-            self._sensitivity(name, "platform", getattr(self.problem, name), self._with_rate)
-            for name in RATES
+            sensitivity(name, "platform", value, self.step, self.optimum, self._with_rate)
+            for name, value in given
         ]
 
-    def _sensitivity(
-        self,
-        name: str,
-        kind: Literal["budget", "platform"],
-        given: float,
-        best_with: Callable[[str, float], Solution | None],
-    ) -> Sensitivity:
-        """What a number is worth: the best design with it a step smaller and a step larger."""
-        sides = []
-        for value in (given * (1 - self.step), given * (1 + self.step)):
-            try:
-                best = best_with(name, value)
-            except Stopped:
-                sides.append(Side(value, None, None, proven=False))
-                continue
-            if best is None:
-                sides.append(Side(value, None, None))
-                continue
-            loss = self._loss(best)
-            sides.append(Side(value, self.optimum + loss, loss / (value - given)))
-        return Sensitivity(name, kind, given, *sides)
-
-    def _with_budget(self, name: str, value: float) -> Solution | None:
+    def _with_budget(self, name: str, value: float) -> float | None:
         limits = {**self.limits, name: value}
-        return self._best(self.search, limits, f"{name} ≤ {value:.5g}")
+        best = self._best(self.search, limits, f"{name} ≤ {value:.5g}")
+        return None if best is None else self._loss(best)
 
-    def _with_rate(self, name: str, value: float) -> Solution | None:
+    def _with_rate(self, name: str, value: float) -> float | None:
         rates = {rate: getattr(self.problem, rate) for rate in RATES} | {name: value}
         space, known = self.space.at_rates(**rates), self.solution
         search = LexicographicSearch(space, stop=self.stop)
@@ -153,7 +151,8 @@ class _Analysis:
         same = price(space, known.option, *chosen)
         assert same is not None  # it fits its SRAM at any clock
         search.cut_pool.solutions.append(same)
-        return self._best(search, self.limits, f"{name} = {value:.5g}")
+        best = self._best(search, self.limits, f"{name} = {value:.5g}")
+        return None if best is None else self._loss(best)
 
     # Runner-ups ---------------------------------------------------------------------------------
 
@@ -238,9 +237,8 @@ class _Analysis:
 
     def _loss(self, best: Solution) -> float:
         """How much more the objective is than the optimum; 0 for what both proofs leave open."""
-        loss = best.metrics[self.objective] - self.optimum
         left_open = SAME_VALUE if self.objective == REGRET else CLOSING_GAP
-        return 0.0 if abs(loss) <= 2 * left_open * self.optimum else loss
+        return loss_of(best.metrics[self.objective], self.optimum, left_open)
 
     def _best(
         self,
@@ -269,6 +267,42 @@ class _Analysis:
         if not found.complete:
             raise Stopped
         return found.solution
+
+
+def sensitivity(
+    name: str,
+    kind: Literal["budget", "platform"],
+    given: float,
+    step: float,
+    optimum: float,
+    loss_with: Callable[[str, float], float | None],
+) -> Sensitivity:
+    """What a number is worth: the best design with it a step smaller and a step larger.
+
+    Parameters
+    ----------
+    loss_with : callable
+        How much more than ``optimum`` the objective is at a value; None where no design is left.
+        Raises `Stopped` where time runs out.
+    """
+    sides = []
+    for value in (given * (1 - step), given * (1 + step)):
+        try:
+            loss = loss_with(name, value)
+        except Stopped:
+            sides.append(Side(value, None, None, proven=False))
+            continue
+        if loss is None:
+            sides.append(Side(value, None, None))
+            continue
+        sides.append(Side(value, optimum + loss, loss / (value - given)))
+    return Sensitivity(name, kind, given, *sides)
+
+
+def loss_of(value: float, optimum: float, left_open: float = CLOSING_GAP) -> float:
+    """How much more a value is than the optimum; 0 for what both proofs leave open, relative."""
+    loss = value - optimum
+    return 0.0 if abs(loss) <= 2 * left_open * optimum else loss
 
 
 def _solution_of(space: HardwareSpace, design: Design) -> Solution:

@@ -179,7 +179,7 @@ SLOTS: dict[tuple[str, ...], tuple[str, ...]] = {  # where FILE stands: the kind
     ("check", "FILE"): ("design", "dataflow", "assignment", "evaluation"),
     ("check", "FILE", *DEEP, "proof.json"): ("design",),
     ("check", "design.json", *DEEP, "FILE"): ("certificate",),
-    ("explain", "FILE"): ("design",),
+    ("explain", "FILE"): ("design", "dataflow"),
     ("fit", "FILE", "--kind", "pe"): ("pe_areas",),
     ("fit", "FILE", "--kind", "sram"): ("sram_areas",),
     (*PE, "--technology", "FILE"): ("technology",),

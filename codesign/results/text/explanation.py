@@ -9,6 +9,7 @@ from rich.text import Text
 from codesign.problem.metrics import HARDWARE_METRICS
 from codesign.problem.tolerances import OPTIMAL_GAP
 from codesign.results.explanation import Explanation, RunnerUp, Sensitivity, Side
+from codesign.results.records import Pace
 from codesign.results.text.layout import literal, percent, table
 from codesign.results.text.phrases import (
     USED_UP,
@@ -25,6 +26,8 @@ from codesign.results.text.residency_worth import worth_parts
 from codesign.results.text.sharing import sharing_parts
 from codesign.units import ABSENT, METRIC_UNITS, RATE_UNITS, DisplayUnit, four_digits
 
+MOST_NAMED = 3  # stages that decide the interval; of more, how many there are
+
 
 def explanation_parts(explanation: Explanation) -> list[RenderableType]:
     """The whole report."""
@@ -34,12 +37,16 @@ def explanation_parts(explanation: Explanation) -> list[RenderableType]:
     found = f"optimum: {objective.label} {optimum} with {hardware_text(design.hardware)}"
     parts: list[RenderableType] = [question_line(subject(design.problem), design.problem), found]
     parts += ["", budgets_table(explanation)] if explanation.used else []
-    parts += ["", roofs_line(explanation), "", layers_table(explanation)]
+    if explanation.pace is not None:
+        parts += ["", pace_line(explanation.pace), "", pace_table(explanation.pace)]
+    else:
+        parts += ["", roofs_line(explanation), "", layers_table(explanation)]
     parts += sharing_parts(explanation)
     parts += ["", sensitivities_table(explanation)] if explanation.sensitivities else []
     if explanation.residency is not None:
         parts += ["", *worth_parts(explanation.residency)]
-    parts += ["", runner_ups_table(explanation), ""]
+    parts += ["", runner_ups_table(explanation)] if explanation.runner_ups else []
+    parts += [""]
     parts += map(remark, design.problem.technology.scaling_note)
     if omitted := left_out(explanation):
         parts += [*(f"left out: {why}" for why in omitted), ""]
@@ -85,6 +92,28 @@ def layers_table(explanation: Explanation) -> Table:
         other_s = max(x or 0.0 for x in times.values())
         other = percent(other_s / own) if own > 0 else ABSENT
         made.add_row(literal(row.name), percent(shares[row.name]), roof_text(row.bound_by), other)
+    return made
+
+
+def pace_line(pace: Pace) -> Text:
+    """What decides the interval."""
+    interval = METRIC_UNITS["interval_s"].amount(pace.interval_s)
+    binds = [f"layer {name}" for name in pace.slowest]
+    binds += ["DRAM traffic"] if pace.memory_s == pace.interval_s else []
+    share = percent(pace.memory_s / pace.interval_s) if pace.interval_s else ABSENT
+    named = binds if len(binds) <= MOST_NAMED else [f"{len(binds)} of the pipeline's layers"]
+    return literal(f"interval {interval}, of {' and '.join(named)}; DRAM busy {share} of it")
+
+
+def pace_table(pace: Pace) -> Table:
+    """Each stage's busy time and that of its own DRAM traffic, as shares of the interval."""
+    made = table("~layer", "array\nbusy", "<", "DRAM busy\nfor it")
+    for row in pace.stages:
+        array, memory = row.compute_s, row.memory_s
+        whole = pace.interval_s or 1.0
+        binds = Text("binds" if array == pace.interval_s else "", "yellow")
+        busy = ABSENT if array is None else percent(array / whole)
+        made.add_row(literal(row.name), busy, binds, percent(memory / whole))
     return made
 
 
@@ -154,6 +183,8 @@ def runner_ups_table(explanation: Explanation) -> Table:
         "more SRAM": f"at least {step} more SRAM",
         "all in DRAM": "no tensor on chip",
         "nothing fused": "no fused layers",
+        "shared array": "one array for all layers",
+        "weights on chip": "all weights on chip",
     }
     for each, mapping in zip(explanation.runner_ups, shown, strict=True):
         if each.hardware is None or each.loss is None:
@@ -192,7 +223,11 @@ def left_out(explanation: Explanation) -> list[str]:
         if name != objective:
             why = "a share of 0 is no step"
         found.append(f"budget of {label}: {why}")
-    if "more SRAM" not in {each.change for each in explanation.runner_ups}:
+    changes = {each.change for each in explanation.runner_ups}
+    if explanation.pace is not None:
+        no_array = "shared array" not in changes
+        return [*found, *["one array for all layers: too many options"] * no_array]
+    if "more SRAM" not in changes:
         paid = METRIC_UNITS["bram" if "bram" in design.metrics else "area_mm2"].label
         why = f"no limit on {paid} makes it cost anything"
         if METRIC_UNITS[objective].label == paid:

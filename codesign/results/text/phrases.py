@@ -154,7 +154,8 @@ def beside_usual(hardware: Accelerator | Hardware) -> str:
 def mapping_cells(every: Sequence[Accelerator | AnyHardware | None]) -> list[str] | None:
     """The mappings of a table's rows; None where all are the usual one, and need no column."""
     unusual = any(x is not None and mapping_text(x) != "window" for x in every)
-    return [ABSENT if x is None else mapping_text(x) for x in every] if unusual else None
+    told = [None if isinstance(x, PipelineHardware) else x for x in every]
+    return [ABSENT if x is None else mapping_text(x) for x in told] if unusual else None
 
 
 def _array(hardware: Accelerator | Hardware) -> str:

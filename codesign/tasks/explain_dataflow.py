@@ -1,0 +1,248 @@
+"""Explain a pipeline: solve its problem again with one thing changed at a time.
+
+Where one shared array is on offer too, every optimum is that of both architectures.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from codesign.errors import SpecError
+from codesign.problem.metrics import ENERGY, INTERVAL
+from codesign.problem.problem import Problem
+from codesign.problem.tolerances import OPTIMAL_GAP
+from codesign.results.dataflow_design import DataflowDesign
+from codesign.results.explanation import Change, Explanation, RunnerUp, Sensitivity
+from codesign.results.records import Pace, StagePace
+from codesign.search.dataflow.pricing import Pipeline
+from codesign.search.dataflow.search import PipelineSearch
+from codesign.search.lexicographic import LexicographicSearch, Ties, tie_breakers
+from codesign.space.hardware import HardwareSpace
+from codesign.space.solution import Solution, hardware_of
+from codesign.stopping import StopCondition, Stopped
+from codesign.tasks.choose_architecture import of_array
+from codesign.tasks.explain import (
+    RATES,
+    STEP,
+    OnStep,
+    check_asked,
+    check_optimal,
+    loss_of,
+    not_proven_again,
+    sensitivity,
+)
+from codesign.tasks.solve_dataflow import PipelineSolver
+
+
+def explain(
+    design: DataflowDesign,
+    *,
+    step: float = STEP,
+    time_limit_s: float | None = None,
+    on_step: OnStep | None = None,
+) -> Explanation:
+    """Solve the problem of a proven pipeline again, with one thing changed at a time.
+
+    Parameters and errors are those of `DataflowDesign.explain`.
+    """
+    started_s = time.monotonic()
+    check_asked(design, step)
+    try:
+        analysis = _Analysis(design, step, StopCondition(time_limit_s), on_step)
+    except Stopped:
+        raise not_proven_again(time_limit_s) from None
+    sensitivities = (*analysis.of_budgets(), *analysis.of_rates())
+    runner_ups = tuple(analysis.runner_ups())
+    seconds = time.monotonic() - started_s
+    return Explanation(design, step, sensitivities, runner_ups, seconds, pace=pace_of(design))
+
+
+def pace_of(design: DataflowDesign) -> Pace:
+    """What decides the interval of a pipeline."""
+    clock_hz, bits_per_s = design.problem.clock_hz, design.problem.dram_bits_per_s
+    stages = [
+        StagePace(
+            name=row.name,
+            compute_s=None if row.rows is None else row.cycles / clock_hz,
+            memory_s=row.dram_bits / bits_per_s,
+        )
+        for row in design.stages
+    ]
+    return Pace(memory_s=design.metrics["dram_bits"] / bits_per_s, stages=tuple(stages))
+
+
+class _Analysis:
+    """Post-optimality analysis: a pipeline's problem, proven again, then changed in one thing.
+
+    Raises
+    ------
+    SpecError
+        The design is not the optimum of its problem.
+    Stopped
+        Time ran out before that was known.
+    """
+
+    def __init__(
+        self, design: DataflowDesign, step: float, stop: StopCondition, on_step: OnStep | None
+    ) -> None:
+        self.design, self.step, self.stop, self.on_step = design, step, stop, on_step
+        self.problem, self.objective = design.problem, design.problem.objective
+        self.pipelines = self._solver(self.problem)
+        best = self._optimum(self.problem, "the problem as it is", self.pipelines)
+        check_optimal(self.objective, design.metrics[self.objective], best)
+        assert best is not None
+        self.optimum = best
+
+    # Sensitivities ------------------------------------------------------------------------------
+
+    def of_budgets(self) -> list[Sensitivity]:
+        """Every budget a step tighter and a step looser."""
+        return [
+            sensitivity(name, "budget", limit, self.step, self.optimum, self._with_budget)
+            for name, limit in self.problem.budgets.items()
+            if name != self.objective and limit > 0
+        ]
+
+    def of_rates(self) -> list[Sensitivity]:
+        """DRAM bandwidth and clock, a step lower and a step higher."""
+        given = ((name, getattr(self.problem, name)) for name in RATES)
+        return [
+            sensitivity(name, "platform", value, self.step, self.optimum, self._with_rate)
+            for name, value in given
+        ]
+
+    def _with_budget(self, name: str, value: float) -> float | None:
+        limits = {**self.problem.budgets, name: value}
+        problem = replace(self.problem, quality=None, budgets=limits)
+        return self._loss(self._optimum(problem, f"{name} ≤ {value:.5g}", self.pipelines))
+
+    def _with_rate(self, name: str, value: float) -> float | None:
+        rates = {rate: getattr(self.problem, rate) for rate in RATES} | {name: value}
+        problem = replace(self.problem, **rates)
+        return self._loss(self._optimum(problem, f"{name} = {value:.5g}", self._solver(problem)))
+
+    # Runner-ups ---------------------------------------------------------------------------------
+
+    def runner_ups(self) -> Iterator[RunnerUp]:
+        """The best shared array, and the best pipelines without a freedom that this one uses.
+
+        The array is left out where it has more options than are searched.
+        """
+        try:
+            space = HardwareSpace(of_array(self.problem))
+        except SpecError:
+            space = None
+        if space is not None:
+            yield self._proven("shared array", lambda: self._shared_array(space))
+        if self.design.hardware.streamed:
+            yield self._proven("weights on chip", self._weights_on_chip)
+        if len({row.mapping for row in self.design.stages} - {None}) > 1:
+            yield self._proven("one mapping", self._one_mapping)
+
+    def _proven(self, change: Change, found: Callable[[], RunnerUp]) -> RunnerUp:
+        if self.on_step is not None:
+            self.on_step(f"another design: {change}")
+        try:
+            return found()
+        except Stopped:
+            return RunnerUp(change, None, {}, None, proven=False)
+
+    def _shared_array(self, space: HardwareSpace) -> RunnerUp:
+        """The best array, whose interval is its latency."""
+        best = self._best_array(space, tie_breakers(self.problem.technology))
+        if best is None:
+            return RunnerUp("shared array", None, {}, None)
+        metrics = {**best.metrics, INTERVAL: best.metrics["latency_s"]}
+        values = self._told(metrics)
+        loss = loss_of(values[self.objective], self.optimum)
+        return RunnerUp("shared array", hardware_of(space, best), values, loss)
+
+    def _weights_on_chip(self) -> RunnerUp:
+        """The best pipeline none of whose stages streams its weights."""
+        solver = self._solver(self.problem, "break")
+        space = solver.space
+        space.options = [
+            None if x is None else x.take(np.flatnonzero(~x.streams)) for x in space.options
+        ]
+        solver.search = PipelineSearch(space, self.stop, solver=solver.solver, whole=False)
+        return self._of_pipelines("weights on chip", [solver])
+
+    def _one_mapping(self) -> RunnerUp:
+        """The best pipeline whose stages have all the same mapping."""
+        choices, solvers = self.problem.choices, []
+        for mapping in choices.mapping:
+            same = replace(self.problem, choices=replace(choices, mapping=(mapping,)))
+            try:
+                solvers.append(self._solver(same, "break"))
+            except SpecError:  # no array on offer folds a layer, on an FPGA
+                continue
+        return self._of_pipelines("one mapping", solvers)
+
+    def _of_pipelines(self, change: Change, solvers: list[PipelineSolver]) -> RunnerUp:
+        """The best that any of these finds."""
+        order = self.objective, *tie_breakers(self.problem.technology)
+        found = [(solver, self._best_pipeline(solver, self.problem)) for solver in solvers]
+        every = [(best, solver) for solver, best in found if best is not None]
+        if not every:
+            return RunnerUp(change, None, {}, None)
+        best, solver = min(every, key=lambda x: [x[0].metrics[name] for name in order])
+        values = self._told(best.metrics)
+        loss = loss_of(values[self.objective], self.optimum)
+        made = DataflowDesign(
+            problem=solver.problem,
+            tensor_bits=best.tensor_bits,
+            stages=best.stages,
+            metrics=best.metrics,
+            proof=self.design.proof,
+            solver=solver.record(),
+        )
+        return RunnerUp(change, made.hardware, values, loss)
+
+    def _told(self, metrics: Mapping[str, float]) -> dict[str, float]:
+        told = *self.problem.metrics, ENERGY  # the latter where it is known
+        return {name: metrics[name] for name in told if name in metrics}
+
+    # Both ---------------------------------------------------------------------------------------
+
+    def _loss(self, value: float | None) -> float | None:
+        return None if value is None else loss_of(value, self.optimum)
+
+    def _solver(self, problem: Problem, ties: Ties = "leave") -> PipelineSolver:
+        started_s = time.monotonic()
+        return PipelineSolver(problem, self.stop, "search", OPTIMAL_GAP, "highs", ties, started_s)
+
+    def _optimum(self, problem: Problem, words: str, solver: PipelineSolver) -> float | None:
+        """The least objective of all architectures on offer; None where no design is left.
+
+        Raises
+        ------
+        Stopped
+            Time ran out before it was proven.
+        """
+        if self.on_step is not None:
+            self.on_step(words)
+        pipeline = self._best_pipeline(solver, problem)
+        values = [] if pipeline is None else [pipeline.metrics[self.objective]]
+        if "array" in problem.choices.architecture:
+            space = HardwareSpace(of_array(problem))
+            array = self._best_array(space, ())
+            values += [] if array is None else [array.metrics[space.problem.objective]]
+        return min(values, default=None)
+
+    def _best_pipeline(self, solver: PipelineSolver, problem: Problem) -> Pipeline | None:
+        found = solver.find(problem.budgets, lambda _: None)
+        if not found.first.complete:
+            raise Stopped
+        return found.design
+
+    def _best_array(self, space: HardwareSpace, ties: tuple[str, ...]) -> Solution | None:
+        asked = space.problem
+        metrics = tuple(dict.fromkeys((asked.objective, *ties)))
+        found = LexicographicSearch(space, stop=self.stop).minimise(metrics, asked.budgets)
+        if not found.complete:
+            raise Stopped
+        return found.solution
