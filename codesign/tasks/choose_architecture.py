@@ -134,7 +134,7 @@ def _tried(
     outcome: Outcome = "best" if best else "no better" if math.isfinite(bound) else "infeasible"
     if not best and not complete:
         outcome = "open"
-    least = max(bound, 0.0) if math.isfinite(bound) else None
+    least = max(bound, 0.0) if bound < math.inf else None
     return ArchitectureRecord(architecture=architecture, outcome=outcome, bound=least)
 
 
