@@ -144,7 +144,8 @@ def test_widths_are_evaluated(
     assert codesign.Evaluation.load(e).tensor_bits["a"] == 3
     code, _, err = run(capsys, "evaluate", tiny, *ARRAY, "--sram-kbit", "100", "--widths", e)
     assert (code, err.count("\n")) == (2, 1)
-    assert "this is an evaluation file; wanted is a design file or an assignment file" in err
+    wanted = "a design file, a dataflow design file or an assignment file"
+    assert f"this is an evaluation file; wanted is {wanted}" in err
 
 
 @pytest.mark.parametrize(
@@ -208,7 +209,7 @@ def test_the_default_quality_is_named(capsys: pytest.CaptureFixture[str], tiny: 
 def test_faulty_result_files(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     for text, message in {
         "{": "not JSON",
-        "[]": "format None is none of codesign-design/1, codesign-evaluation/1, codesign-assign",
+        "[]": "format None is none of codesign-design/1, codesign-dataflow/1, codesign-eval",
         '{"format": ["x"]}': "this is a JSON file of another program; wanted is a network",
         '{"format": "codesign-design/9"}': "'codesign-design/9' is none of codesign-design/1",
         '{"format": "codesign-assignment/1"}': "layers: missing",

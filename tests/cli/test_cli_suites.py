@@ -71,8 +71,6 @@ def test_a_front_between_two_members(tmp_path: Path, capsys: pytest.CaptureFixtu
         ("alexnet mobilenetv2 --max-latency-ms =2", "once for each network"),
         ("alexnet mobilenetv2 --max-energy-mj 2", "not limited network by network"),
         ("alexnet mobilenetv2 --quality vgg16=uniform:6", "no member 'vgg16'"),
-        ("alexnet mobilenetv2 --max-interval-ms 2", "one network, not a suite"),
-        ("alexnet mobilenetv2 --batch 1,2", "one network, not a suite"),
         ("alexnet mobilenetv2 --sensitivity weights", "holds no weights"),
         ("alexnet --minimize regret", "'alexnet' is none"),
         ("alexnet mobilenetv2 --regret-of latency", "give both"),

@@ -160,7 +160,7 @@ NOT_TRIED = ("study", "import", "sweep", "help")
 COMMANDS = [name for name in program.commands if name not in NOT_TRIED]
 MANY = {"solve": (40, 1500), "pareto": (10, 250), "explain": (2, 25), "evaluate": (40, 1500)}
 MANY |= {"assign": (40, 1000), "fit": (40, 600), "check": (20, 500), "show": (20, 500)}
-MANY |= {"plot": (10, 200), "sensitivity": (20, 300), "technology": (20, 500)}
+MANY |= {"export": (20, 300), "plot": (10, 200), "sensitivity": (20, 300), "technology": (20, 500)}
 NUMBERED = [(name, few, False) for name, (few, _) in MANY.items()]
 NUMBERED += [(name, many, True) for name, (_, many) in MANY.items()]
 

@@ -8,12 +8,16 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import onnx
 from command_line import ARRAY, BUDGET, SMALL, TINY
 from onnx_graphs import model
+from pipelines import dataflow, made_up
+
+from codesign import load_technology
 
 TINY_GRID = """
 [grid]
@@ -46,6 +50,7 @@ WITH_JSON = {  # every command, with all it needs
     "check": ("check", "design.json"),
     "check, altered": ("check", "altered.json"),
     "check --deep": ("check", "design.json", "--deep", "--certificate", "certificate.json"),
+    "export finn": ("export", "finn", "pipeline.json"),
     "fit": ("fit", "srams.csv", "--kind", "sram"),
     "import": ("import", "small.onnx"),
     "show": ("show",),
@@ -87,6 +92,8 @@ def make_files(folder: Path) -> None:
     files = ("--out", "design.json", "--certificate", "certificate.json")
     started(folder, *TINY_SOLVE, "--quiet", *files)
     started(folder, "study", "run", "grid.toml", "--workers", "1", "--quiet")
+    on_fpga = replace(dataflow(), technology=load_technology("finn-mvau"))
+    made_up(on_fpga).save(folder / "pipeline.json")
     content = json.loads((folder / "design.json").read_text())
     content["metrics"]["area_mm2"] *= 1.5
     (folder / "altered.json").write_text(json.dumps(content))

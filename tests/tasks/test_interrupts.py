@@ -204,13 +204,13 @@ def test_explain_lets_it_through(few_arrays: Problem, monkeypatch: pytest.Monkey
 def test_certify_leaves_the_rest_to_the_solver(
     few_arrays: Problem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from codesign.tasks import certify
+    from codesign.tasks import certificate_groups, certify
 
     design = solve(few_arrays)
     whole = certify.certify(design)
     assert whole.trusted == []
-    closes = pressing(certify._Certifier._closes)
-    monkeypatch.setattr(certify._Certifier, "_closes", closes)
+    closes = pressing(certificate_groups.Closer._closes)
+    monkeypatch.setattr(certificate_groups.Closer, "_closes", closes)
     part = certify.certify(design)
     assert part.groups == []
     options = {

@@ -155,7 +155,7 @@ def name_layers(
         f"{short_label(x.name, MAX_NAME)} {end - x.layers + 1}–{end}"
         for x, end in zip(network.members, ends, strict=True)
     ]
-    members = [", ".join(told)] if len(told) <= MOST_TOLD else []
+    members = [", ".join(told)] if 0 < len(told) <= MOST_TOLD else []
     last.set_xlabel("\n".join((f"blocks of layers: numbers in execution order{shown}", *members)))
     for axes in panels:
         for block in blocks[:-1]:
