@@ -104,6 +104,7 @@ def _seeds(few: tuple[int, ...], many: range) -> list[object]:
     return [*few, *(pytest.param(x, marks=pytest.mark.long) for x in many if x not in few)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", _seeds((0, 16, 21), range(60)))
 def test_every_figure_is_the_enumerated_best(
     seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -29,6 +29,7 @@ from codesign.results.plots.drawing import (
     title_and_legend,
 )
 from codesign.results.plots.labels import label_points
+from codesign.results.records import PipelineHardware
 from codesign.results.text.layout import counted
 from codesign.results.text.phrases import (
     hardware_cells,
@@ -62,9 +63,9 @@ def plot_front(front: Front, path: str | Path | None = None) -> Figure:
     """A front in the units people write, its points numbered as in its table; see `Front.plot`.
 
     Two objectives: the points over the region in which undiscovered ones may lie; what the next
-    unit of the second objective saves of the first; and how much of the latency the DRAM binds.
-    Three: the first over each of the others, with what is reached within some limits on the third
-    and the region in which better points may lie. Beside either, the hardware of the points.
+    unit of the second objective saves of the first; and of arrays how much of the latency the DRAM
+    binds. Three: the first over each of the others, with what is reached within some limits on the
+    third and the region in which better points may lie. Beside either, the points' hardware.
     """
     draw = _draw_two if len(front.objectives) == 2 else _draw_three
     return draw_and_save(lambda: draw(front), path)
@@ -74,12 +75,16 @@ def plot_front(front: Front, path: str | Path | None = None) -> Figure:
 
 
 def _draw_two(front: Front) -> Figure:
-    picture = _canvas((12.6, 9.2), front)
+    ratios, size = [2.9, 1, 0.8], (12.6, 9.2)
+    if _pipelined(front):
+        ratios, size = ratios[:2], (12.6, 7.9)
+    picture = _canvas(size, front)
     columns = picture.add_gridspec(1, 2, width_ratios=(1.9, 1))
-    rows = columns[0].subgridspec(3, 1, height_ratios=(2.9, 1, 0.8))
-    points, rates, shares = (picture.add_subplot(rows[row]) for row in range(3))
-    for axes in (rates, points):
-        axes.sharex(shares)
+    rows = columns[0].subgridspec(len(ratios), 1, height_ratios=ratios)
+    panels = [picture.add_subplot(rows[row]) for row in range(len(ratios))]
+    points, rates, *shares = panels
+    for axes in panels[:-1]:
+        axes.sharex(panels[-1])
         axes.tick_params(labelbottom=False)
     _scale(points, front, (1, 0))
     legend = [*_region(points, front), *_marks(points, front, _scaled_values(front)[:, (1, 0)])]
@@ -87,10 +92,12 @@ def _draw_two(front: Front) -> Figure:
     points.set(ylabel=METRIC_UNITS[front.objectives[0]].heading)
     title_and_legend(points, _completeness(front), legend, 2)
     _rates(rates, front)
-    _shares(shares, front)
-    for axes in (points, rates, shares):
+    for axes in shares:
+        _shares(axes, front)
+    panels[-1].set(xlabel=METRIC_UNITS[front.objectives[1]].heading)
+    for axes in panels:
         scaled_ticks(axes)
-    picture.align_ylabels([points, rates, shares])
+    picture.align_ylabels(panels)
     _list_points(picture.add_subplot(columns[1]), front)
     _number({points: (1, 0)}, front)
     return picture
@@ -184,12 +191,7 @@ def _shares(axes: Axes, front: Front) -> None:
     axes.axhline(50, color="0.6", lw=0.8, zorder=1)
     axes.vlines(x, 50, share, color="0.6", lw=0.8, zorder=1)
     _marks(axes, front, np.stack([x, share], axis=1))
-    axes.set(
-        xlabel=METRIC_UNITS[front.objectives[1]].heading,
-        ylabel="share (%)",
-        ylim=(-6, 106),
-        yticks=(0, 50, 100),
-    )
+    axes.set(ylabel="share (%)", ylim=(-6, 106), yticks=(0, 50, 100))
     title_and_legend(axes, "Share of the latency in memory-bound layers", [], 1)
 
 
@@ -331,9 +333,9 @@ def _has_unknown_region(front: Front) -> bool:
 
 
 def _marks(axes: Axes, front: Front, places: Floats) -> list[Any]:
-    """Points by what most of their latency is bound by, those without a whole proof apart.
+    """Points by what most of their latency is bound by, or what decides their interval.
 
-    Many are small.
+    Those without a whole proof apart. Many are small.
     """
     size = float(np.clip(1000 / len(front), 12, 34))
     legend: list[Any] = []
@@ -363,11 +365,19 @@ def _mark_mappings(axes: Axes, front: Front, places: Floats, size: float) -> lis
 
 def _groups(front: Front) -> Sequence[tuple[Mask, str, Look]]:
     proven, memory = _proven(front), _memory_bound(front) > 0.5
+    words = "most of the latency compute-bound", "most of the latency memory-bound"
+    if _pipelined(front):
+        words = "a stage decides the interval", "DRAM traffic decides the interval"
     return (
-        (proven & ~memory, "most of the latency compute-bound", ROOFS["compute"] | RIM),
-        (proven & memory, "most of the latency memory-bound", ROOFS["memory"] | RIM),
+        (proven & ~memory, words[0], ROOFS["compute"] | RIM),
+        (proven & memory, words[1], ROOFS["memory"] | RIM),
         (~proven, "proof cut short", UNPROVEN),
     )
+
+
+def _pipelined(front: Front) -> bool:
+    """Whether the points are pipelines, whose layers all work at once."""
+    return any(isinstance(design.hardware, PipelineHardware) for design in front.designs)
 
 
 def _proven(front: Front) -> Mask:

@@ -339,3 +339,22 @@ def test_unknown_suffix_is_refused(some: Front, tmp_path: Path, name: str) -> No
     with pytest.raises(SpecError, match=r"end the name in \.png, \.pdf or \.svg"):
         plot_front(some, tmp_path / name)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_pipelines_are_told_apart_by_what_decides_their_interval(
+    problem: Problem, tmp_path: Path
+) -> None:
+    choices = replace(problem.choices, architecture=("dataflow",))
+    asked = replace(problem, choices=choices, objective="interval_s")
+    front = pareto(asked, ("interval_s", "area_mm2"), 4)
+    front.save(tmp_path / "front.csv")
+    waiting = sum(design.memory_bound_share for design in front.designs)
+    assert 0 < waiting < len(front)
+    for each in (front, Front.load(tmp_path / "front.csv")):
+        points, rates, listed = plot_front(each).axes
+        assert rates.get_xlabel() == "area (mm²)" != points.get_xlabel()
+        assert listed.get_title(loc="left") == "Points and their hardware"
+        words = " ".join(legend(points))
+        assert f"DRAM traffic decides the interval: {waiting:.0f} point" in words
+        assert f"a stage decides the interval: {len(front) - waiting:.0f} point" in words
