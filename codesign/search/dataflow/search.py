@@ -36,6 +36,8 @@ from codesign.stopping import Stopped
 
 FIRST_GUESS, GROWTH = 2e-3, 2.0  # above a bound, relative; of the next one
 LAST_GUESS = 2.0  # from where on anything is let in
+FEW = 2000  # columns: so few, and the MILP looks above the guess too, for a design to start from
+REACH, REACH_GAP = 1.1, 1e-3  # how far above a guess; how nearly the best of that is wanted
 
 
 @dataclass(frozen=True)
@@ -123,8 +125,11 @@ class GoalSearch(GoalBounds):
             self._nothing_below(aim, span)
             return
         self.stop.check()
+        if aim < self.value and len(table) <= FEW and not (self.products or self.search.whole):
+            self._search_above(table, lower, aim, span)
+            return
         goal = Goal(self.goal.metric, self._limits(aim))
-        found = self._solve(table, whole, goal, lower)
+        found = self._solve(table, whole, goal, lower, self.gap / 2)
         if found.design is not None:
             self.update(found.design)
         if not found.complete:
@@ -134,6 +139,24 @@ class GoalSearch(GoalBounds):
             self._nothing_below(aim, span)
         elif self.products:
             self._split(max(lower, found.bound), span, found.design.metrics[INTERVAL])
+        else:
+            self._push(max(lower, min(found.bound, self.value)), span)
+
+    def _search_above(self, table: Table, lower: float, aim: float, span: Range) -> None:
+        """Search what a design below a guess may have, also for designs above the guess.
+
+        One that is little above makes the incumbent by which more is ruled out later.
+        """
+        most = min(self.value, aim * REACH)
+        goal = Goal(self.goal.metric, self._limits(most))
+        found = self._solve(table, self._upto(lower, most, span), goal, lower, REACH_GAP)
+        if found.design is not None:
+            self.update(found.design)
+        if not found.complete:
+            self._push(max(lower, min(found.bound, aim)), span)
+            raise Stopped
+        if found.bound >= aim:
+            self._nothing_below(aim, span)
         else:
             self._push(max(lower, min(found.bound, self.value)), span)
 
@@ -192,7 +215,9 @@ class GoalSearch(GoalBounds):
                 break
         return table, aim
 
-    def _solve(self, table: Table, span: Range, goal: Goal, unit: float) -> RangeResult:
+    def _solve(
+        self, table: Table, span: Range, goal: Goal, unit: float, rel_gap: float
+    ) -> RangeResult:
         self.search.counts.programmes += 1
         unit = min(self.value, self._size(table, span)) if unit <= 0 else unit
         unit = unit if unit > 0 else 1.0
@@ -203,7 +228,7 @@ class GoalSearch(GoalBounds):
             goal,
             unit,
             stop=self.stop,
-            rel_gap=self.gap / 2,
+            rel_gap=rel_gap,
             solver=self.search.solver,
         )
 
