@@ -51,9 +51,15 @@ from codesign.arrays import Floats, Ints
 from codesign.costs.compute import Folds, folds
 from codesign.costs.pixel_tiles import vertical
 from codesign.costs.widths import layer_bops
+from codesign.errors import SpecError
 from codesign.specs.machine import Mapping
-from codesign.specs.network import Layer
+from codesign.specs.network import Layer, Network
+from codesign.specs.technology import MOST
 from codesign.specs.zeros import WindowPhases
+
+# Of a product or an element that is moved, more than any machine reads, writes or moves for it:
+# operands of 32 bit and partial sums of 64 and their carries, each passed to and fro.
+MOST_BITS_EACH, MOST_BOPS_EACH = 1000, 1200
 
 TRAFFIC = ("weights", "ifmap", "output", "psum", "residual")  # DRAM bits, as `Traffic` has them
 
@@ -197,3 +203,26 @@ def mac_j(
     if zero_skipping and layer.stored_macs < macs:
         bops, macs = bops * (layer.stored_macs / macs), layer.stored_macs
     return np.asarray(rates.j_per_bop * bops + rates.j_per_mac * macs, dtype=np.float64)
+
+
+def check_energies(network: Network, rates: Rates, name: str) -> None:
+    """Refuse energies with which a design may take more than any file holds.
+
+    Raises
+    ------
+    SpecError
+        Naming ``name``, the technology they are of.
+    """
+    per_mac_j = rates.j_per_mac + MOST_BOPS_EACH * rates.j_per_bop
+    per_bit_j = rates.sram_read_j_per_bit + rates.sram_write_j_per_bit + rates.dram_j_per_bit
+    most_j = 0.0
+    for layer, weight in zip(network.layers, network.layer_weights, strict=True):
+        written = layer.computed_outputs * (1 + len(layer.residuals))
+        events = layer.macs + layer.ifmap + written
+        most_j += weight * (layer.macs * per_mac_j + events * MOST_BITS_EACH * per_bit_j)
+    if most_j > MOST:
+        raise SpecError(
+            f"technology {name!r}: with its energies, and {rates.dram_j_per_bit:g} J for a bit of "
+            f"DRAM, network {network.name!r} may take {most_j:.2g} J; at most {MOST:g} J are "
+            "counted: give energies in J"
+        )

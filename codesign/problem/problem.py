@@ -11,6 +11,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator
 
 from codesign.costs.area import check_areas
+from codesign.costs.energy import Rates, check_energies
 from codesign.costs.fpga import check_blocks
 from codesign.errors import SpecError, first_few
 from codesign.problem.bands import check_bands
@@ -135,6 +136,7 @@ class Problem(Displayed):
             check_blocks(self.technology, choices.sram_bits)
         else:
             check_areas(self.technology, *pe_bits, self.area_overhead, choices.buffers)
+        self._check_energies()
         self._check_pins()
         check_places(self.network, choices.places, choices.fused_layers)
         self._check_shared()
@@ -151,6 +153,16 @@ class Problem(Displayed):
                     f"{given_as}; give one of the two"
                 )
             object.__setattr__(self, "budgets", {**self.budgets, metric: limit})
+
+    def _check_energies(self) -> None:
+        """Refuse energies that add up to no number, where all are known."""
+        given, dram_j_per_bit = self.technology.energy, self.dram_energy_j_per_bit
+        if given is None or dram_j_per_bit is None:
+            return
+        macs_j = given.j_per_bop or 0.0, given.j_per_mac or 0.0
+        sram_j = given.sram_read_j_per_bit or 0.0, given.sram_write_j_per_bit or 0.0
+        rates = Rates(*macs_j, *sram_j, dram_j_per_bit, 0.0)
+        check_energies(self.network, rates, self.technology.name)
 
     def _check_references(self) -> None:
         """Refuse what regret is not measured by."""

@@ -16,7 +16,16 @@ import numpy as np
 import pytest
 from random_problems import ENERGIES
 
-from codesign import Accelerator, Layer, Network, evaluate
+from codesign import (
+    Accelerator,
+    Layer,
+    Network,
+    Problem,
+    SpecError,
+    evaluate,
+    load_technology,
+    solve,
+)
 from codesign.costs.energy import TRAFFIC, accesses, constant_j, j_per_dram_bit, mac_j
 from codesign.costs.layer_energy import PARTS, LayerEnergy, layer_energies, rates_of
 from codesign.costs.layers import array_of, operand_bits_on, tiled_layer
@@ -250,3 +259,19 @@ def test_without_bandwidth_dynamic_energy_is_known() -> None:
     found = evaluate(ONE, given, WIDTHS)
     assert found.energy is not None
     assert found.energy.average_w is found.energy.energy_delay_js is None
+
+
+@pytest.mark.parametrize("each", ["j_per_bop", "j_per_mac", "sram_read_j_per_bit", "dram"])
+def test_energies_that_add_up_to_no_number_are_refused_before_a_search(each: str) -> None:
+    technology = load_technology("tsmc28")
+    assert technology.energy is not None
+
+    def problem(energy_j: float) -> Problem:
+        if each == "dram":
+            return Problem(network=ONE, dram_energy_j_per_bit=energy_j)
+        energy = replace(technology.energy, **{each: energy_j})
+        return Problem(network=ONE, technology=replace(technology, energy=energy))
+
+    assert math.isfinite(solve(replace(problem(1e15), objective="energy")).metrics["energy_j"])
+    with pytest.raises(SpecError, match=r"technology 'tsmc28': with its energies.* at most 1e\+30"):
+        problem(1e29)
