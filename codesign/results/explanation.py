@@ -22,6 +22,7 @@ from codesign.results.residency_worth import ResidencyWorth
 from codesign.results.result_file import ResultFile
 from codesign.results.sharing import Sharing
 from codesign.results.views import (
+    AnyHardware,
     DesignOutline,
     DesignView,
     LayerOutline,
@@ -29,7 +30,6 @@ from codesign.results.views import (
     ProblemOutline,
     SolverOutline,
 )
-from codesign.specs.accelerator import Hardware
 from codesign.specs.schema import parse, spec_dataclass
 from codesign.specs.seam import done_by
 from codesign.specs.technology import Amount
@@ -42,7 +42,6 @@ OfMapping = Literal["mapping", "one mapping", "own mappings"]
 OfArray = Literal["array", "PE widths", "less SRAM", "more SRAM"]
 OfPipeline = Literal["shared array", "weights on chip"]
 Change = OfArray | OfMapping | OfPipeline | Literal["all in DRAM", "nothing fused"]
-AnyHardware = Hardware | PipelineHardware
 
 
 @dataclass(frozen=True)

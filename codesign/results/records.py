@@ -228,7 +228,7 @@ class Pace:
     @property
     def interval_s(self) -> float:
         """The longest of all: from one image to the next."""
-        return max(self.memory_s, *(row.compute_s or 0.0 for row in self.stages))
+        return max([self.memory_s, *(row.compute_s or 0.0 for row in self.stages)])
 
     @property
     def slowest(self) -> tuple[str, ...]:

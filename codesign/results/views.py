@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import field
-from typing import Protocol
+from typing import Annotated, Protocol
+
+from pydantic import Discriminator, Tag
 
 from codesign.costs.layers import LayerDesign, Whole
 from codesign.problem.problem import Metric, Problem
@@ -22,6 +24,18 @@ from codesign.specs.accelerator import Hardware
 from codesign.specs.network import Member
 from codesign.specs.schema import spec_dataclass
 from codesign.specs.technology import Amount
+
+
+def _hardware_kind(given: object) -> str:
+    """Which of the two a description of hardware is meant to be."""
+    pipelined = isinstance(given, PipelineHardware) or (isinstance(given, dict) and "pes" in given)
+    return "PipelineHardware" if pipelined else "Hardware"
+
+
+AnyHardware = Annotated[
+    Annotated[Hardware, Tag("Hardware")] | Annotated[PipelineHardware, Tag("PipelineHardware")],
+    Discriminator(_hardware_kind),
+]
 
 
 @spec_dataclass
@@ -109,7 +123,7 @@ class DesignOutline:
     """
 
     problem: ProblemOutline
-    hardware: Hardware | PipelineHardware
+    hardware: AnyHardware
     metrics: Mapping[Metric, Amount]
     memory_bound_share: Amount
     layer_designs: tuple[LayerOutline, ...]
@@ -126,7 +140,6 @@ class DesignOutline:
 
 
 AnyProblem = Problem | ProblemOutline
-AnyHardware = Hardware | PipelineHardware
 
 
 class DesignView(Protocol):
@@ -135,7 +148,7 @@ class DesignView(Protocol):
     @property
     def problem(self) -> AnyProblem: ...
     @property
-    def hardware(self) -> Hardware | PipelineHardware: ...
+    def hardware(self) -> AnyHardware: ...
     @property
     def metrics(self) -> Mapping[str, float]: ...
     @property
