@@ -156,7 +156,10 @@ class ByMember:
         self.members = search.space.problem.network.members
 
     def suits(self, goal: Goal) -> bool:
-        """Whether a goal is one of sums over the members, and of limits that each has alone."""
+        """Whether a goal is one of sums over the members, and of limits that each has alone.
+
+        Or of one member's share, beside which the others have to keep their limits.
+        """
         if (
             not self.members
             or self.space.coupled
@@ -165,7 +168,7 @@ class ByMember:
         ):
             return False
         whole = [x for x in goal.limits if x in ADDITIVE_METRICS and x != goal.metric]
-        return goal.metric in ADDITIVE_METRICS and len(whole) <= 1
+        return kind_of(goal.metric) in ADDITIVE_METRICS and len(whole) <= 1
 
     def solve(
         self, option: int, sram_bits: float, goal: Goal, cutoff: float
@@ -182,7 +185,7 @@ class ByMember:
         limits = self._limits(option, sram_bits, goal)
         if limits is None:
             return math.inf, None
-        kind, share = goal.metric, self.space.shares.of_members(goal.metric)
+        kind, share = kind_of(goal.metric), self.space.shares.of_members(goal.metric)
         parts = [
             Part(self, m, option, sram_bits, Goal(kind, each)) for m, each in enumerate(limits)
         ]
@@ -196,7 +199,11 @@ class ByMember:
         for m in np.argsort([s * x.gap for s, x in zip(share, parts, strict=True)], kind="stable"):
             if not np.isfinite(lower).all():
                 return math.inf, None
-            most = (cutoff - float(share @ lower - share[m] * lower[m])) / float(share[m])
+            if share[m] == 0 and parts[m].best is not None:
+                continue  # it keeps its limits, and no more is asked of it
+            most = math.inf
+            if share[m] > 0:
+                most = (cutoff - float(share @ lower - share[m] * lower[m])) / float(share[m])
             if lower[m] >= most:
                 return self._sum(share, lower), None
             parts[m].solve(most)
