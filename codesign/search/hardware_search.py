@@ -28,12 +28,7 @@ from codesign.search.milp.choice import MilpSolution
 from codesign.search.milp.solve import MilpResult
 from codesign.search.option_batches import OptionBatches
 from codesign.search.sram_ranges import SramRange, split_at
-from codesign.space.candidates import (
-    Candidates,
-    LayerCandidates,
-    candidates,
-    with_joint,
-)
+from codesign.space.candidates import Candidates, LayerCandidates, candidates
 from codesign.space.energy import POWER_APART, StaticGrowth
 from codesign.space.energy_tilings import EnergyTilings
 from codesign.space.hardware import HardwareSpace
@@ -309,16 +304,18 @@ class HardwareSearch(GoalSearch, ABC):
             # What is no better is no design: a relaxation that shows it ends the solver.
             limit = min(self.incumbent_ceiling, self.goal.limits.get(self.goal.metric, np.inf))
             goal = Goal(self.goal.metric, {**self.goal.limits, self.goal.metric: limit})
-        listed = self.option_candidates(option, sram, domains)
-        if joint is not None:
-            listed = with_joint(self.space, listed, joint)
+        listed = self.option_candidates(option, sram, domains, joint)
         result = self.run_milp(listed, priced, goal)
         if result.runs:
             self.task.stats.solved.add(option)
         return result
 
     def option_candidates(
-        self, option: int, sram: tuple[float, float], domains: Domains
+        self,
+        option: int,
+        sram: tuple[float, float],
+        domains: Domains,
+        joint: Joint | None = None,
     ) -> Candidates:
         """What the MILP of one option chooses from."""
         energy, options = self.batches.energy, np.array([option])
@@ -329,6 +326,7 @@ class HardwareSearch(GoalSearch, ABC):
             np.array([sram[0]]),
             np.array([sram[1]]),
             *domains,
+            joint,
             traffic_matters="dram_bits" in self.goal.kinds,
             energy=None if tilings is None else [tilings],
         )

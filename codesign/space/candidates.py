@@ -189,6 +189,7 @@ def candidates(
     variable_allowed: Bools | None = None,
     places: Bools | None = None,
     fusable: Bools | None = None,
+    joint: Sequence[LayerCandidates | None] | None = None,
     *,
     traffic_matters: bool = True,
     energy: Sequence[EnergyTilings] | None = None,
@@ -208,6 +209,8 @@ def candidates(
         Places still possible for each tensor at each width.
     fusable : bools, shape (runs,), optional
         Fused runs still possible.
+    joint : sequence of LayerCandidates or None, optional
+        Joint options of those layers that have them, of which those of possible places are listed.
     traffic_matters : bool
         Whether less traffic is worth SRAM for its own sake (a DRAM budget or objective), rather
         than only until the layer is compute-bound.
@@ -221,6 +224,9 @@ def candidates(
     runs, most_live = space.runnable(options), _most_live(space, left)
     layers = []
     for i in range(len(space.problem.network.layers)):
+        if joint is not None and (own := joint[i]) is not None:
+            layers.append(own.take(_in_places(space, left, i, own)))
+            continue
         geometry = min(int(space.geometry_of[i]), runs.shape[1] - 1)
         allowed = _allowed(space, i, variable_ok, pairs) & runs[:, geometry]
         slack_s = None if traffic_counts else _other_traffic(space, i) / space.dram_bits_per_s
@@ -235,8 +241,7 @@ def candidates(
             for n, option in enumerate(options)
             for mode in range(len(space.modes))
         ]
-        columns = zip(*parts, strict=True) if parts else _NOTHING
-        rows = _columns(*map(np.concatenate, columns))
+        rows = _columns(*map(np.concatenate, zip(*parts, strict=True) if parts else _NOTHING))
         layers.append(undominated(rows) if len(space.modes) > 1 else rows)
 
     def pairs_on(n: int, i: int) -> Bools:
@@ -325,17 +330,7 @@ def undominated(rows: LayerCandidates) -> LayerCandidates:
     return rows.take(kept)
 
 
-def with_joint(
-    space: HardwareSpace, listed: Candidates, joint: Sequence[LayerCandidates | None]
-) -> Candidates:
-    """The same with joint options of those layers that have them, as far as domains allow."""
-    layers = []
-    for i, (alone, rows) in enumerate(zip(listed.layers, joint, strict=True)):
-        layers.append(alone if rows is None else rows.take(_in_domains(space, listed, i, rows)))
-    return replace(listed, layers=tuple(layers))
-
-
-def _in_domains(space: HardwareSpace, listed: Candidates, i: int, rows: LayerCandidates) -> Bools:
+def _in_places(space: HardwareSpace, left: Bools, i: int, rows: LayerCandidates) -> Bools:
     """Which joint options have places that their tensors may have."""
     weight, ifmap = space.operand_tensors[i]
     places = [
@@ -345,7 +340,7 @@ def _in_domains(space: HardwareSpace, listed: Candidates, i: int, rows: LayerCan
     ]
     kept = np.ones(len(rows), dtype=bool)
     for t, width, on_chip in (*places, *rows.places_beside):
-        kept &= listed.places[on_chip.astype(np.int64), t, width]
+        kept &= left[on_chip.astype(np.int64), t, width]
     return kept
 
 

@@ -81,6 +81,8 @@ def settle(space: HardwareSpace, options: Ints, sram_bits: Floats, moves_data: b
 
 def _runs_that_fit(space: HardwareSpace, options: Ints, sram_bits: float) -> Bools:
     """(runs,): whether each fits at its narrowest on some option, with so much SRAM."""
+    if not space.runs:
+        return np.zeros(0, dtype=bool)
     wide, deep = _widths_on(space, options)
     return np.asarray(least_run_bits(space, wide, deep).total <= sram_bits)
 

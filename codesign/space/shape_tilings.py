@@ -36,6 +36,7 @@ class ShapeTilings:
     ) -> None:
         self.space, self._pace, self._energy, self._declared = space, pace, energy, declared
         self._staircases: dict[tuple[object, ...], Staircase] = {}
+        self._asked: dict[tuple[int, int, int, int, bool], Staircase] = {}  # by what is asked
 
     def staircase(
         self, shape: int, geometry: int, variant: int = 0, mode: int = 0, energy: bool = False
@@ -46,9 +47,14 @@ class ShapeTilings:
         the mappings that a layer may take on its own; ``energy``, that its traffic is not in bits,
         but in J: those of DRAM and of the SRAM accesses that go with it.
         """
-        if self.space.widens:
-            return self._split_staircase(shape, geometry, variant, mode, energy)
-        return self._staircase_on(self._array_at(shape, mode), geometry, variant, energy)
+        key = shape, geometry, variant, mode, energy
+        if key not in self._asked:
+            if self.space.widens:
+                self._asked[key] = self._split_staircase(*key)
+            else:
+                array = self._array_at(shape, mode)
+                self._asked[key] = self._staircase_on(array, geometry, variant, energy)
+        return self._asked[key]
 
     def _array_at(self, shape: int, mode: int) -> PEArray:
         array, mapping = self.space.shapes[shape], self.space.modes[mode]
@@ -64,12 +70,9 @@ class ShapeTilings:
         self, shape: int, geometry: int, variant: int, mode: int, energy: bool
     ) -> Staircase:
         """The same where PEs split: at each pair of widths of the array that it makes."""
-        key = "split", shape, geometry, variant, mode, energy
-        if key not in self._staircases:
-            engines, arrays = self.split_arrays(shape, mode)
-            stairs = (self._staircase_on(x, geometry, variant, energy) for x in arrays.values())
-            self._staircases[key] = chosen_by(engines, dict(zip(arrays, stairs, strict=True)))
-        return self._staircases[key]
+        engines, arrays = self.split_arrays(shape, mode)
+        stairs = (self._staircase_on(x, geometry, variant, energy) for x in arrays.values())
+        return chosen_by(engines, dict(zip(arrays, stairs, strict=True)))
 
     def tilings_on(self, array: PEArray, geometry: int, variant: int) -> Tilings:
         """All tilings of a geometry on an array that are worth considering."""

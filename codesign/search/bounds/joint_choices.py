@@ -8,7 +8,7 @@ relaxation is as tight as the table.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
@@ -26,6 +26,8 @@ from codesign.space.energy_tilings import EnergyTilings, stacked_costs
 from codesign.space.hardware import HardwareSpace
 from codesign.space.placement import FREE
 
+NONE = np.zeros(0)
+
 
 class Entries(NamedTuple):
     """Entries of one layer's table, and what forcing each costs.
@@ -38,6 +40,15 @@ class Entries(NamedTuple):
     member: int
     where: tuple[Ints, ...]
     forced: Floats
+
+
+class _Rooms(NamedTuple):
+    """Tilings of some entries: see `_steps` and `_steps_by_cost`."""
+
+    steps: tuple[Ints, Ints, Floats]
+    tiling: Ints | None = None
+    further_j: Floats = NONE
+    port_bits: Floats = NONE
 
 
 @dataclass(frozen=True)
@@ -126,6 +137,7 @@ class Forced:
             The option's, where energies or the SRAM's port count.
         """
         tables, found = self.tables, list[LayerCandidates | None]([None] * len(self.tables.layers))
+        known: dict[Hashable, _Rooms] = {}  # layers that are alike ask for the same tilings
         for i, number, member, where, forced in self.entries:
             if not tables.states.roles(i).keys() <= {*tables.scopes[i]}:
                 continue
@@ -138,12 +150,15 @@ class Forced:
             for n, mode in enumerate(self.batch.each_mode):
                 each = tables.costs_of(number, mode)[1], family.compute_s(mode)
                 costs = [np.broadcast_to(table, shape)[0] for table in each]
-                tiling, further_j, port_bits = None, np.zeros(0), np.zeros(0)
-                if tilings is None:
-                    rooms = _steps(family, member, chosen, mode, least_sram_bits)
-                else:
-                    asked = family, member, chosen, mode, least_sram_bits, n, tilings
-                    rooms, tiling, further_j, port_bits = _steps_by_cost(*asked)
+                key = number, member, n, *(x.tobytes() for x in chosen)
+                if key not in known:
+                    asked = family, member, chosen, mode, least_sram_bits
+                    known[key] = (
+                        _Rooms(_steps(*asked))
+                        if tilings is None
+                        else _Rooms(*_steps_by_cost(*asked, n, tilings))
+                    )
+                rooms, tiling, further_j, port_bits = known[key]
                 made = _listed(tables, i, family, member, chosen, costs, option, rooms)
                 modes = np.full(len(made), n)
                 made = replace(made, forced=forced[mine][rooms[0]], mode=modes)
@@ -254,7 +269,7 @@ def _listed(
     weight, ifmap = space.operand_tensors[i]
     variant = 2 * _on_chip(states, weight, value, count) + _on_chip(states, ifmap, value, count)
     own = {int(space.input_index[i]), space.weight_index[i]}
-    placed = [(t, int(space.placed_variable[t])) for t, v in states.place.items() if v in value]
+    placed = sorted(t for v in value for t in states.tensors_at.get(v, ()))
     return LayerCandidates(
         option=np.full(count, option),
         weight=left[entries[family.weight_axis] % len(left)],
@@ -274,9 +289,13 @@ def _listed(
             if v < len(space.variables) and v not in own
         ),
         places_beside=tuple(
-            (t, left[value[v] % len(left)], _on_chip(states, t, value, count) > 0)
-            for t, v in placed
-            if t is not None and t not in (weight, ifmap)
+            (
+                t,
+                left[value[int(space.placed_variable[t])] % len(left)],
+                _on_chip(states, t, value, count) > 0,
+            )
+            for t in placed
+            if t not in (weight, ifmap)
         ),
         free_beside=tuple(t for *_, t in states.free_beside(i)),
     )

@@ -134,6 +134,15 @@ class States:
                 roles[self.place[held]] = Role.FUSED
         return {v: role for v, role in roles.items() if v is not None}
 
+    @cached_property
+    def tensors_at(self) -> dict[int, list[int]]:
+        """Of each variable that holds places: the tensors whose."""
+        found: dict[int, list[int]] = {}
+        for t, v in self.place.items():
+            if t is not None:
+                found.setdefault(v, []).append(t)
+        return found
+
     @property
     def ported(self) -> bool:
         """Whether a layer's time depends on what it reads and writes on chip."""

@@ -141,7 +141,7 @@ def _classes(space: WidthSpace, listed: Candidates) -> Classes:
         for tensor, width in beside.items():
             met[tensor].append(("width", variable[width]))
             met[width].append(("place", variable[tensor]))
-        each = [(x[0], tuple(sorted(Counter(x[1:]).items(), key=repr))) for x in met.values()]
+        each = [(x[0], frozenset(Counter(x[1:]).items())) for x in met.values()]
         variable = dict(zip(names, _numbered(each), strict=True))
         both = [(variable[name], variable[beside.get(name, name)]) for name in names]
         variable = dict(zip(names, _numbered(both), strict=True))

@@ -30,7 +30,7 @@ from codesign.search.milp.choice import exclude, read_choice
 from codesign.search.milp.formulation import build, objective_unit
 from codesign.search.milp.highs import minimise
 from codesign.search.option_batches import OptionBatches
-from codesign.space.candidates import Candidates, candidates, with_joint
+from codesign.space.candidates import Candidates, candidates
 from codesign.space.hardware import HardwareSpace
 from codesign.space.placement import FREE
 from codesign.space.solution import price
@@ -229,8 +229,8 @@ def with_every_entry(
     domains = Domains.within(relaxation.marginals_of(forced), LARGEST)
     allowed = space.variable_allowed & domains.variable_allowed
     domains = domains._replace(variable_allowed=allowed)
-    listed = candidates(space, options, most, most, *domains, traffic_matters=True)
-    return with_joint(space, listed, joint), [*batch.places[: len(space.placed)]]
+    listed = candidates(space, options, most, most, *domains, joint, traffic_matters=True)
+    return listed, [*batch.places[: len(space.placed)]]
 
 
 # --- what is no design --------------------------------------------------------------------------
