@@ -196,7 +196,8 @@ class ByMember:
             part.bound()
             lower[m] = part.lower
         # Those that are all but settled come first: they leave the others less to look through.
-        for m in np.argsort([s * x.gap for s, x in zip(share, parts, strict=True)], kind="stable"):
+        gaps = [s * x.gap if s else 0.0 for s, x in zip(share, parts, strict=True)]
+        for m in np.argsort(gaps, kind="stable"):
             if not np.isfinite(lower).all():
                 return math.inf, None
             if share[m] == 0 and parts[m].best is not None:
