@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import dataflow_oracle
@@ -9,10 +10,21 @@ import pytest
 from pipelines import tiny
 from random_dataflow import Case, dataflow_case
 
-from codesign import InfeasibleError, SpecError, solve
+from codesign import (
+    Choices,
+    InfeasibleError,
+    Layer,
+    Network,
+    Problem,
+    SpecError,
+    load_technology,
+    solve,
+)
+from codesign.costs.fpga import array_lut
 from codesign.results.dataflow_design import DataflowDesign
 from codesign.results.design import Design
 from codesign.search.lexicographic import Method, tie_breakers
+from codesign.specs.fpga import Fpga
 
 SEEDS = (*range(12), *range(13, 26))
 LONG_SEEDS, WHOLE_SEEDS = (12, *range(26, 426)), range(401, 404)
@@ -89,3 +101,28 @@ def test_budgets_that_no_pipeline_keeps_are_named_with_what_would_do() -> None:
     kept = solve(tiny(("dataflow",), objective="interval_s", budgets={"area_mm2": needed}))
     assert kept.metrics["area_mm2"] <= needed * (1 + 1e-9)
     assert alone <= needed
+
+
+@pytest.mark.parametrize("bits", [4, 20])  # narrower, and wider, than an accumulator of 32 in all
+def test_arrays_of_shared_accumulators_are_told_apart_by_columns(bits: int) -> None:
+    """Of as many LUTs, more PEs in fewer columns: every array of a layer is looked at."""
+    layer = Layer(name="a", input="in", output="out", C=4, K=16, P=4, Q=4, R=3, S=3, H=4, W=4)
+    network = Network(name="one", layers=(layer,), tensors={"in": 64, "out": 256})
+    sides = {"rows": (1, 3, 4, 9, 12, 18), "cols": (1, 2, 4, 8, 16)}
+    widths = {"weight_bits": (bits,), "activation_bits": (bits,)}
+    mvau = load_technology("finn-mvau")
+    assert isinstance(mvau, Fpga)
+    arrays = [*itertools.product(*sides.values())]
+    lut = {x: float(array_lut(mvau, *x, bits, bits, 1.0)) for x in arrays}
+    cycles = {(r, c): 16 * (36 // r) * (16 // c) for r, c in arrays}
+    for most in sorted(lut.values())[::3]:
+        problem = Problem(
+            network=network,
+            technology=mvau,
+            choices=Choices(architecture=("dataflow",), mapping=("im2col",), **sides, **widths),
+            objective="interval_s",
+            budgets={"lut": most},
+            dram_bits_per_s=1e15,
+        )
+        least = min(cycles[x] for x in arrays if lut[x] <= most)
+        assert solve(problem, ties="leave").metrics["interval_s"] == least / problem.clock_hz
