@@ -34,6 +34,7 @@ FENCED = {
         "results.plots.sram",
         "study.plot",
     },
+    "plotly": {"results.html.page"},
     "pyomo": {
         "search.dataflow.fifos",
         "search.dataflow.formulation",
