@@ -55,7 +55,7 @@ def test_there_are_examples_and_they_are_few() -> None:
 def test_everything_linked_is_there_and_every_topic_listed() -> None:
     text = README.read_text("utf-8")
     links = re.findall(r"\]\((?!https?:)([^)]+)\)", text)
-    assert "studies/front.png" in links
+    assert "studies/front_page/expected/front.png" in links
     assert all((README.parent / link).is_file() for link in links)
     table = text[text.index("| topic |") :].split("\n\n")[0]
     listed = {
