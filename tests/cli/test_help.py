@@ -19,7 +19,7 @@ from sources import ROOT
 
 import codesign
 from codesign.cli import app, progress, terminal
-from codesign.cli.help import PAGES, page, topics
+from codesign.cli.help import PAGES, QUESTIONS, page, topics
 from codesign.problem.goal import Ended, TiesFound
 from codesign.problem.metrics import WORDS
 from codesign.problem.tolerances import BUDGET_TOLERANCE, OPTIMAL_GAP, SAME_VALUE
@@ -238,6 +238,8 @@ def test_keys_and_formats_of_files_are_listed(
 def test_topics_are_listed_shown_and_completed(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = run(capsys, "help")
     assert (code, err) == (0, "")
+    assert re.findall(r"^(\w.*):$", out, re.MULTILINE) == [*QUESTIONS]
+    assert max(map(len, out.splitlines())) < WIDTH
     assert re.findall(r"^  ([\w-]+)  ", out, re.MULTILINE) == [*TEXTS]
     for topic, text in TEXTS.items():
         assert run(capsys, "help", topic) == (0, text, "")
@@ -260,7 +262,7 @@ def test_a_command_is_explained_too(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize(
     ("word", "hint"),
-    [("modl", "did you mean model?"), ("paretto", "did you mean pareto?"), ("x", "topics: acc")],
+    [("modl", "did you mean model?"), ("paretto", "did you mean pareto?"), ("x", "topics: ans")],
 )
 def test_an_unknown_topic_is_one_line(
     word: str, hint: str, capsys: pytest.CaptureFixture[str]

@@ -15,12 +15,22 @@ from click.shell_completion import CompletionItem
 
 PAGES = Path(__file__).parent
 HEADING = "# "  # of a page, whose first line is its topic and what it is about
+QUESTIONS = {  # of a reader, each with the topics that answer it
+    "Which accelerator is best, and why": ("answers", "explanations", "fronts", "studies"),
+    "For which network": ("onnx", "decoders", "suites", "throughput"),
+    "On what hardware": ("accelerators", "machines", "on-chip", "dataflow"),
+    "At which bitwidths": ("quality", "assignments"),
+    "What is counted, and how it is proven": ("model", "formulation", "certificates"),
+    "Files and programs": ("files", "python"),
+}
 
 
 def topics() -> dict[str, str]:
-    """Every topic and what it is about in one line."""
+    """Every topic and what it is about in one line, in the order of the questions."""
     lines = [page.read_text("utf-8").partition("\n")[0] for page in sorted(PAGES.glob("*.md"))]
-    return dict(line.removeprefix(HEADING).split(": ", 1) for line in lines)
+    found = dict(line.removeprefix(HEADING).split(": ", 1) for line in lines)
+    order = [topic for answering in QUESTIONS.values() for topic in answering]
+    return {topic: found[topic] for topic in dict.fromkeys((*order, *found))}
 
 
 def page(topic: str) -> str:
@@ -30,8 +40,19 @@ def page(topic: str) -> str:
 
 
 def _offered(ctx: click.Context, param: click.Parameter, typed: str) -> list[CompletionItem]:
-    found = topics().items()
+    found = sorted(topics().items())
     return [CompletionItem(x, help=about) for x, about in found if x.startswith(typed)]
+
+
+def _index(ctx: click.Context, known: dict[str, str]) -> str:
+    """All topics by the questions that they answer, in one column."""
+    formatter, widest = ctx.make_formatter(), max(map(len, known))
+    formatter.write_text("codesign help TOPIC")
+    for question, answering in QUESTIONS.items():
+        apart = 2 + widest - max(map(len, answering))
+        with formatter.section(question):
+            formatter.write_dl([(x, known[x]) for x in answering], col_spacing=apart)
+    return formatter.getvalue()
 
 
 @click.command("help", params=[click.Argument(["topic"], required=False, shell_complete=_offered)])
@@ -43,10 +64,7 @@ def help_command(ctx: click.Context, topic: str | None) -> None:
     assert isinstance(parent.command, click.Group)
     commands = parent.command.commands
     if topic is None:
-        formatter = ctx.make_formatter()
-        with formatter.section("Topics (codesign help TOPIC)"):
-            formatter.write_dl([*known.items()])
-        click.echo(formatter.getvalue(), nl=False)
+        click.echo(_index(ctx, known), nl=False)
     elif topic in known:
         click.echo(page(topic))
     elif topic in commands:
