@@ -88,7 +88,7 @@ def test_every_test_file_says_what_it_is_for() -> None:
 
 
 FOLDERS = ("codesign", "models", "tests", "studies")
-SUFFIXES = {".py", ".toml", ".md", ".lp", ".json", ".csv", ".txt"}
+SUFFIXES = {".py", ".toml", ".md", ".lp", ".json", ".csv", ".txt", ".ipynb", ".css"}
 # A folder of one machine: of a user, a temporary or a mounted one. In parts, to not find itself.
 MACHINE_PATH = re.compile(
     r"(?<![\w./~-])/(?:" + "|".join(("home", "root", "tmp", "work", "Users", "mnt")) + r")/\w"
