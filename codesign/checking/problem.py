@@ -190,8 +190,10 @@ def read_problem(entry: Entry) -> Problem:
     known = metrics_on(technology)
     if choices.pipelined:
         known = INTERVAL, *known
-    shares = [f"{x}@{member.name}" for member in network.members for x in known if x in ADDITIVE]
-    metrics = (*known, ENERGY, *shares)
+    added = [x for x in known if x in ADDITIVE]
+    shares = [f"{x}@{member.name}" for member in network.members for x in added]
+    energies = [f"{ENERGY}@{member.name}" for member in network.members]
+    metrics = (*known, ENERGY, *shares, *energies)
     problem = Problem(
         network=network,
         technology=technology,

@@ -229,15 +229,14 @@ def _by_member(option: click.Option) -> click.Option:
 
 
 OF_MEMBERS = (
-    *(
-        "max_latency_ms",
-        "max_interval_ms",
-        "min_fps",
-        "max_dram_mbit",
-        "max_model_mbit",
-        "max_gbops",
-        "max_noise",
-    ),
+    "max_latency_ms",
+    "max_interval_ms",
+    "min_fps",
+    "max_energy_mj",
+    "max_dram_mbit",
+    "max_model_mbit",
+    "max_gbops",
+    "max_noise",
 )
 WEIGHTS = option(
     "--weights LIST", "How much each of several networks counts.", MANY_WEIGHTS, shown="1"

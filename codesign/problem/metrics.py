@@ -22,6 +22,7 @@ ENERGY = "energy_j"
 REPORTED = (*METRICS, ENERGY)  # energy where it is known
 HARDWARE_METRICS = ("area_mm2", "lut", "dsp", "bram")  # the technology says which of them are known
 ADDITIVE_METRICS = tuple(x for x in METRICS if x not in HARDWARE_METRICS)  # over layers, tensors
+MEMBER_METRICS = (*ADDITIVE_METRICS, ENERGY)  # of which a member of a suite has a share
 ALL_METRICS = ("latency_s", *HARDWARE_METRICS, *ADDITIVE_METRICS[1:])
 SEARCHED = (*ALL_METRICS, ENERGY)
 WORDS = {
@@ -116,6 +117,11 @@ def known_limit(name: str) -> str:
     return INTERVAL if metric_of(name) == INTERVAL else known_metric(name)
 
 
+def timed_by(energy: str) -> str:
+    """The latency that an energy grows with: of the same member."""
+    return "latency_s" + energy.removeprefix(ENERGY)
+
+
 def of_interval(name: Any) -> Any:
     """The latency in place of an interval: of a given batch, one is least with the other."""
     return "latency_s" if metric_of(name) == INTERVAL else name
@@ -162,9 +168,9 @@ def check_members_named(metrics: Collection[str], network: Network, where: str) 
             raise SpecError(
                 f"{where}: {name!r}: network {network.name!r} has no such member; {listed}"
             )
-        if kind not in ADDITIVE_METRICS:
+        if kind not in MEMBER_METRICS:
             raise SpecError(
-                f"{where}: {name!r}: members are told apart in {', '.join(ADDITIVE_METRICS)}; "
+                f"{where}: {name!r}: members are told apart in {', '.join(MEMBER_METRICS)}; "
                 f"give {kind} without a member"
             )
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from codesign.errors import SpecError
 from codesign.problem.dram_energy import dram_energy_j_per_bit
-from codesign.problem.metrics import ADDITIVE_METRICS, ENERGY, INTERVAL, metric_of
+from codesign.problem.metrics import INTERVAL, MEMBER_METRICS, metric_of
 from codesign.problem.places import DEFAULT_FUSED_LAYERS, OnChip, Place
 from codesign.problem.readers import Limits, Pin
 from codesign.problem.words import BUFFERS, DEFAULT_QUALITY, LIMITS, ProblemWords, flag_of
@@ -127,12 +127,10 @@ def limits_by_metric(
         return {}
     flag, members = flag_of(word), [member.name for member in network.members]
     named: dict[str | None, float] = given if isinstance(given, dict) else {None: given}
-    if metric not in ADDITIVE_METRICS or not members:
+    if metric not in MEMBER_METRICS or not members:
         if [*named] != [None]:
             why = "not of one network by itself" if members else "there is one network"
             raise SpecError(f"{flag} {next(x for x in named if x)}=…: {why}; give a number")
-        if members and metric == ENERGY:
-            raise SpecError(f"{flag}: energy is not limited network by network; minimise it")
         return {metric: named[None]}
     unknown = [name for name in named if name is not None and name not in members]
     if unknown:

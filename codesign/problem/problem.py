@@ -174,7 +174,8 @@ class Problem(Displayed):
         if self.references:
             kinds = {kind_of(name) for name in self.references}
             every = {of_member(x, m.name) for x in kinds for m in self.network.members}
-            if self.objective != REGRET or len(kinds) > 1 or {*self.references} != every:
+            one = len(kinds) == 1 and kinds < {*ADDITIVE_METRICS}
+            if self.objective != REGRET or not one or {*self.references} != every:
                 raise SpecError("references: the best of one metric of each member, for regret")
 
     @property

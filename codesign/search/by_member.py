@@ -164,7 +164,7 @@ class ByMember:
             not self.members
             or self.space.coupled
             or self.space.counts_energy
-            or ENERGY in goal.limits
+            or ENERGY in goal.kinds
         ):
             return False
         whole = [x for x in goal.limits if x in ADDITIVE_METRICS and x != goal.metric]

@@ -22,6 +22,7 @@ from codesign.search.option_batches import envelope
 from codesign.space.candidates import candidates_of_tables
 from codesign.space.solution import Solution
 from codesign.stopping import Stopped
+from codesign.units import kind_of
 
 # Options solved one by one between attempts, since most attempts close nothing, and before those of
 # unopened shapes are tried as well.
@@ -136,7 +137,7 @@ class GroupBounds:
         start = search.multipliers[search.space.shape_of[option]][None]
         found = search.dual_bound(tables, start)
         known = max(known, search.bound_from_milp(float(found.value[0])))
-        if known >= search.cutoff or search.bounded_metric() == ENERGY:
+        if known >= search.cutoff or kind_of(search.bounded_metric()) == ENERGY:
             return known  # candidates of tables have no energies, so that a MILP says no more
         multipliers = found.multipliers[0]
         domains = search.reduced_domains(search.marginals(tables, multipliers), multipliers)

@@ -16,7 +16,7 @@ import numpy as np
 
 from codesign.arrays import Bools, Floats, Ints
 from codesign.problem.goal import Goal
-from codesign.problem.metrics import ENERGY
+from codesign.problem.metrics import ENERGY, timed_by
 from codesign.problem.tolerances import UNDERFLOW, beyond
 from codesign.search.bounds.batch import Batch
 from codesign.search.bounds.lagrangian import Dual, DualBound
@@ -59,8 +59,8 @@ class HardwareSearch(GoalSearch, ABC):
         self.multipliers = np.zeros((len(self.space.shapes), len(self.dual.limited)))  # of shapes
         self.last_sram_bits: float | None = None  # of what a MILP chose last
         self._tilings: dict[int, EnergyTilings] = {}
-        # Of options where energies count: latency, and energy without static power, at least.
-        self.least_parts: dict[int, tuple[float, float]] = {}
+        # Of options, by energy that counts: latency, and energy without static power, at least.
+        self.least_parts: dict[int, dict[str, tuple[float, float]]] = {}
         self.ideal: dict[int, Batch] = {}  # shapes' envelopes with ideal tilings, where screened
 
     # What depends on the metric -----------------------------------------------------------------
@@ -344,12 +344,20 @@ class HardwareSearch(GoalSearch, ABC):
         self, option: int, sram: tuple[float, float], least_w: float, most_w: float
     ) -> StaticGrowth:
         """Power at all times of one option, and for how long in the designs in question."""
-        least_s, dynamic_j = self.least_parts.get(option, (0.0, 0.0))
-        most_s = self._ceiling_of("latency_s")
-        if least_w > 0:
-            most_s = min(most_s, (self._ceiling_of(ENERGY) - dynamic_j) / least_w)
-        per_bit = (most_w - least_w) / (sram[1] - sram[0])
-        return StaticGrowth(per_bit, sram, (least_s, max(most_s, least_s)))
+        ends_s: dict[str, tuple[float, float]] = {}
+        for name in self._energies:
+            least_s, dynamic_j = self.least_parts.get(option, {}).get(name, (0.0, 0.0))
+            most_s = self._ceiling_of(timed_by(name))
+            if least_w > 0:
+                most_s = min(most_s, (self._ceiling_of(name) - dynamic_j) / least_w)
+            ends_s[name] = least_s, max(most_s, least_s)
+        return StaticGrowth((most_w - least_w) / (sram[1] - sram[0]), sram, ends_s)
+
+    @property
+    def _energies(self) -> list[str]:
+        """The energies that count: of all, or of members of a suite."""
+        asked = dict.fromkeys((self.goal.metric, *self.goal.limits))
+        return [x for x in asked if kind_of(x) == ENERGY]
 
     def _ceiling_of(self, metric: str) -> float:
         """No design that keeps the limits and is no worse than the incumbent has more."""
@@ -361,14 +369,21 @@ class HardwareSearch(GoalSearch, ABC):
 
         Of those with SRAM in a range that are no worse than the incumbent.
         """
-        single, found = self.tables_of(option, high, low), []
+        single = self.tables_of(option, high, low)
+        dynamic = single.without_static_power()
         limits = {x: self._ceiling_of(x) for x in (*self.goal.limits, self.goal.metric)}
         limits = {x: most for x, most in limits.items() if np.isfinite(most)}
-        for metric, batch in (("latency_s", single), (ENERGY, single.without_static_power())):
+
+        def least(metric: str, batch: Batch) -> float:
             dual = Dual(self.relaxation, metric, limits)
-            bound = dual.bound(batch, accuracy=1e-3, rounds=ROUNDS_OF_PARTS)
-            found.append(max(float(bound.value[0]), 0.0))
-        self.least_parts[option] = found[0], found[1]
+            free = np.zeros((1, len(dual.limited)))
+            starts = (free, 1), (None, ROUNDS_OF_PARTS)
+            found = (dual.bound(batch, x, accuracy=1e-3, rounds=n) for x, n in starts)
+            return max(0.0, *(float(bound.value[0]) for bound in found))
+
+        self.least_parts[option] = {
+            name: (least(timed_by(name), single), least(name, dynamic)) for name in self._energies
+        }
 
     def tilings_of(self, option: int) -> EnergyTilings | None:
         """Tilings of an option, where energies or the SRAM's port count."""
@@ -394,7 +409,8 @@ class HardwareSearch(GoalSearch, ABC):
         wanted = [(low, high) for low, high, known in ranges if known < self.cutoff]
         if wanted and self.batches.energy is not None:
             self._bound_parts(option, min(x for x, _ in wanted), max(x for _, x in wanted))
-            if not np.isfinite(self.least_parts[option]).all():  # no design is in question
+            parts = [*self.least_parts[option].values()]
+            if not np.isfinite(parts).all():  # no design is in question
                 return self.incumbent_ceiling
         queue = [(known, low, high) for low, high, known in ranges]
         heapq.heapify(queue)

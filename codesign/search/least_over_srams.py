@@ -24,6 +24,7 @@ from codesign.search.bounds.relaxation import Relaxation
 from codesign.search.goal_task import GoalTask
 from codesign.search.least_metric import LeastMetric
 from codesign.search.sram_ranges import SramRange, SramRanges, adjacent_joined
+from codesign.units import kind_of
 
 NEAR = 1 + 1e-3  # times the least bound: ranges that are halved together
 SPLIT_AT = 0.6  # of the length of a range that is halved: more SRAM is mostly better
@@ -346,15 +347,17 @@ class LeastOverSrams(LeastMetric):
         return replace(rows, bound=np.where(self._too_much(rows, batch), self.left_out, bound))
 
     def _too_much(self, rows: SramRanges, batch: Batch) -> Bools:
-        """(rows,): whether each breaks the limit on energy wherever it keeps the others."""
-        limit, limits = self.goal.limits.get(ENERGY, np.inf), self.goal.limits
-        found, left = np.zeros(len(rows), dtype=bool), np.flatnonzero(rows.bound < self.cutoff)
-        if not np.isfinite(limit) or self.goal.metric == ENERGY or not len(left):
-            return found
-        others = {x: limits[x] for x in self.dual.metrics if x in limits and x != ENERGY}
-        dual, most = Dual(self.relaxation, ENERGY, others), beyond(limit)
-        energy_j = dual.bound(batch.take(left), None, most, accuracy=1e-4).value
-        found[left[energy_j > most]] = True
+        """(rows,): whether each breaks a limit on energy wherever it keeps the others."""
+        limits = {x: self.goal.limits[x] for x in self.dual.metrics if x in self.goal.limits}
+        found = np.zeros(len(rows), dtype=bool)
+        for name, limit in limits.items():
+            left = np.flatnonzero((rows.bound < self.cutoff) & ~found)
+            if kind_of(name) != ENERGY or name == self.goal.metric or not len(left):
+                continue
+            others = {x: x_most for x, x_most in limits.items() if x != name}
+            dual, most = Dual(self.relaxation, name, others), beyond(limit)
+            energy_j = dual.bound(batch.take(left), None, most, accuracy=1e-4).value
+            found[left[energy_j > most]] = True
         return found
 
     def solve_option(self, option: int) -> float:
@@ -377,8 +380,11 @@ class LeastOverSrams(LeastMetric):
 
         if option not in self.ranges:
             self._bound_ranges(np.array([option]))
+        # Those closed may hold designs as good as the incumbent, which a later goal asks for.
         near = [x for x in self.ranges[option] if x[2] < self.cutoff]
-        return self.over_srams(option, adjacent_joined(near, self.space.capacities), solve)
+        closed = min((x[2] for x in self.ranges[option] if x[2] >= self.cutoff), default=np.inf)
+        solved = self.over_srams(option, adjacent_joined(near, self.space.capacities), solve)
+        return min(solved, closed)
 
     def try_option(self, option: int) -> None:
         if option not in self.ranges:

@@ -49,7 +49,7 @@ def prove_monolithic(task: GoalTask) -> SearchResult:
             "use the default method or a smaller space"
         )
     task.stats.solved.update(int(option) for option in options)
-    if ENERGY in (goal.metric, *goal.limits):
+    if ENERGY in goal.kinds:
         result = MilpOverSrams(task, options, sram, solve_whole).prove()
     else:
         result = _solve(task, space, options, sram)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from codesign.problem.goal import Goal
-from codesign.problem.metrics import ENERGY
+from codesign.problem.metrics import ENERGY, kinds_of
 from codesign.search.best_bound import BestBound
 from codesign.search.goal_task import GoalTask, SearchResult
 from codesign.search.hardware_search import HardwareSearch
@@ -14,25 +14,27 @@ from codesign.search.least_metric import LeastMetric
 from codesign.search.least_over_srams import LeastOverSrams
 from codesign.search.least_widths import LeastWidths
 from codesign.space.tabled import LatencyTableSpace
+from codesign.units import kind_of
 
 
 def prove_goal(task: GoalTask) -> SearchResult:
     """Prove a goal over the whole space."""
     if isinstance(task.space, LatencyTableSpace):
         return LeastWidths(task).prove()
-    limited = ENERGY in task.goal.limits and ENERGY not in (task.goal.metric, task.primary_metric)
+    asked = task.goal.metric, task.primary_metric or task.goal.metric
+    limited = ENERGY in kinds_of(task.goal.limits) and ENERGY not in kinds_of(asked)
     if limited and not task.feasibility_only:
         return _prove_within_energy(task)
     return BestBound(hardware_search(task)).prove()
 
 
 def _prove_within_energy(task: GoalTask) -> SearchResult:
-    """Prove a goal without its limit on energy first, which takes far less time.
+    """Prove a goal without its limits on energy first, which takes far less time.
 
     What is best then, and keeps the limit, is best within it; else the options' bounds still hold.
     """
-    report, limits = task.on_progress, dict(task.goal.limits)
-    del limits[ENERGY]
+    report = task.on_progress
+    limits = {x: most for x, most in task.goal.limits.items() if kind_of(x) != ENERGY}
 
     def tell_bound(_: float | None, bound: float) -> None:
         assert report is not None
@@ -55,5 +57,4 @@ def hardware_search(task: GoalTask) -> HardwareSearch:
     """What bounds and solves hardware options for a goal."""
     if task.goal.metric in task.space.hardware_metrics:
         return LeastHardware(task)
-    counts_energy = ENERGY in (task.goal.metric, *task.goal.limits)
-    return LeastOverSrams(task) if counts_energy else LeastMetric(task)
+    return LeastOverSrams(task) if ENERGY in task.goal.kinds else LeastMetric(task)

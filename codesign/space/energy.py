@@ -9,6 +9,7 @@ power, which grows with the area, as long as the network runs.
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -50,13 +51,15 @@ class StaticGrowth:
     Attributes
     ----------
     w_per_bit : float
-    sram_bits, latency_s : (float, float)
+    sram_bits : (float, float)
         The least and the most that a design in question has.
+    latency_s : mapping of str to (float, float)
+        The same of all, and of members of a suite, by the metric of their energy.
     """
 
     w_per_bit: float
     sram_bits: tuple[float, float]
-    latency_s: tuple[float, float]
+    latency_s: MappingOf[str, tuple[float, float]]
 
 
 def problem_rates(problem: Problem) -> tuple[Rates | None, tuple[str, ...]]:

@@ -24,7 +24,7 @@ from codesign.costs.residency import moved_elements
 from codesign.costs.stored import stored_tilings
 from codesign.costs.tiling import check_tiles, least_needs, operand_bits, tilings
 from codesign.errors import SpecError
-from codesign.problem.metrics import ENERGY, is_cost
+from codesign.problem.metrics import ENERGY, is_cost, kinds_of
 from codesign.problem.problem import Problem
 from codesign.space.array_cycles import ArrayCycles
 from codesign.space.capacities import Capacities
@@ -100,7 +100,7 @@ class HardwareSpace(WidthSpace):
             self.energy = EnergyCosts(rates, self.pace, self.variant_count)
         if choices.sram_bits_per_cycle is not None:  # its times, as bits of accesses
             self.port = EnergyCosts(BITS, self.pace, self.variant_count)
-        if ENERGY in (problem.objective, *problem.budgets):
+        if ENERGY in kinds_of((problem.objective, *problem.budgets)):
             self.count_energy()
         self.shape_tilings = ShapeTilings(self, self.pace, self.energy, self._declared)
         self._rooms: dict[tuple[int, bool, int | None, bool], RoomTable] = {}

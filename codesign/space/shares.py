@@ -28,8 +28,8 @@ class Shares:
     Attributes
     ----------
     names : tuple of str
-        The metrics: sums of the whole in the order of their kinds, then of members; energy, where
-        it counts, stands last.
+        The metrics: sums of the whole in the order of their kinds, then of members; energies, where
+        they count, stand last.
     kinds : tuple of str
         Kinds of cost.
     of : floats, shape (metrics, members, kinds)
@@ -117,6 +117,7 @@ def shares_of(network: Network, cost_names: tuple[str, ...], counts_energy: bool
     names = kinds[:last]
     names += tuple(of_member(kind, x.name) for x in members for kind in ADDITIVE_METRICS)
     names += kinds[last:]
+    names += tuple(of_member(kind, x.name) for x in members for kind in kinds[last:])
     at_home = np.array(network.member_of, dtype=np.int64)
     used = [x.uses_weights and not x.owns_weights for x in network.layers]
     owner = [network.members_of_source.get(x.weight_source, (0,))[0] for x in network.layers]

@@ -112,7 +112,7 @@ class WidthSpace:
     def additive_metrics(self) -> tuple[str, ...]:
         """Metrics that are sums over layers and tensors, in the order of all their arrays.
 
-        Energy is one where it is asked for, the last.
+        Energy is one where it is asked for, with members' shares of it the last.
         """
         return self.shares.names
 

@@ -14,7 +14,7 @@ from fractions import Fraction
 
 from codesign.checking.certificate.verify import GAP
 from codesign.errors import SpecError
-from codesign.problem.metrics import ENERGY, PER_BATCH, REGRET
+from codesign.problem.metrics import ENERGY, PER_BATCH, REGRET, kinds_of
 from codesign.problem.problem import Problem
 from codesign.results.certificate import Certificate
 from codesign.results.design import Design
@@ -73,7 +73,8 @@ def check_certifiable(problem: Problem) -> None:
     SpecError
         Energy where layers may be fused, a rate of the SRAM's port, stored channels.
     """
-    if ENERGY in (problem.objective, *problem.budgets) and problem.choices.on_chip == "bands":
+    asked = kinds_of((problem.objective, *problem.budgets))
+    if ENERGY in asked and problem.choices.on_chip == "bands":
         raise SpecError(
             f"{ENERGY}: not in certificates where layers may be fused; check the design alone"
         )

@@ -20,7 +20,7 @@ from codesign.arrays import Bools
 from codesign.checking import check_content
 from codesign.errors import SolverError, SpecError
 from codesign.problem.choices import Choices
-from codesign.problem.metrics import ENERGY, REGRET
+from codesign.problem.metrics import ENERGY, REGRET, kinds_of
 from codesign.problem.places import DEFAULT_FUSED_LAYERS, Place
 from codesign.problem.tolerances import CLOSING_GAP, OPTIMAL_GAP, SAME_VALUE
 from codesign.results.dataflow_design import DataflowDesign
@@ -192,7 +192,7 @@ class _Analysis:
         paid = [x for x, metric in self.space.hardware_metrics.items() if metric.slope]
         if self.objective in paid:
             return False
-        energy = self.space.energy if ENERGY in (self.objective, *self.limits) else None
+        energy = self.space.energy if ENERGY in kinds_of((self.objective, *self.limits)) else None
         powered = energy is not None and energy.static_w_per_mm2 > 0
         return powered or any(x in self.limits for x in paid)
 

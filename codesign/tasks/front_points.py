@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from codesign.errors import SpecError
 from codesign.problem.goal import Goal
-from codesign.problem.metrics import ENERGY
+from codesign.problem.metrics import ENERGY, kinds_of
 from codesign.problem.problem import Problem
 from codesign.problem.tolerances import OPTIMAL_GAP
 from codesign.results.dataflow_design import DataflowDesign
@@ -47,7 +47,7 @@ class ArrayPoints:
 
     def __init__(self, problem: Problem, objectives: Sequence[str], stop: StopCondition) -> None:
         self.space = HardwareSpace(problem)
-        if ENERGY in objectives:
+        if ENERGY in kinds_of(objectives):
             self.space.count_energy()
         self.search = LexicographicSearch(self.space, stop=stop)
         self.breakers = tie_breakers(problem.technology)

@@ -42,6 +42,31 @@ def test_a_suite_is_solved_and_holds(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "tiny.3" in shown
 
 
+def test_energy_is_limited_network_by_network(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a solve, with its certificate and its explanation, and in a front."""
+    tiny, out, proof = (tmp_path / x for x in ("tiny.toml", "design.json", "proof.json"))
+    tiny.write_text(TINY)
+    words = "--weights 3,1 --max-energy-mj tiny.2=2 --max-energy-mj tiny=3 --max-area-mm2 0.2"
+    suite = *[str(tiny)] * 2, *words.split(), *SMALL
+    code, _, err = run(capsys, "solve", *suite, f"--out={out}", f"--certificate={proof}")
+    assert (code, err) == (0, "")
+    content = json.loads(out.read_text())
+    metrics, budgets = content["metrics"], content["problem"]["budgets"]
+    assert budgets["energy_j@tiny"] == pytest.approx(3e-3)
+    assert budgets["energy_j@tiny.2"] == pytest.approx(2e-3)
+    assert metrics["energy_j@tiny.2"] <= 2e-3
+    total = 3 * metrics["energy_j@tiny"] + metrics["energy_j@tiny.2"]
+    assert metrics["energy_j"] == pytest.approx(total, rel=1e-12)
+    assert run(capsys, "check", str(out), "--deep", "--certificate", str(proof))[:1] == (0,)
+    assert "energy of tiny.2" in run(capsys, "explain", str(out))[1]
+    front = ["--objectives", "latency,energy@tiny", "--range", "energy@tiny=0:10", "--points", "3"]
+    code, shown, err = run(capsys, "pareto", *suite, *front)
+    assert (code, err) == (0, "")
+    assert "energy of tiny" in shown
+
+
 def test_a_front_between_two_members(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     tiny, out, folder = tmp_path / "tiny.toml", tmp_path / "front.csv", tmp_path / "designs"
     tiny.write_text(TINY)
@@ -69,7 +94,7 @@ def test_a_front_between_two_members(tmp_path: Path, capsys: pytest.CaptureFixtu
         ("alexnet --max-latency-ms alexnet=2", "there is one network"),
         ("alexnet mobilenetv2 --max-latency-ms 1 --max-latency-ms 2", "once for each network"),
         ("alexnet mobilenetv2 --max-latency-ms =2", "once for each network"),
-        ("alexnet mobilenetv2 --max-energy-mj 2", "not limited network by network"),
+        ("alexnet mobilenetv2 --max-energy-mj alexnt=2", "did you mean 'alexnet'?"),
         ("alexnet mobilenetv2 --quality vgg16=uniform:6", "no member 'vgg16'"),
         ("alexnet mobilenetv2 --sensitivity weights", "holds no weights"),
         ("alexnet --minimize regret", "'alexnet' is none"),

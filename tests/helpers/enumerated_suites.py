@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import oracle
 import oracle_widths
+from enumerated_energy import energy_points
 
 from codesign.problem.problem import Problem
 from codesign.specs.network import Member
@@ -23,7 +24,7 @@ from codesign.specs.network import Member
 SUMS = ("latency_s", "dram_bits", "noise", "model_bits", "bops")
 TOLERANCE = 1e-9  # relative, on budgets and on ties
 
-Vector = tuple[float, ...]  # of a member, in the order of `SUMS`
+Vector = tuple[float, ...]  # of a member, in the order of a case's kinds
 
 
 class Place(NamedTuple):
@@ -45,6 +46,7 @@ class SuiteCase(NamedTuple):
     problem: Problem
     alone: tuple[Problem, ...]
     places: tuple[Place, ...]
+    kinds: tuple[str, ...] = SUMS  # of what adds up over layers and tensors
 
 
 def all_places(problems: Sequence[Problem]) -> tuple[Place, ...]:
@@ -61,6 +63,38 @@ def all_places(problems: Sequence[Problem]) -> tuple[Place, ...]:
             kept = (nondominated(tuple(map(x.value, SUMS)) for x in each) for each in within)
             area = oracle.area_mm2(problems[0], hardware, sram_bits)
             found.append(Place(hardware, sram_bits, area, tuple(map(tuple, kept))))
+    return tuple(found)
+
+
+def places_by_energy(problems: Sequence[Problem]) -> tuple[Place, ...]:
+    """Every hardware option with every capacity, where energy is the last of what adds up.
+
+    What a member takes without power at all times is enumerated; that is of the whole chip, as long
+    as the member runs.
+    """
+    given = problems[0].technology.energy
+    assert given is not None
+    dynamic = replace(given, static_w=None, static_w_per_mm2=None)
+    technology = replace(problems[0].technology, energy=dynamic)
+    points = [[*energy_points(replace(x, technology=technology))] for x in problems]
+    found = []
+    for hardware in oracle.hardware_options(problems[0]):
+        mine = [[point for point in each if point.hardware == hardware] for each in points]
+        for sram_bits in sorted({x.sram_bits for each in mine for x in each}):
+            area = oracle.area_mm2(problems[0], hardware, sram_bits)
+            power_w = (given.static_w or 0.0) + (given.static_w_per_mm2 or 0.0) * area
+            within = [[x.metrics for x in each if x.sram_bits <= sram_bits] for each in mine]
+            if not all(within):
+                continue
+            spent = [
+                [
+                    (*(x[kind] for kind in SUMS), x["energy_j"] + power_w * x["latency_s"])
+                    for x in each
+                ]
+                for each in within
+            ]
+            kept = tuple(map(tuple, map(nondominated, spent)))
+            found.append(Place(hardware, sram_bits, area, kept))
     return tuple(found)
 
 
@@ -110,12 +144,12 @@ def design_of(case: SuiteCase, place: Place, chosen: Sequence[Vector]) -> dict[s
     """The metrics of what the members have on a place."""
     members = case.problem.network.members
     metrics = {"area_mm2": place.area_mm2}
-    for n, kind in enumerate(SUMS):
+    for n, kind in enumerate(case.kinds):
         each = zip(members, chosen, strict=True)
         metrics[kind] = sum(_weight(kind, member) * vector[n] for member, vector in each)
     metrics["model_bits"] -= place.counted_again
     for member, vector in zip(members, chosen, strict=True):
-        metrics |= {f"{kind}@{member.name}": x for kind, x in zip(SUMS, vector, strict=True)}
+        metrics |= {f"{kind}@{member.name}": x for kind, x in zip(case.kinds, vector, strict=True)}
     return metrics
 
 
@@ -132,18 +166,18 @@ def designs(
     """
     members, kind = case.problem.network.members, metric.partition("@")[0]
     for place in case.places:
-        sums: list[Vector] = [(0.0,) * (len(SUMS) + 1)]
+        sums: list[Vector] = [(0.0,) * (len(case.kinds) + 1)]
         for member, vectors in zip(members, place.members, strict=True):
             told = kind if metric == f"{kind}@{member.name}" else ""
             mine = [
                 (
-                    *(_weight(x, member) * vector[n] for n, x in enumerate(SUMS)),
-                    vector[SUMS.index(told)] if told else 0.0,
+                    *(_weight(x, member) * vector[n] for n, x in enumerate(case.kinds)),
+                    vector[case.kinds.index(told)] if told else 0.0,
                 )
                 for vector in vectors
                 if all(
                     value <= budgets.get(f"{x}@{member.name}", math.inf) * (1 + TOLERANCE)
-                    for x, value in zip(SUMS, vector, strict=True)
+                    for x, value in zip(case.kinds, vector, strict=True)
                 )
             ]
             added = (
@@ -151,7 +185,7 @@ def designs(
             )
             sums = nondominated(map(tuple, added))
         for vector in sums:
-            named = (*SUMS, metric if "@" in metric else "")
+            named = (*case.kinds, metric if "@" in metric else "")
             metrics = dict(zip(named, vector, strict=True), area_mm2=place.area_mm2)
             metrics["model_bits"] -= place.counted_again
             whole = {name: limit for name, limit in budgets.items() if "@" not in name}

@@ -15,11 +15,13 @@ from enumerated_suites import (
     all_places,
     design_of,
     own_best,
+    places_by_energy,
     places_of_shared,
 )
 from random_caches import random_phases
 from random_chains import random_chain
 from random_choices import random_choices
+from random_energy import with_energy
 from random_networks import random_network
 from random_problems import balanced_bandwidth, random_sensitivity, random_technology
 
@@ -118,6 +120,23 @@ def sharing_case(seed: int) -> SuiteCase:
     return _with_budgets(rng, SuiteCase(problem, alone, places_of_model(alone)))
 
 
+def energy_case(seed: int) -> SuiteCase:
+    """A suite whose energy counts, of all or of members; number ``seed``."""
+    rng, case = random.Random(f"energy of suite {seed}"), suite_case(seed)
+    problem = with_energy(rng, case.problem)
+    terms = {x: getattr(problem, x) for x in ("technology", "dram_energy_j_per_bit")}
+    alone = tuple(replace(x, **terms) for x in case.alone)
+    shares = [of_member("energy_j", x.name) for x in problem.network.members]
+    objective = rng.choice((problem.objective, problem.objective, "energy_j", *shares))
+    problem = replace(problem, objective=objective, budgets={}, quality=None)
+    case = SuiteCase(problem, alone, places_by_energy(alone), (*SUMS, "energy_j"))
+    for _ in range(20):
+        drawn = _with_budgets(rng, case)
+        if any(x in drawn.problem.budgets for x in shares):
+            return drawn
+    return drawn
+
+
 def places_of_model(alone: Sequence[Problem]) -> tuple[Place, ...]:
     """What two networks of one model may have, which share weights and caches."""
     shared, weights = _shared(*(problem.network for problem in alone))
@@ -199,7 +218,7 @@ def _with_budgets(rng: random.Random, case: SuiteCase) -> SuiteCase:
         return case
     places = rng.choices(case.places, k=100)
     drawn = [design_of(case, x, [*map(rng.choice, x.members)]) for x in places]
-    names = ["area_mm2", *SUMS, *(f"{kind}@{x.name}" for x in members for kind in SUMS)]
+    names = ["area_mm2", *case.kinds, *(f"{kind}@{x.name}" for x in members for kind in case.kinds)]
     noises = [f"noise@{x.name}" for x in members]
     chosen = rng.sample(names, rng.choice((0, 1, 2, 2, 3, 4)))
     if rng.random() < 0.7:

@@ -70,7 +70,7 @@ def test_what_is_no_suite_is_refused(networks: Any, weights: Any, message: str) 
     [
         ({"budgets": {"latency_s@alexnet": 1}}, "no such member"),
         ({"budgets": {"area_mm2@vgg": 1}}, "give area_mm2 without a member"),
-        ({"budgets": {"energy_j@vgg": 1}}, "give energy_j without a member"),
+        ({"budgets": {"energy_j@alexnet": 1}}, "no such member"),
         ({"objective": "speed@vgg"}, "latency_s, area_mm2"),
         ({"quality": "alexnet=uniform:6"}, "no member 'alexnet'"),
         ({"quality": "uniform:6,uniform:5"}, "two for all"),

@@ -145,7 +145,8 @@ class Variables:
         free = {x for x in alone if uses[x[0]] == 1}
         widths = [x for x in problem.classes if x not in free]
         self.fused_runs = FusedRuns(problem)
-        self.counts_energy = ENERGY in (problem.objective, *problem.budgets)
+        asked = (problem.objective, *problem.budgets)
+        self.counts_energy = any(x.partition("@")[0] == ENERGY for x in asked)
         places = self.fused_runs.places
         self.members = (*widths, *((f"{PLACE}{name}",) for name in places))
         self.domains = (*(problem.allowed(x[0]) for x in widths), *places.values())

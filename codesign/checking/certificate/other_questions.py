@@ -158,7 +158,7 @@ def problem_of_batch(problem: Problem, row: Entry) -> Problem:
     budgets = problem.budgets
     if row.get("budgets", None).value is not None:
         known = (*metrics_on(problem.technology), ENERGY)
-        shares = (f"{x}@{member.name}" for x in ADDITIVE for member in network.members)
+        shares = (f"{x}@{member.name}" for x in (*ADDITIVE, ENERGY) for member in network.members)
         budgets = read_budgets(row["budgets"], (*known, *shares))
     return replace(problem, network=batched, budgets=budgets)
 

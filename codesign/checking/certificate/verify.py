@@ -136,9 +136,12 @@ class Verifier:
         self.work = 0
 
     def _energy(self) -> EnergyCosts | None:
-        most_j = self.threshold.most(ENERGY)
-        if most_j is None:
+        members = self.problem.network.members
+        names = ENERGY, *(f"{ENERGY}@{member.name}" for member in members)
+        limited = [most for name in names if (most := self.threshold.most(name)) is not None]
+        if not limited:
             return None
+        most_j = min(limited)
         known = self.problem.energies(Fraction(0))
         if known is None or self.problem.choices.fused_layers > 1:
             raise NoEnergies

@@ -116,7 +116,7 @@ def exclude_costlier(
     as much; so it breaks the limit too: a cover of the limit's row.
     """
     # What costs less of one may cost more of the other.
-    if candidates.fused or candidates.port or metric == ENERGY:
+    if candidates.fused or candidates.port or kind_of(metric) == ENERGY:
         exclude(model)
         return
     costs, layers = Coefficients(space, candidates, Goal(metric, {}), 0.0), candidates.layers

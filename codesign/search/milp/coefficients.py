@@ -119,7 +119,7 @@ class Coefficients:
     @property
     def timed_energy(self) -> bool:
         """Whether energy counts, and grows with latency."""
-        asked = ENERGY in (self.goal.metric, *self.goal.limits)
+        asked = ENERGY in self.goal.kinds
         return asked and bool(self.candidates.static_w.any())
 
     @property
@@ -383,7 +383,7 @@ class Coefficients:
             return self.latency(model, metric, unit, Terms()).expression()
         terms = Terms()
         if kind == ENERGY and self.timed_energy:
-            self._static(model, unit, terms)
+            self._static(model, metric, unit, terms)
         counted = [i for i in range(len(self.candidates.layers)) if self.counts(metric, i)]
         for i in counted:
             self._of_layer(model, i, kind, unit / self.counts(metric, i), terms)
@@ -420,21 +420,21 @@ class Coefficients:
         elif kind == "dram_bits":
             self.moved(model, i, unit, terms)
 
-    def _static(self, model: pyo.ConcreteModel, unit: float, terms: Terms) -> None:
+    def _static(self, model: pyo.ConcreteModel, metric: str, unit: float, terms: Terms) -> None:
         """Add the energy of power at all times, but what joint options hold of the least."""
         per_s = self.candidates.static_w / unit
         if self.powers_differ:
             for h, each in enumerate(per_s.tolist()):
                 times = [model.latency_on[i, h] for i in model.LAYERS]
-                terms.add([each * self._seconds(i, ENERGY) for i in model.LAYERS], times)
+                terms.add([each * self._seconds(i, metric) for i in model.LAYERS], times)
             for n, run in enumerate(self.candidates.fused):
                 h = int(np.searchsorted(self.candidates.options, run.option))
-                seconds = self._seconds(run.layers[0].layer, ENERGY)
+                seconds = self._seconds(run.layers[0].layer, metric)
                 terms.add([float(per_s[h]) * seconds], [model.run_latency[n]])
         else:
-            self._times(model, ENERGY, float(per_s[0]), terms)
+            self._times(model, metric, float(per_s[0]), terms)
         if self.candidates.growth is not None:
-            terms.add([self.unit[ENERGY] / unit], [model.static_j])
+            terms.add([self.unit[metric] / unit], [model.static_j[metric]])
 
     def _seconds(self, i: int, metric: str) -> float:
         """What 1 of the time of layer ``i`` or of its run is, as it counts in a metric."""

@@ -11,7 +11,7 @@ import math
 import numpy as np
 import pyomo.core as pyo
 
-from codesign.problem.metrics import ENERGY
+from codesign.problem.metrics import timed_by
 from codesign.search.milp.coefficients import Coefficients, Terms
 from codesign.search.milp.fusion import unless_fused
 
@@ -83,26 +83,24 @@ def charge_growth(model: pyo.ConcreteModel, costs: Coefficients) -> None:
     """
     growth = costs.candidates.growth
     assert growth is not None
-    (least, most), (least_s, most_s) = growth.sram_bits, growth.latency_s
-    per_bit = growth.w_per_bit / costs.unit[ENERGY]
-    model.static_j = pyo.Var(domain=pyo.NonNegativeReals)
+    (least, most), ends_s = growth.sram_bits, growth.latency_s
+    model.static_j = pyo.Var([*ends_s], domain=pyo.NonNegativeReals)
 
-    def plane(seconds, further_bits):
+    def plane(metric, seconds, further_bits):
         """static_j ≥ w·(seconds·(S − S_least) + further_bits·(L − seconds))."""
+        per_bit = growth.w_per_bit / costs.unit[metric]
         terms = Terms(-per_bit * seconds * (least + further_bits))
         terms.add([per_bit * seconds * costs.sram_unit_bits], [model.sram])
         if further_bits:
-            costs.latency(model, "latency_s", 1 / (per_bit * further_bits), terms)
-        return terms.add([-1.0], [model.static_j]).expression() <= 0
+            costs.latency(model, timed_by(metric), 1 / (per_bit * further_bits), terms)
+        return terms.add([-1.0], [model.static_j[metric]]).expression() <= 0
 
-    @model.Constraint(doc="(36)")
-    def static_at_least(model):
-        """static_j ≥ w·L_least·(S − S_least)."""
-        return plane(least_s, 0.0)
+    @model.Constraint([*ends_s], doc="(36)")
+    def static_at_least(model, metric):
+        """static_j ≥ w·L_least·(S − S_least), of all and of each member that is asked about."""
+        return plane(metric, ends_s[metric][0], 0.0)
 
-    if math.isfinite(most_s):
-
-        @model.Constraint(doc="(37)")
-        def static_at_most(model):
-            """static_j ≥ w·(L_most·(S − S_least) + (S_most − S_least)·(L − L_most))."""
-            return plane(most_s, most - least)
+    @model.Constraint([x for x in ends_s if math.isfinite(ends_s[x][1])], doc="(37)")
+    def static_at_most(model, metric):
+        """static_j ≥ w·(L_most·(S − S_least) + (S_most − S_least)·(L − L_most))."""
+        return plane(metric, ends_s[metric][1], most - least)

@@ -10,7 +10,7 @@ from typing import Any
 
 from codesign.errors import SolverError
 from codesign.problem.goal import Goal
-from codesign.problem.metrics import ADDITIVE_METRICS, ENERGY
+from codesign.problem.metrics import ENERGY, MEMBER_METRICS, kinds_of
 from codesign.problem.tolerances import (
     CLOSING_GAP,
     LEAST_LIMIT_MARGIN,
@@ -139,7 +139,7 @@ def solve_milp(
             # A solver's bound may be above its own solution by its tolerance for rows.
             return MilpResult(solution, min(bound, value), complete, run, solver_s)
         excesses = {} if solution is None else _excesses(goal, solution)
-        if excesses.keys() == {ENERGY} and listed.grows:  # the model counts less static power
+        if kinds_of(excesses) == {ENERGY} and listed.grows:  # the model counts less static power
             return MilpResult(None, bound, complete, run, solver_s)
         _exclude(model, space, listed, excesses)
         least = min(excesses.values(), default=math.inf)
@@ -176,5 +176,5 @@ def _excesses(goal: Goal, solution: Solution) -> dict[str, float]:
     return {
         name: solution.metrics[name] / ceiling(limit) - 1 if limit > 0 else math.inf
         for name, limit in goal.limits.items()
-        if not keeps(solution.metrics[name], limit) and kind_of(name) in (*ADDITIVE_METRICS, ENERGY)
+        if not keeps(solution.metrics[name], limit) and kind_of(name) in MEMBER_METRICS
     }

@@ -97,7 +97,7 @@ def names_of(space: HardwareSpace, offered: Candidates) -> dict[str, str]:
             array = arrays[offered.options.tolist().index(int(rows.option[o]))]
             widths = f"w{bits[rows.weight[o]]},a{bits[rows.ifmap[o]]}"
             names[f"run[{i},{o}]"] = f"run[{layer},{array},{widths},#{o}]"
-    return {"sram": "sram", "static_j": "static_j", **names}
+    return {"sram": "sram", "static_j[energy_j]": "static_j[energy_j]", **names}
 
 
 def shown(value: float) -> str:
@@ -191,7 +191,7 @@ def texts() -> dict[str, str]:
         found["within_budget"] += powered["within_budget"]
     found |= {stem: text for stem, text in powered.items() if stem not in found}
     # 0.1 mW for each bit beyond 400, 12 500 units a second; 10 to 20 µs.
-    growth = StaticGrowth(1e-4, (400.0, 1000.0), (1e-5, 2e-5))
+    growth = StaticGrowth(1e-4, (400.0, 1000.0), {"energy_j": (1e-5, 2e-5)})
     grown = constraint_texts(powered_model(goal, (0.1, 0.1), growth), pair_names)
     found["within_budget"] += grown["within_budget"]
     found |= {stem: text for stem, text in grown.items() if stem not in found}
