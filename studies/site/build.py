@@ -20,6 +20,7 @@ from pathlib import Path
 from reference import api_pages, commands_page
 from terminal_page import to_markdown
 
+import codesign
 from codesign.cli.app import program
 from codesign.cli.help import PAGES, QUESTIONS, topics
 
@@ -29,6 +30,7 @@ NOTEBOOKS = [f"studies/tutorial/{x}" for x in ("first_design", "trade_off", "you
 TEXTS = ("README.md", "CHANGELOG.md", "models/README.md", "tests/README.md", "studies/README.md")
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\((?!https?:|#)([^)\s]+)\)")
 HELP = re.compile(r"`?\bcodesign\s+help\s+([a-z][\w-]*)`?")
+NAMES = "|".join(codesign.__all__)
 COMMAND = re.compile(rf"(?<!`)\bcodesign ({'|'.join(sorted({*program.commands} - {'help'}))})\b")
 
 
@@ -84,22 +86,24 @@ def with_files(text: str, source: Path, place: Path) -> str:
             copy(file, place.parent / target)
         return f"{picture}[{words}]({target})"
 
-    return with_topics(LINK.sub(linked, text))
+    lines = LINK.sub(linked, text).splitlines()
+    if source == ROOT / "README.md":
+        lines = [with_topics(line) for line in lines]
+    return "\n".join(line if line.startswith("    ") else with_pages(line) for line in lines) + "\n"
 
 
-def with_topics(text: str) -> str:
-    """A README's text in which topics of ``codesign help`` are links, those of its table too."""
-    lines, known = text.splitlines(), topics()
-    for n, line in enumerate(lines):
-        if line.startswith("    "):
-            continue
-        cell, bar, rest = line.removeprefix("| ").partition(" |")
-        if line.startswith("| `") and {*re.findall(r"`([\w-]+)`", cell)} <= known.keys():
-            cell = re.sub(r"`([\w-]+)`", r"[`\1`](/help/\1.md)", cell)
-            lines[n] = f"| {cell}{bar}{rest}"
-        else:
-            lines[n] = HELP.sub(topic_link, line)
-    return "\n".join(lines) + "\n"
+def with_topics(line: str) -> str:
+    """A line of the front page, whose table of topics links them."""
+    cell, bar, rest = line.partition(" |")
+    if not (cell.startswith("| `") and {*re.findall(r"`([\w-]+)`", cell)} <= topics().keys()):
+        return line
+    return re.sub(r"`([\w-]+)`", r"[`\1`](/help/\1.md)", cell) + bar + rest
+
+
+def with_pages(text: str) -> str:
+    """Markdown in which topics of ``codesign help`` and public names in full are links."""
+    named = rf"(?<!\[)`codesign\.({NAMES})`(?!\])"
+    return re.sub(named, r"[\g<0>](/api/\1.md)", HELP.sub(topic_link, text))
 
 
 def topic_link(found: re.Match[str]) -> str:
@@ -110,17 +114,13 @@ def topic_link(found: re.Match[str]) -> str:
 
 def with_links(text: str) -> str:
     """Prose of a help page or docstring, with links to topics, studies and public names."""
-    import codesign
-
-    text = HELP.sub(topic_link, text)
-    text = COMMAND.sub(r"[`\g<0>`](/commands.md#codesign-\1)", text)
+    text = COMMAND.sub(r"[`\g<0>`](/commands.md#codesign-\1)", HELP.sub(topic_link, text))
     text = re.sub(r"\b(models|studies)/README\.md", r"[\g<0>](/\g<0>)", text)
     for study in study_texts():
         folder = f"studies/{study.parent.name}"
         name = folder.replace("_", r"\\?_")  # prose has it as \_
         text = re.sub(rf"\b{name}\b(?!/)", rf"[\g<0>](/{folder}/README.md)", text)
-    names = "|".join(codesign.__all__)
-    return re.sub(rf"(?<!\[)`(?:codesign\.)?({names})(\.\w+)?`(?!\])", r"[\g<0>](/api/\1.md)", text)
+    return re.sub(rf"(?<!\[)`(?:codesign\.)?({NAMES})(\.\w+)?`(?!\])", r"[\g<0>](/api/\1.md)", text)
 
 
 def gallery() -> str:
