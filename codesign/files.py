@@ -127,6 +127,23 @@ def write_atomically(path: Path, content: str | bytes) -> None:
             temporary.unlink(missing_ok=True)
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those it lies in, if it is not there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SpecError(f"{folder}: cannot be made: {error.strerror}") from None
+
+
+def write_folder(folder: Path, texts: Mapping[str, str]) -> None:
+    """Write files by name into a folder, made if needed; where it shows beforehand, all or none."""
+    make_folder(folder)
+    for name in texts:
+        check_writable(folder / name)
+    for name, text in texts.items():
+        write_atomically(folder / name, text)
+
+
 def check_writable(path: Path) -> None:
     """Refuse a path that cannot be written, before any long work.
 

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from codesign.cli import inputs
-from codesign.cli.options import FILE, Group, completed, file, flag
+from codesign.cli.options import FILE, Group, completed, file, flag, option
 from codesign.cli.terminal import PROVEN, View, hand_over
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from codesign.exports.mapped import Exported
+    from codesign.results.design import Design
+    from codesign.results.evaluation import Evaluation
 
 
 @click.group(cls=Group)
@@ -18,12 +25,17 @@ def export() -> None:
 
     \b
     codesign export finn design.json --out folding.json
+    codesign export zigzag design.json --out zigzag --run
     """
+
+
+def _design() -> click.Argument:
+    return click.Argument(["design"], type=FILE, shell_complete=completed([], [".json"]))
 
 
 @export.command(
     params=[
-        click.Argument(["design"], type=FILE, shell_complete=completed([], [".json"])),
+        _design(),
         file("--out", "Write the folding (JSON) for FINN."),
         flag("--json", "Print it as JSON and nothing else."),
     ]
@@ -44,4 +56,41 @@ def finn(**given: Any) -> int:
     found = finn_folding(design)
     view = View(lambda: found, lambda: [folding_table(found)])
     hand_over(view, given, out=lambda path: write_json(path, found))
+    return PROVEN
+
+
+@export.command(
+    params=[
+        _design(),
+        option("--out DIR", "Write the YAML files there.", FILE),
+        flag("--run", "Let ZigZag count, and print its DRAM traffic beside ours."),
+        flag("--json", "Print the table as JSON and nothing else."),
+    ]
+)
+def zigzag(**given: Any) -> int:
+    """Write DESIGN as ZigZag reads it: accelerator, workload and mapping.
+
+    DESIGN is a file of solve or evaluate. Tiles, their order and every width are fixed in it.
+    Printed is a table of its layers, with the cause wherever the two models cannot agree: codesign
+    help exports.
+    """
+    from codesign.exports import export_zigzag
+
+    return _hand_over_layers(given, "ZigZag", lambda x: export_zigzag(x, given["run"]))
+
+
+def _hand_over_layers(
+    given: dict[str, Any], tool: str, made: Callable[[Design | Evaluation], Exported]
+) -> int:
+    """Write the files of a mapper and print its layers."""
+    from codesign.files import write_folder
+    from codesign.results.load import load_on_hardware
+    from codesign.results.text.mappers import layers_parts
+
+    if given["out"] is not None:
+        inputs.check_folder("--out", given["out"])
+    found = made(load_on_hardware(Path(given["design"])))
+    records = [layer.record for layer in found.layers]
+    view = View(lambda: {"layers": records}, lambda: layers_parts(records, tool))
+    hand_over(view, given, out=lambda path: write_folder(path, found.texts))
     return PROVEN

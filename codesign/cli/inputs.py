@@ -76,7 +76,7 @@ def check_files(given: Given) -> None:
     taken += [given[key] for key in named if given.get(key) is not None]
     taken += [path for _, path in given.get("cost", ())]
     if given.get("designs") is not None:
-        _check_folder(given["designs"])
+        check_folder("--designs", given["designs"])
     for key in ("out", "plot", "plot_sram", "csv", "certificate"):
         path = given.get(key)
         if path is None:
@@ -104,13 +104,13 @@ def check_toml(given: Given) -> None:
         raise SpecError(f"--out {path}: must end in .toml")
 
 
-def _check_folder(folder: Path) -> None:
-    """Refuse a folder for designs that is something else, or that would lie in something else."""
+def check_folder(word: str, folder: Path) -> None:
+    """Refuse a folder to write into that is something else, or would lie in something else."""
     there = next((path for path in (folder, *folder.parents) if path.exists()), None)
     if there is None or there.is_dir():
         return
     fault = "not a folder" if there == folder else f"cannot be made: {there} is not a folder"
-    raise SpecError(f"--designs {folder}: {fault}")
+    raise SpecError(f"{word} {folder}: {fault}")
 
 
 def check_contradictions(given: Given, pairs: Iterable[tuple[str, str]]) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from codesign.arrays import Floats
 from codesign.errors import SpecError
-from codesign.files import check_writable
+from codesign.files import check_writable, make_folder
 from codesign.problem.problem import Problem
 from codesign.problem.tolerances import ceiling
 from codesign.results.dataflow_design import DataflowDesign
@@ -249,10 +249,7 @@ class Front(Displayed):
             front was read from its table.
         """
         folder, designs = Path(folder), self.whole_designs
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise SpecError(f"{folder}: cannot be made: {error.strerror}") from None
+        make_folder(folder)
         digits = len(str(len(self)))
         paths = [folder / f"point_{n:0{digits}}.json" for n in range(1, len(self) + 1)]
         for path in paths:

@@ -180,6 +180,7 @@ SLOTS: dict[tuple[str, ...], tuple[str, ...]] = {  # where FILE stands: the kind
     ("check", "FILE", *DEEP, "proof.json"): ("design",),
     ("check", "design.json", *DEEP, "FILE"): ("certificate",),
     ("explain", "FILE"): ("design", "dataflow"),
+    ("export", "zigzag", "FILE"): ("design", "evaluation"),
     ("fit", "FILE", "--kind", "pe"): ("pe_areas",),
     ("fit", "FILE", "--kind", "sram"): ("sram_areas",),
     (*PE, "--technology", "FILE"): ("technology",),

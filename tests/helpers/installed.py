@@ -51,6 +51,7 @@ WITH_JSON = {  # every command, with all it needs
     "check, altered": ("check", "altered.json"),
     "check --deep": ("check", "design.json", "--deep", "--certificate", "certificate.json"),
     "export finn": ("export", "finn", "pipeline.json"),
+    "export zigzag": ("export", "zigzag", "design.json"),
     "fit": ("fit", "srams.csv", "--kind", "sram"),
     "import": ("import", "small.onnx"),
     "show": ("show",),

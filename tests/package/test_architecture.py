@@ -71,6 +71,7 @@ FENCED = {
     | {"cli.solve_options", "cli.study", "cli.technology_commands", "cli.terminal"}
     | {"cli.view_commands"},
     "sqlite3": {"study.database", "study.store"},
+    "zigzag": {"exports.zigzag_run"},
     "distributed": {"study.executors"},
     "onnx": {"specs.onnx", "specs.onnx.declared.weights"}
     | {f"specs.onnx.graph.{name}" for name in ("constant_folding", "file", "given_inputs")}

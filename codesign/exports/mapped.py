@@ -1,0 +1,136 @@
+"""A design or evaluation as mappers see it: layers with loop nests, on one array."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from codesign.costs.layers import LayerDesign, operand_bits_on
+from codesign.errors import SpecError
+from codesign.results.design import Design
+from codesign.results.evaluation import Evaluation
+from codesign.specs.accelerator import Accelerator
+from codesign.specs.layer import Layer
+from codesign.specs.network import Network
+
+KINDS = ("weights", "ifmap", "output", "residual")  # of traffic; partial sums are of the output
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """What an export takes of a result.
+
+    Attributes
+    ----------
+    result : Design or Evaluation
+    tool : str
+        Who it is for, in what is refused.
+    """
+
+    result: Design | Evaluation
+    tool: str
+
+    def __post_init__(self) -> None:
+        chip = self.accelerator
+        if any(row.tile is None for row in self.result.layer_designs if row.weight_bits):
+            self._refuse("the ideal roofline has no tiles; evaluate with a size of the SRAM")
+        if self.result.fused_runs:
+            run = self.result.fused_runs[0]
+            first = self.network.layers[run.first].name
+            self._refuse(f"layers fused from {first!r} on have no loop nest of their own")
+        if chip.stored_channels not in (None, 1):
+            self._refuse("channels in multiples of a number are none of its tensors")
+        if any(x.input_dilation not in (1, (1, 1)) for x in self.network.layers):
+            self._refuse("transposed convolutions over inserted zeros are none of its layers")
+
+    def _refuse(self, why: str) -> None:
+        raise SpecError(f"{self.tool}: {why}")
+
+    @property
+    def network(self) -> Network:
+        """Its layers and tensors."""
+        return self.result.network
+
+    @property
+    def accelerator(self) -> Accelerator:
+        """Its array and memories."""
+        return self.result.accelerator
+
+    @property
+    def layers(self) -> Iterator[tuple[Layer, LayerDesign]]:
+        """Each layer with its figures."""
+        return zip(self.network.layers, self.result.layer_designs, strict=True)
+
+    def on_chip(self, tensor: str) -> bool:
+        """Whether a tensor stays in the SRAM."""
+        places = self.result.on_chip
+        return places is not None and places[tensor] == "chip"
+
+    def bits(self, tensor: str) -> int:
+        """Width of a tensor."""
+        return self.result.tensor_bits[tensor]
+
+    def stored_output(self, layer: Layer) -> int:
+        """Elements of its output that a layer writes to DRAM; 0 where they stay on chip."""
+        return 0 if self.on_chip(layer.output) else self.network.touched(layer, layer.output)
+
+    def widths(self, layer: Layer, row: LayerDesign) -> tuple[int, int, int]:
+        """Bits of weights, ifmap and partial sums as they are fetched: 0 of what is on chip."""
+        assert row.weight_bits is not None
+        found = operand_bits_on(layer, self.accelerator, row.weight_bits, self.result.tensor_bits)
+        weights, ifmap, psum = (int(x) for x in found)
+        if layer.weight_tensor is not None and self.on_chip(layer.weight_tensor):
+            weights = 0
+        return weights, 0 if self.on_chip(layer.input) else ifmap, psum
+
+
+@dataclass(frozen=True)
+class ExportedLayer:
+    """What became of a layer.
+
+    Attributes
+    ----------
+    name : str
+    parts : tuple of str
+        What stands for it in the files of the other tool.
+    ours : dict of str to int
+        DRAM bits by `KINDS`.
+    theirs : dict of str to int, or None
+        What the other tool counts; None where it was not asked.
+    differs : str or None
+        Why its model cannot give ours; None where both meet.
+    """
+
+    name: str
+    parts: tuple[str, ...]
+    ours: dict[str, int]
+    theirs: dict[str, int] | None
+    differs: str | None
+
+    @property
+    def record(self) -> dict[str, object]:
+        """As JSON has it."""
+        bits = {"dram_bits": self.ours, "their_dram_bits": self.theirs}
+        return {"layer": self.name, "parts": [*self.parts], **bits, "differs": self.differs}
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A design in another tool's files.
+
+    Attributes
+    ----------
+    texts : dict of str to str
+        Their content by name.
+    layers : tuple of ExportedLayer
+    """
+
+    texts: dict[str, str]
+    layers: tuple[ExportedLayer, ...]
+
+
+def kinds_of(row: LayerDesign) -> dict[str, int]:
+    """DRAM bits of a layer by `KINDS`."""
+    bits = row.dram_bits
+    every = bits.weights, bits.ifmap, bits.output + bits.psum, bits.residual
+    return dict(zip(KINDS, every, strict=True))
