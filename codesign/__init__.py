@@ -17,7 +17,7 @@ enters a room, what leaves it and what it must not import stands at its door, th
     problem               the question: choices, one objective, budgets; the tolerances
     space                 the declared space as arrays: hardware options, tilings, priced points
     search                proves an optimum; ``bounds``: relaxations, ``milp``: Pyomo and HiGHS
-    results               what was found, as plain data; ``text``: reports, ``plots``: pictures
+    results               what was found; ``text``: reports, ``plots``: pictures, ``html``: pages
     tasks                 what can be asked: solve, pareto, assign, evaluate, explain, certify, fit
     exports               designs as other tools read them
     study                 grids of problems, each solved once, in one file
@@ -71,6 +71,7 @@ if TYPE_CHECKING:
     from codesign.results.evaluation import Evaluation
     from codesign.results.explanation import Explanation
     from codesign.results.front import Front
+    from codesign.results.html.report import report
     from codesign.search.progress import FrontProgress, Progress
     from codesign.specs.accelerator import Accelerator
     from codesign.specs.load import load_accelerator, load_memory, load_network, load_technology
@@ -119,6 +120,7 @@ _HOME = {
     "load_network": "specs.load",
     "load_technology": "specs.load",
     "pareto": "tasks.pareto",
+    "report": "results.html.report",
     "solve": "tasks.solve",
     "solve_batches": "tasks.solve_batches",
 }
@@ -157,6 +159,7 @@ __all__ = [
     "load_technology",
     "pareto",
     "quality",
+    "report",
     "solve",
     "solve_batches",
 ]

@@ -107,7 +107,7 @@ def plot(**given: Any) -> None:
     if kind == "assignment":
         raise SpecError(f"{path}: an assignment has no picture; codesign show prints it")
     if kind is None or kind not in DRAWN:
-        raise _refusal(path, kind, DRAWN)
+        raise refusal(path, kind, DRAWN)
     for word in ("sram", "energy"):
         if given[word] and kind not in HELD:
             raise SpecError(f"--{word} is for a design or an evaluation.")
@@ -118,15 +118,15 @@ def plot(**given: Any) -> None:
 
         plot_study(path, out, **axes)
     elif given["sram"]:
-        _load_result(kind, path).plot_sram(out)
+        load_result_of(kind, path).plot_sram(out)
     elif given["energy"]:
-        _load_result(kind, path).plot_energy(out)
+        load_result_of(kind, path).plot_energy(out)
     else:
-        _load_result(kind, path).plot(out)
+        load_result_of(kind, path).plot(out)
     click.echo(out)
 
 
-def _load_result(kind: str, path: Path) -> Any:
+def load_result_of(kind: str, path: Path) -> Any:
     """Read the file of a result; only what its kind needs is loaded."""
     if kind == "front":
         from codesign.results.front import Front
@@ -180,13 +180,13 @@ def _of_file(path: Path) -> View:
     if kind in DESCRIBED:
         return description_view(_loaders()[DESCRIBED[kind]](path))
     if kind in RESULTS:
-        return view_of(_load_result(kind, path))
+        return view_of(load_result_of(kind, path))
     if kind in others:
         return others[kind](path)
-    raise _refusal(path, kind, (*DESCRIBED, *RESULTS, *others))
+    raise refusal(path, kind, (*DESCRIBED, *RESULTS, *others))
 
 
-def _refusal(path: Path, kind: str | None, wanted: tuple[str, ...]) -> SpecError:
+def refusal(path: Path, kind: str | None, wanted: tuple[str, ...]) -> SpecError:
     """What to say of a file of another kind, or of one that is none."""
     from codesign.files import kinds_text, read_text, read_toml, wrong_kind
     from codesign.results.load import load_result

@@ -200,6 +200,21 @@ class Front(Displayed):
             The picture cannot be written.
         """
 
+    @done_by("results.html.report:report_front")
+    def report(
+        self,
+        path: str | Path,
+        *,
+        designs: Sequence[Design | DataflowDesign] | None = None,
+    ) -> None:
+        """Write a page (.html) for a browser, self-contained; see `codesign.report`.
+
+        Raises
+        ------
+        SpecError
+            As of `codesign.report`.
+        """
+
     @done_by("results.front_file:save")
     def save(self, path: str | Path) -> None:
         """Write `points` as CSV, and in a last column what `load` needs, whole or not at all.

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self, TypeVar
 from codesign.errors import SpecError
 from codesign.files import digest, expecting, kind_text, read_json, write_json
 from codesign.specs.schema import Displayed, parse, renamed
+from codesign.specs.seam import done_by
 
 DIGEST = "sha256"
 # Follow from the rest, for readers of the file; absent from older ones.
@@ -50,6 +51,22 @@ class ResultFile(Displayed):
         path = Path(path)
         with expecting(path, cls._kind()):
             return cls.from_dict(read_json(path), str(path))
+
+    @done_by("results.html.report:report_result")
+    def report(
+        self,
+        path: str | Path,
+        *,
+        explanation: Any = None,
+        certificate: str | Path | None = None,
+    ) -> None:
+        """Write a page (.html) for a browser, self-contained; see `codesign.report`.
+
+        Raises
+        ------
+        SpecError
+            As of `codesign.report`.
+        """
 
     def to_dict(self) -> dict[str, Any]:
         """The content of the result's file."""

@@ -84,11 +84,11 @@ def plot_study(
     """
     frame = results if isinstance(results, pd.DataFrame) else read_results(Path(results))
     x, y = (metric_of(name) if name not in frame.columns else name for name in (x, y))
-    layout = _axes(frame, x, y, by, panels)
+    layout = plot_layout(frame, x, y, by, panels)
     return draw_and_save(lambda: _draw(frame, layout), path)
 
 
-def _axes(
+def plot_layout(
     frame: pd.DataFrame,
     x: str | None,
     y: str | None,
@@ -147,8 +147,8 @@ def _minimised(frame: pd.DataFrame) -> list[str]:
 
 
 def _draw(frame: pd.DataFrame, layout: PlotLayout) -> Figure:
-    tables = dict(_groups(frame, () if layout.panels is None else (layout.panels,)))
-    looks = _looks([label for label, _ in _groups(frame, layout.by)])
+    tables = dict(groups(frame, () if layout.panels is None else (layout.panels,)))
+    looks = _looks([label for label, _ in groups(frame, layout.by)])
     if len(tables) > MOST_PANELS or len(looks) > MOST_LINES:
         raise SpecError(
             f"{len(tables)} panels of {len(looks)} lines; at most {MOST_PANELS} of {MOST_LINES} "
@@ -159,7 +159,7 @@ def _draw(frame: pd.DataFrame, layout: PlotLayout) -> Figure:
     picture = canvas(1.2 + 3.2 * columns, 1.3 + 2.7 * rows, w_pad=0.08)
     shared = _share_scale([table[layout.y] for table in tables.values()])
     grid = picture.subplots(rows, columns, sharex=True, sharey=shared, squeeze=False)
-    positions = _word_positions(frame, layout.x)
+    positions = word_positions(frame, layout.x)
     crosses = 0
     for axes, (title, table) in zip(grid.flat, tables.items(), strict=False):
         _scale(axes, frame[layout.x], (frame if shared else table)[layout.y], positions)
@@ -208,14 +208,14 @@ def _name_axes(panels: Sequence[Axes], used: int, columns: int, layout: PlotLayo
         scaled_ticks(axes)
 
 
-def _groups(frame: pd.DataFrame, names: tuple[str, ...]) -> Iterable[tuple[str, pd.DataFrame]]:
+def groups(frame: pd.DataFrame, names: tuple[str, ...]) -> Iterable[tuple[str, pd.DataFrame]]:
     """Parts of the table by the values of some columns, in the order they come in."""
-    labels = _labels(frame, names)
+    labels = row_labels(frame, names)
     for label in dict.fromkeys(labels):
         yield label, frame[labels == label]
 
 
-def _labels(frame: pd.DataFrame, names: tuple[str, ...]) -> pd.Series[str]:
+def row_labels(frame: pd.DataFrame, names: tuple[str, ...]) -> pd.Series[str]:
     """The values of some columns of each row in words."""
     words = frame[[*names]].apply(
         lambda row: ", ".join(_value_text(value) for value in row), axis=1
@@ -245,7 +245,7 @@ def _looks(labels: Sequence[str]) -> dict[str, Look]:
     }
 
 
-def _word_positions(frame: pd.DataFrame, name: str) -> dict[str, int] | None:
+def word_positions(frame: pd.DataFrame, name: str) -> dict[str, int] | None:
     """Places of words across, in the order they come in; None for numbers."""
     if _is_number(frame, name) or name in METRIC_UNITS:
         return None
@@ -260,15 +260,16 @@ def _panel(
     positions: dict[str, int] | None,
 ) -> int:
     """Draw the lines of one panel; how many of them have cells without a design."""
-    stairs = layout.x in METRIC_UNITS or (layout.x.startswith(MORE_IS_FREE) and positions is None)
     above = 0
-    labels = _labels(table, layout.by)
+    labels = row_labels(table, layout.by)
     for label, look in looks.items():
         part = table[labels == label]
-        x = _display_values(part, layout.x, positions)
+        x = display_values(part, layout.x, positions)
         order = np.argsort(x, kind="stable")
-        x, y = x[order], _display_values(part, layout.y, None)[order]
-        axes.plot(x, y, drawstyle="steps-post" if stairs else "default", **look)
+        x, y = x[order], display_values(part, layout.y, None)[order]
+        axes.plot(
+            x, y, drawstyle="steps-post" if is_stairs(layout, positions) else "default", **look
+        )
         missing = x[np.isnan(y) & ~np.isnan(x)]
         if len(missing):
             height = np.full(len(missing), 1 + ROW_ABOVE * (0.6 + above))
@@ -278,11 +279,16 @@ def _panel(
     return above
 
 
+def is_stairs(layout: PlotLayout, positions: dict[str, int] | None) -> bool:
+    """Whether what a value across reaches holds up to the next one."""
+    return layout.x in METRIC_UNITS or (layout.x.startswith(MORE_IS_FREE) and positions is None)
+
+
 def _cross(colour: str) -> Look:
     return {"color": colour, "marker": "x", "ls": "", "ms": 4.5}
 
 
-def _display_values(table: pd.DataFrame, name: str, positions: dict[str, int] | None) -> Any:
+def display_values(table: pd.DataFrame, name: str, positions: dict[str, int] | None) -> Any:
     """A column as numbers in the unit that people write, words as their places."""
     if positions is not None:
         return np.array([positions[_value_text(value)] for value in table[name]], dtype=np.float64)

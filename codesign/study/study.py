@@ -213,6 +213,18 @@ class Study:
 
         return plot_study(self.results(store), path, **how)
 
+    def report(self, store: str | Path, path: str | Path) -> None:
+        """Write the results as a page (.html) for a browser; see `codesign.study.report`.
+
+        Raises
+        ------
+        SpecError
+            As `results`; or the page cannot be written, or Plotly is not installed.
+        """
+        from codesign.study.report import report_study
+
+        report_study(store, path, self.results(store))
+
     def _add_cells(self, store: Store) -> list[tuple[str, str]]:
         builder, statuses = QuestionBuilder(self.front), list[tuple[str, str]]()
         rows = (builder.row(i, cell) for i, cell in enumerate(self.cells()))

@@ -156,6 +156,7 @@ DEEP = ("--deep", "--certificate")
 PE = ("fit", "pe.csv", "--kind", "pe")
 ARRAY = ("--rows", "2", "--cols", "2", "--pe-bits", "8", "--sram-kbit", "100")
 DRAWN = ("design", "dataflow", "evaluation", "front", "explanation", "store")
+REPORTED = ("design", "dataflow", "evaluation", "assignment", "explanation", "front", "store")
 SHOWN = ("network", "onnx", "technology", "memory", "accelerator", *DRAWN)
 SHOWN += ("assignment", "certificate")
 SLOTS: dict[tuple[str, ...], tuple[str, ...]] = {  # where FILE stands: the kinds that may
@@ -190,6 +191,7 @@ SLOTS: dict[tuple[str, ...], tuple[str, ...]] = {  # where FILE stands: the kind
     ("show", "accelerators", "FILE"): ("accelerator", "design", "evaluation"),
     ("show", "FILE"): SHOWN,
     ("plot", "FILE", "--out", "new.png"): DRAWN,
+    ("report", "FILE", "--out", "new.html"): REPORTED,
     ("study", "run", "FILE"): ("study",),
     ("study", "run", "grid.toml", "--resume", "--store", "FILE"): ("store",),
     ("study", "status", "FILE"): ("store",),
@@ -219,7 +221,7 @@ def test_a_wrong_kind_of_file_is_named(
         if words[0] == "plot" and kind == "assignment":
             assert "an assignment has no picture; codesign show prints it" in err
             continue
-        if kind == "JSON" and {*wanted} & {*JSON_KINDS} and wanted not in (SHOWN, DRAWN):
+        if kind == "JSON" and {*wanted} & {*JSON_KINDS} and wanted not in (SHOWN, DRAWN, REPORTED):
             assert "format" in err  # one of ours may lack it
             continue
         assert f"this is {kind_text(kind)}; wanted is {kind_text(wanted[0])}" in err

@@ -32,7 +32,17 @@ FILES = {
 RESULTS = ("design", "evaluation", "residents", "fused", "assignment", "certificate")
 # With --out; the others write JSON.
 WRITES = {"plot": ".png", "pareto": ".csv", "fit": ".toml", "technology": ".toml"}
-OUT = ("out.json", "out.csv", "out.toml", "out.png", "out.svg", "out.pdf", "out.certificate")
+WRITES |= {"report": ".html"}
+OUT = (
+    "out.json",
+    "out.csv",
+    "out.toml",
+    "out.png",
+    "out.svg",
+    "out.pdf",
+    "out.certificate",
+    "out.html",
+)
 NUMBERS = ("1", "2", "0.5", "5", "100", "1000", "1e-3", "1e3", "1e6", "0.05", "0.1")
 LISTS = ("1", "2", "8", "1,2", "4,8", "8,4,4", "2,3", "32", "16,64", "65536")
 WORDS = ("weight:conv1", "tensor:a", "weight:*", "tensor:image", "weight:fc", "tensor:out")
@@ -76,6 +86,7 @@ FITTING: dict[str, tuple[str, ...]] = {
     "design": ("design.json", "evaluation.json", "tiny.toml"),
     "measured": ("pes.csv", "ones.csv", "srams.csv", "losses.csv", "tiny.toml"),
     "file": ("design.json", "evaluation.json", "certificate.json", "tiny.toml"),
+    "files": (*(f"{x}.json" for x in RESULTS), "tiny.toml", "store.sqlite"),
     "what": (
         *KINDS,
         "colours",
@@ -160,6 +171,7 @@ NOT_TRIED = ("study", "import", "sweep", "help")
 COMMANDS = [name for name in program.commands if name not in NOT_TRIED]
 MANY = {"solve": (40, 1500), "pareto": (10, 250), "explain": (2, 25), "evaluate": (40, 1500)}
 MANY |= {"assign": (40, 1000), "fit": (40, 600), "check": (20, 500), "show": (20, 500)}
+MANY |= {"report": (10, 200)}
 MANY |= {"export": (20, 300), "plot": (10, 200), "sensitivity": (20, 300), "technology": (20, 500)}
 NUMBERED = [(name, few, False) for name, (few, _) in MANY.items()]
 NUMBERED += [(name, many, True) for name, (_, many) in MANY.items()]

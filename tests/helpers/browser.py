@@ -7,7 +7,8 @@ it is skipped.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from shutil import which
@@ -71,6 +72,13 @@ class Shown:
         for key in keys:
             actions = actions.send_keys(key)
         actions.perform()
+
+    def wait(self, until: Callable[[], object]) -> None:
+        """Wait for what a page does after a while; at most a minute."""
+        end = time.monotonic() + 60
+        while not until():
+            assert time.monotonic() < end
+            time.sleep(0.05)
 
     def open_every_tab(self) -> list[str]:
         """Click on each tab, those within others too; return their names."""

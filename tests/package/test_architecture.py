@@ -51,9 +51,11 @@ FENCED = {
         "search.milp.solvers",
     },
     "pandas": {"results.area_fit", "results.plots.by_layer", "results.plots.design", "study.plot"}
+    | {"study.report"}
     | {"results.plots.members", "results.plots.pipeline"}
     | {
         "results.plots.drawing",
+        "results.roofline",
         "results.stage_tables",
         "results.tables",
         "specs.measured_areas",
@@ -66,6 +68,7 @@ FENCED = {
         "cli.file_commands",
         "cli.help",
         "cli.options",
+        "cli.report_commands",
         "cli.solve_commands",
     }
     | {"cli.solve_options", "cli.study", "cli.technology_commands", "cli.terminal"}

@@ -33,9 +33,9 @@
       font: { color: "theme:ink", family: "system-ui, DejaVu Sans, sans-serif", size: narrow ? 11 : 12.5 },
       hoverlabel: { bgcolor: "theme:raised", bordercolor: "theme:line", font: { color: "theme:ink" }, align: "left" },
       legend: { orientation: "h", x: 0, xanchor: "left", y: 1.02, yanchor: "bottom" },
-      margin: { l: narrow ? 44 : 64, r: 14, t: 10, b: 44 },
+      margin: { l: narrow ? 44 : 64, r: narrow ? 10 : 40, t: 10, b: 44 },
       colorway: ["theme:a", "theme:b", "theme:c", "theme:d", "theme:e", "theme:f"],
-      modebar: { bgcolor: "rgba(0,0,0,0)", color: "theme:faint", activecolor: "theme:ink" },
+      modebar: { orientation: "v", bgcolor: "rgba(0,0,0,0)", color: "theme:faint", activecolor: "theme:ink" },
       dragmode: narrow ? false : "zoom",
       ...given,
     };
@@ -50,12 +50,13 @@
   };
   const draw = (place) => {
     const width = place.clientWidth;
-    if (!window.Plotly || width === 0) return;
+    if (!window.Plotly || width === 0) return;  // nobody sees it
     const stored = JSON.parse(place.nextElementSibling.textContent);
-    const style = getComputedStyle(root);
+    const style = getComputedStyle(root);  // of the theme
     const layout = themed(layoutOf(stored.layout, width), style);
     const first = !place.dataset.drawn;
-    window.Plotly.react(place, themed(stored.data, style), layout, config);
+    window.Plotly.react(place, themed(stored.data, style), layout,
+      { ...config, displayModeBar: width >= 520 && !printing });
     place.dataset.drawn = "1";
     if (first && place.dataset.opens) {
       place.on("plotly_click", (event) => choose(place.dataset.opens, event.points[0].customdata));
@@ -173,7 +174,12 @@
   }
   window.scrollTo(0, 0);
   dark.addEventListener("change", () => { if (!printing) drawSeen(document, true); });
-  window.addEventListener("beforeprint", () => { printing = true; drawSeen(document, true); });
-  window.addEventListener("afterprint", () => { printing = false; drawSeen(document, true); });
+  const print = (now) => {  // a class, for what is hidden has no width to draw in
+    printing = now;
+    root.classList.toggle("printing", now);
+    for (const place of all(".chart")) if (now || place.dataset.drawn) draw(place);
+  };
+  window.addEventListener("beforeprint", () => print(true));
+  window.addEventListener("afterprint", () => print(false));
   window.codesignPage = { draw, choose, open, all };
 })();

@@ -16,7 +16,7 @@ from codesign.arrays import Floats
 from codesign.errors import SpecError
 from codesign.results.design import Design
 from codesign.results.evaluation import Evaluation
-from codesign.results.hardware_result import HardwareResult, peaks_ops_per_s
+from codesign.results.hardware_result import HardwareResult
 from codesign.results.plots.by_layer import (
     MAX_NAME,
     constant_widths,
@@ -40,6 +40,7 @@ from codesign.results.plots.hardware_bars import draw_bars, has_bars
 from codesign.results.plots.labels import label_points
 from codesign.results.plots.members import MOST_MEMBERS, draw_members
 from codesign.results.plots.sram import draw_sram, name_residents
+from codesign.results.roofline import ceilings_gops_per_s, roofline_steps
 from codesign.results.text.layout import counted
 from codesign.units import (
     MS_PER_S,
@@ -90,7 +91,7 @@ def _draw(design: Design | Evaluation) -> Figure:
     heights = [1.3, *([1.0] if varied else []), *([1.3] if kept else [])]
     latency, *more = (picture.add_subplot(place) for place in _places(columns[1], heights))
     widths, sram = more[: int(varied)], more[int(varied) :]
-    steps = _steps(design, layers)
+    steps = roofline_steps(design)
     points, roofs = _roofline(roofline, design, steps)
     _latency(latency, design, layers)
     for axes in widths:
@@ -103,21 +104,6 @@ def _draw(design: Design | Evaluation) -> Figure:
         name_residents(axes, patches, scale)
     label_points(roofline, points, roofs, steps["latency_s"].to_numpy(), steps.index.tolist())
     return picture
-
-
-def _steps(result: HardwareResult, layers: pd.DataFrame) -> pd.DataFrame:
-    """What has a place in the roofline, by number: each layer that multiplies, or run of such.
-
-    What only moves data has no operations.
-    """
-    numbers = [str(n) for n in range(1, len(layers) + 1)]
-    for run in result.fused_runs:
-        numbers[run.first : run.last + 1] = [f"{run.first + 1}–{run.last + 1}"] * len(run.layers)
-    sums = [x for x in ("macs", "dram_bits", "latency_s", "sram_s") if x in layers]
-    parts = layers[sums].groupby(numbers, sort=False).sum()
-    same = layers[["gops", "bound_by"]].groupby(numbers, sort=False).first()
-    steps = pd.concat([parts, same], axis=1)
-    return steps[steps["macs"] > 0]
 
 
 def _places(place: SubplotSpec, heights: Sequence[float]) -> list[SubplotSpec]:
@@ -138,7 +124,7 @@ def _roofline(
     operations, bits = OPS_PER_MAC * steps["macs"].to_numpy(), steps["dram_bits"].to_numpy()
     moving = bits > 0
     x, y = operations / np.where(moving, bits, 1), steps["gops"].to_numpy()
-    peaks = _ceilings_gops_per_s(result)
+    peaks = ceilings_gops_per_s(result)
     assert result.accelerator.dram_bits_per_s is not None  # refused before
     slope = result.accelerator.dram_bits_per_s / OPS_PER_GOP
     ridges = [peak / slope for _, peak in peaks]
@@ -181,15 +167,6 @@ def _looks(result: HardwareResult) -> dict[str, Look]:
     """How what each roof binds looks; the SRAM's port where it is one."""
     port = result.accelerator.sram_bits_per_cycle is not None
     return ROOFS | PORT if port else ROOFS
-
-
-def _ceilings_gops_per_s(result: HardwareResult) -> list[tuple[str, float]]:
-    """Kernels and peaks to draw, ascending: that of most MACs and the fastest, or the next one."""
-    peaks = peaks_ops_per_s(result)
-    usual, fastest = next(iter(peaks)), max(peaks, key=peaks.__getitem__)
-    others = [kernel for kernel, peak in peaks.items() if peak != peaks[usual]]
-    drawn = {usual} if not others else {usual, others[0] if fastest == usual else fastest}
-    return sorted(((kernel, peaks[kernel] / OPS_PER_GOP) for kernel in drawn), key=lambda x: x[1])
 
 
 def _latency(axes: Axes, result: HardwareResult, layers: pd.DataFrame) -> None:

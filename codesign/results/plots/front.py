@@ -14,6 +14,13 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from codesign.arrays import Floats
+from codesign.results.certified_region import (
+    certified_steps,
+    completeness,
+    has_unknown_region,
+    least_second,
+    scaled_values,
+)
 from codesign.results.front import Front
 from codesign.results.plots.design import ROOFS
 from codesign.results.plots.drawing import (
@@ -37,7 +44,7 @@ from codesign.results.text.phrases import (
     mapping_cells,
     mapping_text,
 )
-from codesign.units import METRIC_UNITS, four_digits, gap_text
+from codesign.units import METRIC_UNITS, four_digits
 
 REGION: Look = {"facecolor": "0.88", "edgecolor": "0.62", "hatch": "....", "lw": 0.0, "zorder": 0.5}
 REACHED: Look = {"color": "0.2", "lw": 1.1, "zorder": 2}
@@ -87,10 +94,10 @@ def _draw_two(front: Front) -> Figure:
         axes.sharex(panels[-1])
         axes.tick_params(labelbottom=False)
     _scale(points, front, (1, 0))
-    legend = [*_region(points, front), *_marks(points, front, _scaled_values(front)[:, (1, 0)])]
+    legend = [*_region(points, front), *_marks(points, front, scaled_values(front)[:, (1, 0)])]
     legend += _knee(points, front, (1, 0)) + _infeasible(points, front)
     points.set(ylabel=METRIC_UNITS[front.objectives[0]].heading)
-    title_and_legend(points, _completeness(front), legend, 2)
+    title_and_legend(points, completeness(front), legend, 2)
     _rates(rates, front)
     for axes in shares:
         _shares(axes, front)
@@ -105,45 +112,20 @@ def _draw_two(front: Front) -> Figure:
 
 def _region(axes: Axes, front: Front) -> list[Any]:
     """What is reached, what is ruled out, and the certified region between."""
-    x, top, bottom = _certified_steps(front, 1, np.inf)
+    x, top, bottom = certified_steps(front, 1, np.inf)
     lines: list[Any] = axes.plot(x, top, **REACHED, label="best reached")
-    if not _has_unknown_region(front):
+    if not has_unknown_region(front):
         return lines
     lines += axes.plot(x, bottom, **RULED_OUT, label="proven: nothing below")
     words = "certified: all other points of the front lie here"
     return [*lines, axes.fill_between(x, bottom, top, label=words, **REGION)]
 
 
-def _certified_steps(front: Front, across: int, level: float) -> tuple[Floats, Floats, Floats]:
-    """Steps of what is reached and of what is proven: x, top and bottom, in the units people write.
-
-    From the first limit on objective ``across`` at which a point is within the level.
-    """
-    name = front.objectives[across]
-    first, unit = METRIC_UNITS[front.objectives[0]].scale, METRIC_UNITS[name].scale
-
-    def limits(x: float) -> tuple[float, ...]:
-        if len(front.objectives) == 2:
-            return (x,)
-        return (x, level) if across == 1 else (level, x)
-
-    known = front.values[:, across]
-    low = min((x for x in known if np.isfinite(front.upper(*limits(float(x))))), default=np.inf)
-    steps = [rule.limits.get(name, np.inf) for rule in front.ruled]
-    every = [x for x in (*known, *steps) if low <= x <= known.max()]
-    edges = np.unique(every)
-    middles = (edges[1:] + edges[:-1]) / 2
-    top = np.array([front.upper(*limits(float(x))) for x in middles])
-    bottom = [min(front.lower(*limits(float(x))), u) for x, u in zip(middles, top, strict=True)]
-    x = np.repeat(edges, 2)[1:-1] / unit
-    return x, np.repeat(top, 2) / first, np.repeat(np.array(bottom), 2) / first
-
-
 def _infeasible(axes: Axes, front: Front) -> list[Any]:
     """Shade the limits on the second objective within which there is no design."""
     unit = METRIC_UNITS[front.objectives[1]]
     most = max([limits[front.objectives[1]] for limits in front.infeasible], default=0.0)
-    most = max(most, _least_second(front)) / unit.scale
+    most = max(most, least_second(front)) / unit.scale
     if most <= 0:
         return []
     left, right = axes.get_xlim()
@@ -154,19 +136,6 @@ def _infeasible(axes: Axes, front: Front) -> list[Any]:
     return [axes.axvspan(left, most, label=words, **NOTHING)]
 
 
-def _least_second(front: Front) -> float:
-    """What the second objective is proven never to go below; 0 if nothing is."""
-    first, second = front.objectives
-    if np.isnan(front.gap):  # the budgets are not known either
-        return 0.0
-    for design in front.designs:
-        limit = design.problem.budgets.get(first)
-        whole = limit == front.problem.budgets.get(first)
-        if whole and design.problem.objective == second:
-            return design.proof.bound
-    return 0.0
-
-
 def _rates(axes: Axes, front: Front) -> None:
     """What one more unit of the second objective saves of the first, between neighbours."""
     first, second = (METRIC_UNITS[name] for name in front.objectives)
@@ -175,7 +144,7 @@ def _rates(axes: Axes, front: Front) -> None:
     if len(saved):
         label = f"{first.label} saved by the next unit of {second.label}, up to the next point"
         look: Look = {"color": "0.15", "lw": 1.3, "baseline": None, "label": label}
-        legend.append(axes.stairs(saved, _scaled_values(front)[::-1, 1], **look))
+        legend.append(axes.stairs(saved, scaled_values(front)[::-1, 1], **look))
         if saved.min() > 0 and saved.max() > 10 * saved.min():
             axes.set_yscale("log")
     else:
@@ -187,7 +156,7 @@ def _rates(axes: Axes, front: Front) -> None:
 
 def _shares(axes: Axes, front: Front) -> None:
     """How much of the latency is spent in memory-bound layers."""
-    x, share = _scaled_values(front)[:, 1], 100 * _memory_bound(front)
+    x, share = scaled_values(front)[:, 1], 100 * _memory_bound(front)
     axes.axhline(50, color="0.6", lw=0.8, zorder=1)
     axes.vlines(x, 50, share, color="0.6", lw=0.8, zorder=1)
     _marks(axes, front, np.stack([x, share], axis=1))
@@ -207,7 +176,7 @@ def _draw_three(front: Front) -> Figure:
     for axes, across in zip(panels, (1, 2), strict=True):
         _scale(axes, front, (across, 0))
         legend = _levels(axes, front, across)
-        marks = _marks(axes, front, _scaled_values(front)[:, (across, 0)])
+        marks = _marks(axes, front, scaled_values(front)[:, (across, 0)])
         legend += [*marks, *_knee(axes, front, (across, 0))] if across == 1 else []
         if across == 2:
             _knee(axes, front, (across, 0))
@@ -230,14 +199,14 @@ def _levels(axes: Axes, front: Front, across: int) -> list[Any]:
     values = np.unique(front.values[:, other])
     chosen = dict.fromkeys(values[[-1, len(values) // 2, len(values) // 4]].tolist())
     for level, look, shade in zip(chosen, LEVELS, SHADES, strict=False):
-        x, top, bottom = _certified_steps(front, across, level)
+        x, top, bottom = certified_steps(front, across, level)
         if not len(x):  # one point only
             continue
         label = f"best reached with {unit.at_most(level)}"
         legend += axes.plot(x, top, zorder=2, **look, label=label)
-        if _has_unknown_region(front):
+        if has_unknown_region(front):
             axes.fill_between(x, bottom, top, color=shade, alpha=0.16, lw=0, zorder=0.5)
-    if legend and _has_unknown_region(front):
+    if legend and has_unknown_region(front):
         words = "shaded below a line: better points may lie there; none below"
         legend.append(Patch(color="0.55", alpha=0.3, lw=0, label=words))
     return legend
@@ -297,7 +266,7 @@ def _number(panels: Mapping[Axes, tuple[int, int]], front: Front) -> None:
         drawn_lines = [np.asarray(line.get_xydata()) for line in axes.lines]
         pieces = [np.stack(ends) for xy in drawn_lines for ends in pairwise(xy)]
         knee = [front.knee] if len(front) > 2 else []
-        label_points(axes, _scaled_values(front)[:, of], pieces, weight, numbers, knee)
+        label_points(axes, scaled_values(front)[:, of], pieces, weight, numbers, knee)
 
 
 def _scale(axes: Axes, front: Front, of: tuple[int, int]) -> None:
@@ -305,31 +274,8 @@ def _scale(axes: Axes, front: Front, of: tuple[int, int]) -> None:
     axes.set(xscale=scales[0], yscale=scales[1])
 
 
-def _scaled_values(front: Front) -> Floats:
-    """(points, objectives): in the units people write."""
-    scale = np.array([METRIC_UNITS[name].scale for name in front.objectives])
-    return np.asarray(front.values / scale)
-
-
 def _memory_bound(front: Front) -> Floats:
     return np.array([design.memory_bound_share for design in front.designs])
-
-
-def _completeness(front: Front) -> str:
-    """How many points there are, and how much is left unknown."""
-    if np.isnan(front.gap):
-        return (
-            f"{counted(len(front), 'point')}; the file does not tell what is ruled out between them"
-        )
-    known = "complete" if front.complete else f"{gap_text(front.gap)} of the volume unknown"
-    if front.complete and front.rel_step:
-        known += f" up to steps of {gap_text(front.rel_step)}"
-    return f"{counted(len(front), 'point')}, {known}"
-
-
-def _has_unknown_region(front: Front) -> bool:
-    """Whether there is a region to show in which undiscovered points may lie."""
-    return (not front.complete or front.rel_step > 0) and not np.isnan(front.gap)
 
 
 def _marks(axes: Axes, front: Front, places: Floats) -> list[Any]:
@@ -389,6 +335,6 @@ def _proven(front: Front) -> Mask:
 def _knee(axes: Axes, front: Front, of: tuple[int, int]) -> list[Any]:
     if len(front) < 3:
         return []
-    x, y = _scaled_values(front)[front.knee, of]
+    x, y = scaled_values(front)[front.knee, of]
     label = f"knee: {hardware_text(front.designs[front.knee].hardware)}"
     return [axes.scatter([x], [y], **KNEE, zorder=4, label=label)]

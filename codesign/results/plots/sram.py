@@ -7,7 +7,6 @@ needs: weights, bands, rows of its input, partial sums. What is white between th
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,9 +17,9 @@ from matplotlib.patches import Rectangle
 
 from codesign.arrays import Floats
 from codesign.errors import SpecError
-from codesign.results.consistency import names_on_chip
 from codesign.results.design import Design
 from codesign.results.evaluation import Evaluation
+from codesign.results.memory_map import Patch, lives_of, patches, shown_bits
 from codesign.results.plots.by_layer import MAX_NAME, name_layers, titles, write_titles
 from codesign.results.plots.drawing import (
     RIM,
@@ -33,8 +32,7 @@ from codesign.results.plots.drawing import (
     title_and_legend,
 )
 from codesign.results.plots.labels import label_patch
-from codesign.results.plots.memory_map import Life, Patch, patches
-from codesign.results.run_figures import fullest, held_bits, held_during, run_numbers
+from codesign.results.run_figures import fullest, run_numbers
 from codesign.results.text.layout import counted
 from codesign.units import BITS_PER_GBIT, BITS_PER_KBIT, BITS_PER_MBIT, four_digits
 
@@ -80,9 +78,9 @@ def draw_sram(axes: Axes, result: Design | Evaluation, columns: int) -> tuple[li
     assert capacity is not None  # refused before
     tiles = np.array([row.sram_bits or 0 for row in rows], dtype=np.float64)
     held = np.array([row.resident_bits for row in rows], dtype=np.float64)
-    limit = _shown(capacity, int((tiles + held).max()))
+    limit = shown_bits(capacity, int((tiles + held).max()))
     unit, scale = next((x for x in UNITS if limit >= x[1]), UNITS[-1])
-    drawn = patches(_lives(result), [limit - (row.sram_bits or 0) for row in rows])
+    drawn = patches(lives_of(result), [limit - (row.sram_bits or 0) for row in rows])
     rim = RIM | {"lw": min(RIM["lw"], 60 / len(rows)), "fill": True}
     for patch, colour in zip(drawn, _colours(drawn), strict=True):
         low, high = patch.low / scale, patch.high / scale
@@ -126,11 +124,6 @@ def _hung(
     return legend
 
 
-def _shown(capacity: int, used: int) -> int:
-    """Bits of the SRAM that are drawn: all, or where most of it is free throughout, fewer."""
-    return capacity if 2 * used >= capacity else math.ceil(1.2 * used)
-
-
 def name_residents(axes: Axes, drawn: Sequence[Patch], scale: float) -> None:
     """Write name and size into every patch that has room for them; the layout must be final."""
     for patch in drawn:
@@ -143,11 +136,6 @@ def name_residents(axes: Axes, drawn: Sequence[Patch], scale: float) -> None:
 def _edges(first: int, count: int) -> Floats:
     """Where the bars of as many layers begin and end, layers numbered from 1."""
     return np.asarray(first + 0.5 + np.arange(count + 1), dtype=np.float64)
-
-
-def _lives(result: Design | Evaluation) -> list[Life]:
-    held, bits = held_during(result), held_bits(result)
-    return [Life(name, bits[name], *held[name]) for name in names_on_chip(result.on_chip)]
 
 
 def _name_fullest(axes: Axes, result: Design | Evaluation, limit: float) -> None:

@@ -31,9 +31,9 @@ def assignment_parts(assignment: Assignment) -> list[RenderableType]:
     problem, metrics = assignment.problem, assignment.metrics
     return [
         question_line(Text.assemble("widths of ", short(assignment.network.name)), problem),
-        *("", _layer_table(assignment)),
+        *("", layer_table(assignment)),
         *("", totals_table(metrics, problem, in_display_order(metrics))),
-        *("", _proof_line(assignment)),
+        *("", proof_line(assignment)),
     ]
 
 
@@ -42,7 +42,8 @@ def assignment_summary(assignment: Assignment) -> str:
     return f"{status_text(assignment.proof)}: {metrics_text(assignment.metrics)}"
 
 
-def _layer_table(assignment: Assignment) -> Table:
+def layer_table(assignment: Assignment) -> Table:
+    """One row per layer: its widths, and what they cost."""
     rows, layers = assignment.layer_widths, assignment.network.layers
     owned = [layer.weights if layer.owns_weights else 0 for layer in layers]
     weights, weight_unit = scaled(owned, COUNT_UNITS)
@@ -68,7 +69,8 @@ def _layer_table(assignment: Assignment) -> Table:
     return columns_table(columns)
 
 
-def _proof_line(assignment: Assignment) -> Text:
+def proof_line(assignment: Assignment) -> Text:
+    """The proof, and what it took."""
     solver = assignment.solver
     equal = "assignment of less noise or model size"
     return Text.assemble(

@@ -66,22 +66,28 @@ OF_PES = ("lut", "dsp")  # of an FPGA, what its PE array takes
 def design_parts(design: Design) -> list[RenderableType]:
     """The whole report: question, hardware, layers, totals, notes, proof."""
     problem = design.problem
-    shown = [*_shown(design.accelerator), *[REGRET] * (REGRET in design.metrics)]
+    shown = [*shown_metrics(design.accelerator), *[REGRET] * (REGRET in design.metrics)]
     totals = totals_table(design.metrics, problem, shown)
     question = question_line(subject(problem), problem)
     members = member_parts(design.metrics, problem.network, problem.budgets, problem.references)
     costs = _costs_parts(design, totals, members)
-    return [question, *costs, proof_line(design), *_batches(design), *architecture_parts(design)]
+    return [
+        question,
+        *costs,
+        proof_line(design),
+        *batches_parts(design),
+        *architecture_parts(design),
+    ]
 
 
 def evaluation_parts(evaluation: Evaluation) -> list[RenderableType]:
     """The whole report: what runs on what, hardware, layers, totals, notes."""
-    totals = totals_table(evaluation.metrics, named=_shown(evaluation.accelerator))
+    totals = totals_table(evaluation.metrics, named=shown_metrics(evaluation.accelerator))
     members = member_parts(evaluation.metrics, evaluation.network, {})
     return [evaluation_line(evaluation), *_costs_parts(evaluation, totals, members)]
 
 
-def _shown(accelerator: Accelerator) -> list[str]:
+def shown_metrics(accelerator: Accelerator) -> list[str]:
     """The metrics of its technology, as they are shown."""
     return in_display_order((*metrics_on(accelerator.technology), ENERGY))
 
@@ -254,7 +260,7 @@ def proof_line(design: Design) -> Text:
     )
 
 
-def _batches(design: Design) -> list[RenderableType]:
+def batches_parts(design: Design) -> list[RenderableType]:
     """What was proven of each batch, where that was a choice: a line."""
     if not design.batches:
         return []

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from markup import HOSTILE
+from pages import Page
 
 from codesign.errors import SpecError
 from codesign.results.html.markup import Html, joined, script_json, source_hash, tag
@@ -27,29 +27,6 @@ from codesign.results.text.layout import columns_table, literal
 ENDS = "</script><script>alert(1)</script>"
 
 
-class Elements(HTMLParser):
-    """Every element with its attributes, and the texts of scripts."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.found = list[tuple[str, dict[str, str | None]]]()
-        self.scripts = list[str]()
-        self.text = ""
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, dict(attrs)))
-        if tag == "script":
-            self.scripts.append("")
-
-    def handle_data(self, data: str) -> None:
-        if self.found and self.found[-1][0] == "script" and self.cdata_elem == "script":
-            self.scripts[-1] += data
-        else:
-            self.text += data
-
-
 def chart(name: str) -> Chart:
     trace = {"type": "bar", "x": [1], "y": [float("nan")], "name": chart_text(name)}
     return Chart(name, name, [trace])
@@ -64,24 +41,22 @@ def tabs(name: str) -> list[Tab]:
 
 @pytest.mark.parametrize("name", [*HOSTILE, ENDS, "<!--<script>", "\u2028\u202e", "&lt;b&gt;"])
 def test_names_are_texts_wherever_they_stand(name: str) -> None:
-    plain, hostile = Elements(page("name", tabs("name"))), Elements(page(name, tabs(name)))
+    plain, hostile = Page(page("name", tabs("name"))), Page(page(name, tabs(name)))
     assert [x for x, _ in hostile.found] == [x for x, _ in plain.found]
     assert [{*x} for _, x in hostile.found] == [{*x} for _, x in plain.found]
-    programs = [x for x in hostile.scripts if not x.startswith("{")]
-    assert programs == [x for x in plain.scripts if not x.startswith("{")]
-    (content,) = (json.loads(x) for x in hostile.scripts if x.startswith("{"))
+    assert hostile.programs == plain.programs
+    (content,) = hostile.charts
     assert content["data"][0]["name"] == chart_text(name)
     assert content["data"][0]["y"] == [None]
     assert hostile.text.count(name) >= 8
 
 
 def test_only_its_own_scripts_may_run_and_nothing_is_asked_for() -> None:
-    made = Elements(page("a", tabs("b")))
+    made = Page(page("a", tabs("b")))
     policies = [x for tag, x in made.found if x.get("http-equiv") == "Content-Security-Policy"]
     rules = dict(x.strip().split(" ", 1) for x in str(policies[0]["content"]).split(";"))
-    programs = [x for x in made.scripts if not x.startswith("{")]
-    assert len(programs) == 2
-    assert rules["script-src"].split() == [source_hash(x) for x in programs]
+    assert len(made.programs) == 2
+    assert rules["script-src"].split() == [source_hash(x) for x in made.programs]
     assert rules["default-src"] == rules["base-uri"] == rules["form-action"] == "'none'"
     assert "connect-src" not in rules
     for tag_name, attributes in made.found:

@@ -106,6 +106,7 @@ def test_a_point_opens_what_it_stands_for(shown: Shown) -> None:
     points = shown.driver.find_elements("css selector", ".chart .point")
     actions = pytest.importorskip("selenium.webdriver").ActionChains(shown.driver)
     actions.move_to_element(points[1]).pause(0.3).perform()
+    shown.wait(lambda: shown.texts(".hovertext"))
     assert shown.texts(".hovertext")[0].startswith("</script>")
     actions.click().perform()
     assert shown.all("select")[0].get_attribute("value") == "1"
@@ -120,11 +121,11 @@ def test_charts_follow_the_theme(shown: Shown) -> None:
     light = shown.run(colour)
     feature = {"name": "prefers-color-scheme", "value": "dark"}
     shown.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
-    dark = shown.run(colour)
+    shown.wait(lambda: shown.run(colour) != light)
     back = "return getComputedStyle(document.documentElement).backgroundColor"
     assert shown.run(back) == "rgb(22, 24, 28)"
     shown.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
-    assert dark != light == shown.run(colour)
+    shown.wait(lambda: shown.run(colour) == light)
 
 
 def test_nothing_is_wider_than_a_phone(shown: Shown) -> None:

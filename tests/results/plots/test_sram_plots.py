@@ -23,7 +23,7 @@ from resident_designs import evaluated
 
 from codesign import Evaluation, Network, evaluate
 from codesign.errors import SpecError
-from codesign.results.plots.memory_map import Life, Patch, patches
+from codesign.results.memory_map import Life, Patch, patches
 from codesign.specs.network import Layer
 
 LINK = {"K": 4, "C": 4, "P": 4, "Q": 4, "H": 4, "W": 4}

@@ -7,6 +7,7 @@ first fit are tried; where none of them has a place for all, tensors sink when r
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from random import Random
 from typing import NamedTuple
@@ -14,6 +15,9 @@ from typing import NamedTuple
 import numpy as np
 
 from codesign.arrays import Floats
+from codesign.results.consistency import names_on_chip
+from codesign.results.hardware_result import HardwareResult
+from codesign.results.run_figures import held_bits, held_during
 
 SHUFFLES = 50  # orders tried beside the usual ones
 MOST_LAYERS = 20_000  # of all lives together, beyond which places would take too long to find
@@ -35,6 +39,17 @@ class Patch(NamedTuple):
     first: int
     low: Floats
     high: Floats
+
+
+def lives_of(result: HardwareResult) -> list[Life]:
+    """The tensors that stay on chip whole."""
+    held, bits = held_during(result), held_bits(result)
+    return [Life(name, bits[name], *held[name]) for name in names_on_chip(result.on_chip)]
+
+
+def shown_bits(capacity: int, used: int) -> int:
+    """Bits of the SRAM that are drawn: all, or where most of it is free throughout, fewer."""
+    return capacity if 2 * used >= capacity else math.ceil(1.2 * used)
 
 
 def patches(lives: Sequence[Life], room: Sequence[int]) -> list[Patch]:

@@ -1,0 +1,130 @@
+"""Commands that make pages for a browser: report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from codesign.cli import inputs
+from codesign.cli.options import FILE, completed, flag, option
+from codesign.cli.progress import step_line, watched
+from codesign.cli.view_commands import load_result_of, refusal
+from codesign.errors import SpecError
+
+if TYPE_CHECKING:
+    from codesign.results.dataflow_design import DataflowDesign
+    from codesign.results.design import Design
+
+REPORTED = ("design", "dataflow", "evaluation", "assignment", "explanation", "front", "store")
+BESIDE = ("explanation", "certificate")  # may stand beside a design's file
+
+
+@click.command(
+    params=[
+        click.Argument(
+            ["files"],
+            metavar="FILE...",
+            nargs=-1,
+            required=True,
+            type=FILE,
+            shell_complete=completed([], (".json", ".csv", ".sqlite")),
+        ),
+        option("--out PAGE", "Write .html.", FILE, shown="FILE's name with .html"),
+        option("--designs DIR", "Of a front: what pareto --designs has written.", FILE),
+        flag("--explain", "Of a design: explain it too, which solves its problem again."),
+    ]
+)
+def report(**given: Any) -> None:
+    """Make a page for a browser of FILE, and print its name.
+
+    FILE is of a design, an evaluation, an assignment or an explanation (.json), a front (.csv) or a
+    study's store (.sqlite). Beside a design's file may stand that of its explanation and its
+    certificate, which is verified. The page is one file, needs no network and asks nobody for
+    anything. One that is there is replaced. See: codesign help reports.
+    """
+    from codesign.files import check_writable
+    from codesign.results.html.page import check_page
+
+    found = _sorted_out(given["files"])
+    kind, path = found["result"]
+    out: Path = given["out"] or Path(f"{path.stem}.html")
+    check_page(out)
+    check_writable(out)
+    inputs.check_files({"out": out, "design": path})
+    if given["designs"] is not None and kind != "front":
+        raise SpecError("--designs is for a front.")
+    if given["explain"] and (kind not in ("design", "dataflow") or "explanation" in found):
+        raise SpecError("--explain is for a design without an explanation beside it.")
+    if kind == "store":
+        from codesign.study.report import report_study
+
+        report_study(path, out)
+    else:
+        _report_result(found, out, given)
+    click.echo(out)
+
+
+def _sorted_out(files: tuple[Path, ...]) -> dict[str, tuple[str, Path]]:
+    """The kind and the path of the result, and of what stands beside it."""
+    from codesign.files import kind_of
+
+    kinds = [(kind_of(path), path) for path in files]
+    results = [each for each in kinds if each[0] not in BESIDE]
+    if not results:  # an explanation by itself
+        results = [each for each in kinds if each[0] == "explanation"][:1]
+    for kind, path in [*results, *kinds]:
+        if kind not in (*REPORTED, *(BESIDE if len(files) > 1 else ())):
+            raise refusal(path, kind, REPORTED)
+    if not results:
+        raise SpecError(f"{files[0]}: a certificate stands beside its design; give both")
+    if len(results) > 1:
+        raise SpecError(f"{results[1][1]}: a page is of one result; {results[0][1]} is one too")
+    ((kind, path),) = results
+    assert kind is not None
+    found = {"result": (kind, path)}
+    for each, other in kinds:
+        if other is path:
+            continue
+        if each in found:
+            raise SpecError(f"{other}: there is {found[each][1]} already; give one of them")
+        assert each is not None
+        found[each] = each, other
+    return found
+
+
+def _report_result(found: dict[str, tuple[str, Path]], out: Path, given: inputs.Given) -> None:
+    """Read a result and what belongs to it, and write its page."""
+    from codesign.results.html.report import report as write_report
+
+    kind, path = found["result"]
+    beside = {name: each for name, (_, each) in found.items() if name in BESIDE}
+    if beside and kind not in ("design", "dataflow"):
+        raise SpecError(f"{next(iter(beside.values()))}: stands beside a design; {path} is none")
+    result = load_result_of(kind, path)
+    explanation = designs = None
+    if "explanation" in beside:
+        explanation = load_result_of("explanation", beside["explanation"])
+    elif given["explain"]:
+        with watched({"json": False, "quiet": False}, step_line) as on_step:
+            explanation = result.explain(on_step=on_step)
+    if given["designs"] is not None:
+        designs = _designs_in(given["designs"])
+    write_report(
+        result,
+        out,
+        explanation=explanation,
+        certificate=beside.get("certificate"),
+        designs=designs,
+    )
+
+
+def _designs_in(folder: Path) -> list[Design | DataflowDesign]:
+    """The designs that ``pareto --designs`` has written into a folder, in the points' order."""
+    from codesign.results.load import load_design
+
+    paths = sorted(folder.glob("point_*.json"))
+    if not paths:
+        raise SpecError(f"{folder}: no point_*.json in it; pareto --designs DIR writes them")
+    return [load_design(path) for path in paths]
