@@ -155,6 +155,18 @@ class Network:
         return Network(member.name, layers, tensors)
 
     @cached_property
+    def first_uses(self) -> tuple[bool, ...]:
+        """Of each layer: whether its member multiplies with its weights for the first time."""
+        homes = [x.name for x in self.members for _ in x.layers] or [""] * len(self.layers)
+        met: set[tuple[str, str | None]] = set()
+        found = []
+        for layer, home in zip(self.layers, homes, strict=True):
+            use = home, layer.weight_source
+            found.append(layer.uses_weights and use not in met)
+            met.add(use)
+        return tuple(found)
+
+    @cached_property
     def results(self) -> tuple[str, ...]:
         """Tensors that no layer reads."""
         read = {name for layer in self.layers for name in layer.reads}

@@ -84,16 +84,6 @@ class WidthProblem:
         ordered = [tuple(sorted(each, key=order.__getitem__)) for each in classes]
         return tuple(sorted(ordered, key=lambda each: order[each[0]]))
 
-    @cached_property
-    def coupled(self) -> bool:
-        """Whether members of a suite share weights, or widths of anything."""
-        of: dict[str, set[str]] = {}
-        for member in self.network.members:
-            for source in self.network.only(member).sources:
-                of.setdefault(source, set()).add(member.name)
-        homes = ({name for x in each for name in of.get(x, ())} for each in self.classes)
-        return any(len(names) > 1 for names in homes)
-
     def allowed(self, source: str) -> tuple[int, ...]:
         """Widths a source may take: those that all may that it shares its width with."""
         return self._allowed[source]

@@ -307,12 +307,6 @@ class Problem(Displayed):
         """Whether two sources of noise take one common width."""
         return self._class_of[source] == self._class_of[other]
 
-    @property
-    def coupled(self) -> bool:
-        """Whether members of a suite share weights, or widths of anything."""
-        of = self.network.members_of_source
-        return any(len({m for x in each for m in of[x]}) > 1 for each in self.width_classes)
-
     def allowed_bits(self, source: str) -> tuple[int, ...]:
         """Bitwidths a ``weight:<layer>`` or ``tensor:<tensor>`` may take, ascending."""
         return self._class_bits[source]

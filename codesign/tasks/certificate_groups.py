@@ -113,8 +113,8 @@ class Closer:
     def _aims(self, goal: Goal, metric: str, cutoff: float) -> list[_Aim]:
         """Of each member that the dual holds to a limit by itself; then of all together.
 
-        For less regret every member has such a limit, and where no other holds several together,
-        none is to be argued for all.
+        For less regret every member has such a limit, and where nothing else holds several
+        together, none is to be argued for all.
         """
         dual, shares = Dual(self.relaxation, metric, goal.limits), self.space.shares
         limited, needed = dual.of_members, True
@@ -123,7 +123,8 @@ class Closer:
             limited = {x: goal.limits[of_member(metric, x)] for x in members}
             each = zip(shares.of_members(metric).tolist(), limited.values(), strict=True)
             cutoff = math.fsum(share * limit for share, limit in each)
-            needed = any(x in shares.names and member_of(x) is None for x in goal.limits)
+            whole = any(x in shares.names and member_of(x) is None for x in goal.limits)
+            needed = whole or self.space.coupled
         found = []
         for member, limit in limited.items():
             own = {x: most for x, most in goal.limits.items() if member_of(x) == member}

@@ -78,11 +78,6 @@ def check_certifiable(problem: Problem) -> None:
         raise SpecError(
             f"{ENERGY}: not in certificates where layers may be fused; check the design alone"
         )
-    if problem.coupled:
-        raise SpecError(
-            f"{problem.network.name}: no certificate where networks of a suite share weights or "
-            "widths; check the design alone"
-        )
     for name in UNCERTIFIED:
         if getattr(problem.choices, name) != getattr(PLAIN, name):
             raise SpecError(f"{name}: certificates do not count it; check the design alone")

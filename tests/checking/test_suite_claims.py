@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from fractions import Fraction
 from functools import cache
 from typing import Any
 
 import pytest
-from certified import as_checked, certify_and_check, deep, written
-from enumerated_suites import SuiteCase, best
-from false_claims import Optimum, hold
+from certified import certify_and_check, certify_if_feasible, claimed, deep, written
+from false_claims import hold, optima_of_suites
 from random_batches import questions
 from random_suites import energy_case, suite_case
 from seeds import check_all
@@ -20,22 +17,13 @@ from sharing_layers import recurrent
 from small_layers import square
 
 import codesign
-from codesign import Choices, Design, InfeasibleError, Network, Problem, Suite, certify
-from codesign.checking.problem import Option
+from codesign import Choices, Design, Network, Problem, Suite, certify
 from codesign.results.result_file import with_digest
 from codesign.tasks.regret import with_references
 
 SEEDS = (2, 4, 11, 33)  # of every kind of places, budgets of members and of all
 BLOCK = 50
 SMALL: dict[str, Any] = {"weight_bits": (2, 4), "activation_bits": (2, 4), "on_chip": "none"}
-
-
-def certify_if_feasible(solve: Callable[[], Design]) -> None:
-    try:
-        design = solve()
-    except InfeasibleError:
-        return
-    certify_and_check(design)
 
 
 def regretting(seed: int) -> Problem:
@@ -94,36 +82,22 @@ def _energies(seed: int) -> Problem:
 # --- false claims -------------------------------------------------------------------------------
 
 
-def optima(cases: Iterable[tuple[int, SuiteCase]]) -> Iterator[Optimum]:
-    """Of random suites, by plain enumeration; the hardware by a design that has as little."""
-    for seed, case in cases:
-        truth = best(case)
-        if truth is None:
-            continue
-        design = codesign.solve(case.problem)
-        found = design.metrics[case.problem.objective]
-        assert found == pytest.approx(truth[case.problem.objective], rel=1e-9)
-        hardware = design.hardware
-        sides = hardware.rows, hardware.cols, hardware.pe_weight_bits, hardware.pe_activation_bits
-        yield seed, as_checked(case.problem), Option(*sides), Fraction(found)
-
-
 def test_no_prices_prove_what_is_false_of_a_suite() -> None:
-    held = hold(optima((seed, suite_case(seed)) for seed in range(4)))
+    held = hold(optima_of_suites((seed, suite_case(seed)) for seed in range(4)))
     assert held.false > 15
     assert len(held.true) > 1
 
 
 def test_no_prices_prove_what_is_false_where_members_energies_are_limited() -> None:
     """Energies with power at all times are proven range by range of SRAM alone: see above."""
-    held = hold(optima((seed, energy_case(seed)) for seed in (10, 12, 25)), truths=False)
+    held = hold(optima_of_suites((seed, energy_case(seed)) for seed in (10, 12, 25)), truths=False)
     assert held.false > 10
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("first", range(100, 300, BLOCK))
 def test_no_prices_prove_what_is_false_of_many_suites(first: int) -> None:
-    held = hold(optima((seed, suite_case(seed)) for seed in range(first, first + BLOCK)))
+    held = hold(optima_of_suites((seed, suite_case(seed)) for seed in range(first, first + BLOCK)))
     assert held.false > 100
     assert len(held.true) > 15
 
@@ -149,13 +123,6 @@ def torn() -> tuple[Problem, Design, Design]:
     name = f"latency_s@{problem.network.members[0].name}"
     limit = fair.metrics[name] * 0.97
     return problem, fair, codesign.solve(replace(problem, budgets={**problem.budgets, name: limit}))
-
-
-def claimed(design: Design, best: Design) -> Any:
-    """The file of a design that says to be the answer to the question of another one."""
-    value = design.proof.objective
-    proof = replace(design.proof, bound=value, gap=0.0)
-    return written(replace(design, problem=best.problem, proof=proof, solver=best.solver).to_dict())
 
 
 def batches() -> list[Problem]:

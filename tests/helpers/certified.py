@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -110,3 +112,19 @@ def tiny() -> tuple[Any, Any]:
     """Their content, anew for each use."""
     design, certificate = tiny_texts()
     return json.loads(design), json.loads(certificate)
+
+
+def certify_if_feasible(solve: Callable[[], Design]) -> None:
+    """Certify what a solve finds, and check that; nothing where there is no design."""
+    try:
+        design = solve()
+    except InfeasibleError:
+        return
+    certify_and_check(design)
+
+
+def claimed(design: Design, best: Design) -> Any:
+    """The file of a design that says to be the answer to the question of another one."""
+    value = design.proof.objective
+    proof = replace(design.proof, bound=value, gap=0.0)
+    return written(replace(design, problem=best.problem, proof=proof, solver=best.solver).to_dict())

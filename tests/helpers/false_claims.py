@@ -8,9 +8,12 @@ from fractions import Fraction
 from typing import NamedTuple
 
 import oracle
+import pytest
 from certified import ADDITIVE, as_checked, problem_of
+from enumerated_suites import SuiteCase, best
 from random_problems import Case
 
+import codesign
 from codesign.checking.certificate.option_groups import OptionGroup
 from codesign.checking.certificate.run_costs import MOST_PRICE, ROOF_SHARES, Weights
 from codesign.checking.certificate.verify import Verifier
@@ -137,3 +140,17 @@ def closes(
         return verifier.closed(group, prices, most, further, weights)
     except TooMany:
         return False
+
+
+def optima_of_suites(cases: Iterable[tuple[int, SuiteCase]]) -> Iterator[Optimum]:
+    """Of random suites, by plain enumeration; the hardware by a design that has as little."""
+    for seed, case in cases:
+        truth = best(case)
+        if truth is None:
+            continue
+        design = codesign.solve(case.problem)
+        found = design.metrics[case.problem.objective]
+        assert found == pytest.approx(truth[case.problem.objective], rel=1e-9)
+        hardware = design.hardware
+        sides = hardware.rows, hardware.cols, hardware.pe_weight_bits, hardware.pe_activation_bits
+        yield seed, as_checked(case.problem), Option(*sides), Fraction(found)

@@ -60,8 +60,10 @@ def cost_tables(
     metrics = []
     for n, (scope, mine) in enumerate(zip(variables.layers, layers, strict=True)):
         layer, in_runs = scope.layer, len(variables.fused_runs.of_layer(n)) > 0
-        noises = layer.name if layer.owns_weights and units.problem.sensitivity else None
-        work = (layer.macs, layer.C * layer.R * layer.S, layer.weights, layer.owns_weights)
+        first = units.problem.network.first_uses[n]
+        noises = layer.weight_source if first and units.problem.sensitivity else None
+        owns = first, layer.owns_weights
+        work = (layer.macs, layer.C * layer.R * layer.S, layer.weights, owns)
         member = units.member_of[n]
         kind = (id(mine), scope.kind, noises, work, member, n if in_runs else None)
         if kind not in known:

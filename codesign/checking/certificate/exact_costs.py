@@ -15,7 +15,7 @@ from operator import mul
 import numpy as np
 
 from codesign.checking.certificate.layer_costs import LayerCosts, Taken
-from codesign.checking.certificate.layer_scopes import TENSOR, WEIGHT, LayerScope, Variables
+from codesign.checking.certificate.layer_scopes import TENSOR, LayerScope, Variables
 from codesign.checking.certificate.metric_units import (
     BOPS_PARTS,
     Threshold,
@@ -136,9 +136,10 @@ class LayerMetrics:
             self.parts = _Parts(units, run_costs, fused, count)
         self.runs = runs
         taken = taken._replace(dram_bits=moved)
-        counts = [units.counts[name][units.member_of[number]] for name in units.names]
+        counts = [units.count(name, number) for name in units.names]
         self.counted = tuple(count > 0 for count in counts)
-        kinds = {x: _column(x, units, scope, taken, static_w) for x in units.kinds}
+        first = units.problem.network.first_uses[number]
+        kinds = {x: _column(x, units, scope, taken, static_w, first) for x in units.kinds}
         if self.parts is not None:
             kinds = {x: self.parts.counted(x, column) for x, column in kinds.items()}
         of_names = [kinds[kind_of(name)] for name in units.names]
@@ -218,8 +219,18 @@ class _Parts:
         return [Part(int(self.run[entry]), 1, *x) for x in zip(*each, strict=True)]
 
 
-def _column(kind: str, units: Units, scope: LayerScope, taken: Taken, static_w: Fraction) -> Whole:
-    """A cost of a kind at each entry of a layer's table, of all that it takes and moves."""
+def _column(
+    kind: str,
+    units: Units,
+    scope: LayerScope,
+    taken: Taken,
+    static_w: Fraction,
+    first: bool,
+) -> Whole:
+    """A cost of a kind at each entry of a layer's table, of all that it takes and moves.
+
+    ``first``: whether the size and the noise of its weights count with it.
+    """
     layer, moved = scope.layer, taken.dram_bits
     if kind == "latency_s":
         return np.maximum(*units.roofs(taken.cycles, moved))
@@ -229,10 +240,10 @@ def _column(kind: str, units: Units, scope: LayerScope, taken: Taken, static_w: 
         return moved if units.dram_bit == 1 else times(moved, units.dram_bit)
     if kind == "bops":
         each = (math.floor(bops(layer, x[0], x[1]) * BOPS_PARTS) for x in scope.operands)
-    elif not layer.owns_weights:
+    elif not first:
         each = (0 for _ in scope.operands)
     elif kind == "noise":
-        each = (units.noise(f"{WEIGHT}{layer.name}", x.weight_bits) for x in scope.operands)
+        each = (units.noise(str(layer.weight_source), x.weight_bits) for x in scope.operands)
     else:
         each = (layer.weights * x.weight_bits for x in scope.operands)
     table: Whole = whole_numbers(each)[scope.which]

@@ -164,6 +164,14 @@ class Units:
             of_bits = of_bits + times(cycles, self.exposed_cycle)
         return of_cycles, of_bits
 
+    def count(self, name: str, number: int) -> int:
+        """Units of a metric that one of its kind of a layer makes.
+
+        Weights that several members use are in the size of each, and once in that of the whole.
+        """
+        once = name == "model_bits" and not self.problem.network.layers[number].owns_weights
+        return 0 if once else self.counts[name][self.member_of[number]]
+
     def nothing(self) -> Vector:
         """None of any metric."""
         return (0,) * len(self.names)

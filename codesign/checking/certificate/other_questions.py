@@ -30,13 +30,15 @@ def problem_alone(problem: Problem, member: Member) -> Problem:
     """
     prefix = f"{member.name}/"
     kind = next(iter(problem.references)).partition("@")[0]
-    network = _alone(problem.network, member)
+    first = _first_users(problem.network, member)
+    network = _alone(problem.network, member, first)
     own = {*network.sources, *(f"place:{name}" for name in network.tensors)}
 
     def mine(table: Mapping[str, Value], kind_first: str = "") -> dict[str, Value]:
         found = {}
         for source, value in table.items():
             what, _, name = f"{kind_first}{source}".partition(":")
+            name = first.get(name, "") if what == "weight" else name
             if name.startswith(prefix) and f"{what}:{name.removeprefix(prefix)}" in own:
                 found[f"{what}:{name.removeprefix(prefix)}".removeprefix(kind_first)] = value
         return found
@@ -66,7 +68,17 @@ def problem_alone(problem: Problem, member: Member) -> Problem:
     )
 
 
-def _alone(network: Network, member: Member) -> Network:
+def _first_users(network: Network, member: Member) -> dict[str, str]:
+    """By the owner of weights: the first layer of a member that uses them."""
+    found: dict[str, str] = {}
+    for n in member.layers:
+        layer = network.layers[n]
+        if layer.uses_weights:
+            found.setdefault(layer.weights_of or layer.name, layer.name)
+    return found
+
+
+def _alone(network: Network, member: Member, first: Mapping[str, str]) -> Network:
     prefix = f"{member.name}/"
     mine = network.only(member)
 
@@ -75,6 +87,7 @@ def _alone(network: Network, member: Member) -> Network:
 
     def named(layer: Layer) -> Layer:
         operand, owner = layer.weight_tensor, layer.weights_of
+        owner = None if owner is None else first[owner]
         return replace(
             layer,
             name=without(layer.name),
@@ -83,7 +96,7 @@ def _alone(network: Network, member: Member) -> Network:
             residuals=tuple(map(without, layer.residuals)),
             parts=tuple((without(x), elements) for x, elements in layer.parts),
             weight_tensor=None if operand is None else without(operand),
-            weights_of=None if owner is None else without(owner),
+            weights_of=None if owner in (None, layer.name) else without(owner),
         )
 
     return replace(

@@ -285,8 +285,6 @@ def verify_groups(
 
     The number of options for which that is taken from the solver.
     """
-    if problem.coupled:  # what is shared counts for each member
-        entry.fault("no certificate where members share weights or widths")
     cuts = read_cut_couplings(entry["cuts"], problem)
     try:
         verifier = Verifier(problem, bound, cuts)
