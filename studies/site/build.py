@@ -28,6 +28,7 @@ SITE = Path(__file__).resolve().parent
 ROOT = SITE.parents[1]
 NOTEBOOKS = [f"studies/tutorial/{x}" for x in ("first_design", "trade_off", "your_own")]
 TEXTS = ("README.md", "CHANGELOG.md", "models/README.md", "tests/README.md", "studies/README.md")
+OURS = ".codesign-site"  # a file by which a folder is known whose pages may be written again
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\((?!https?:|#)([^)\s]+)\)")
 HELP = re.compile(r"`?\bcodesign\s+help\s+([a-z][\w-]*)`?")
 NAMES = "|".join(codesign.__all__)
@@ -40,8 +41,11 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("build/site"))
     given = parser.parse_args()
     pages, html = given.out / "pages", given.out / "html"
-    for folder in (pages, html):
-        shutil.rmtree(folder, ignore_errors=True)
+    for folder in filter(Path.exists, (pages, html)):
+        if not (given.out / OURS).exists():
+            parser.error(f"{folder} is not of an earlier site; say another --out")
+        shutil.rmtree(folder)
+    write(given.out / OURS, "")
     lay_out(pages)
     from sphinx.cmd.build import build_main
 

@@ -37,7 +37,7 @@ napoleon_use_rtype = False
 nb_execution_mode = "force"
 nb_execution_raise_on_error = True
 nb_execution_in_temp = True
-nb_execution_timeout = 120
+nb_execution_timeout = 600  # seconds, of a cell
 nb_merge_streams = True
 nb_kernel_rgx_aliases = {".*": "python3"}
 

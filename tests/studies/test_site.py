@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -77,16 +76,19 @@ def broken_links(html: Path) -> list[str]:
     return found
 
 
+def build(folder: Path) -> subprocess.CompletedProcess[str]:
+    """A run of the program that makes the site."""
+    words = [sys.executable, str(SITE / "build.py"), "--out", str(folder)]
+    return subprocess.run(words, capture_output=True, text=True, check=False, cwd=folder)
+
+
 @pytest.fixture(scope="module")
 def html(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site, built once, its notebooks executed."""
     if NOT_INSTALLED:
         pytest.skip("the site's libraries, in the extra 'docs', are not installed")
     folder = tmp_path_factory.mktemp("site")
-    words = [sys.executable, str(SITE / "build.py"), "--out", str(folder)]
-    done = subprocess.run(
-        words, capture_output=True, text=True, check=False, cwd=folder, env=os.environ
-    )
+    done = build(folder)
     assert done.returncode == 0, done.stderr
     return (folder / "html").resolve()
 
@@ -100,6 +102,15 @@ def test_a_broken_link_is_told(tmp_path: Path) -> None:
     (tmp_path / "a.html").write_text('<a href="b.html#x">x</a><a href="#y">y</a><p id="z">')
     (tmp_path / "b.html").write_text('<a href="a.html#z">z</a><p id="w"><img src="c.png">')
     assert sorted(broken_links(tmp_path)) == ["a.html: #y", "a.html: b.html#x", "b.html: c.png"]
+
+
+def test_a_folder_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "pages").mkdir()
+    (tmp_path / "pages" / "mine.txt").write_text("kept")
+    done = build(tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.endswith("pages is not of an earlier site; say another --out\n")
+    assert (tmp_path / "pages" / "mine.txt").read_text() == "kept"
 
 
 @pytest.mark.slow
