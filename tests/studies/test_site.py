@@ -104,6 +104,7 @@ def test_a_broken_link_is_told(tmp_path: Path) -> None:
     assert sorted(broken_links(tmp_path)) == ["a.html: #y", "a.html: b.html#x", "b.html: c.png"]
 
 
+@pytest.mark.slow
 def test_a_folder_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "pages").mkdir()
     (tmp_path / "pages" / "mine.txt").write_text("kept")
