@@ -239,6 +239,7 @@ def test_topics_are_listed_shown_and_completed(capsys: pytest.CaptureFixture[str
     code, out, err = run(capsys, "help")
     assert (code, err) == (0, "")
     assert re.findall(r"^(\w.*):$", out, re.MULTILINE) == [*QUESTIONS]
+    assert sorted(x for answer in QUESTIONS.values() for x in answer) == sorted(TEXTS)
     assert max(map(len, out.splitlines())) < WIDTH
     assert re.findall(r"^  ([\w-]+)  ", out, re.MULTILINE) == [*TEXTS]
     for topic, text in TEXTS.items():
