@@ -87,13 +87,12 @@ def _language(block: list[str]) -> str:
 
 
 def _is_python(text: str) -> bool:
-    if not re.search(r"\b(?:import |codesign\.\w+\(|print\()", text):
-        return False
+    """Whether a block is a program that imports or calls something."""
     try:
-        ast.parse(text)
+        tree = ast.parse(text)
     except SyntaxError:
         return False
-    return True
+    return any(isinstance(x, ast.Import | ast.ImportFrom | ast.Call) for x in ast.walk(tree))
 
 
 def _is_toml(text: str) -> bool:

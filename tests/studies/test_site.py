@@ -177,6 +177,7 @@ def terminal_page() -> Iterator[ModuleType]:
     [
         ("    codesign solve resnet18 \\\n        --tie", "```bash\ncodesign"),
         ("    import codesign\n\n    codesign.solve(x)", "```python\nimport codesign\n\ncodesign."),
+        ('    x.plot("a")\n    x.save("b")    # too', '```python\nx.plot("a")\nx'),
         ('    a = 3\n    b = ["x"]', "```toml\na"),
         ("    (1)  Σ x = 1   all\n    (2)  y ≤ 2", "```text\n(1)  Σ"),
         ("    energy = MACs + bits\n", "```text\n"),
