@@ -18,7 +18,7 @@ enters a room, what leaves it and what it must not import stands at its door, th
     space                 the declared space as arrays: hardware options, tilings, priced points
     search                proves an optimum; ``bounds``: relaxations, ``milp``: Pyomo and HiGHS
     results               what was found; ``text``: reports, ``plots``: pictures, ``html``: pages
-    tasks                 what can be asked: solve, pareto, assign, evaluate, explain, certify, fit
+    tasks                 what can be asked: solve, pareto, evaluate, explain, compare, certify …
     exports               designs as other tools read them
     study                 grids of problems, each solved once, in one file
     cli                   the command line; ``help``: the pages of ``codesign help``
@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from codesign.problem.problem import Problem
     from codesign.results.area_fit import AreaFitResult
     from codesign.results.assignment import Assignment
+    from codesign.results.comparison import Comparison
     from codesign.results.design import Design
     from codesign.results.evaluation import Evaluation
     from codesign.results.explanation import Explanation
@@ -82,6 +83,7 @@ if TYPE_CHECKING:
     from codesign.study import Study
     from codesign.tasks.assign import assign
     from codesign.tasks.certify import certify
+    from codesign.tasks.compare import compare
     from codesign.tasks.evaluate import evaluate
     from codesign.tasks.fit_area import fit_area
     from codesign.tasks.pareto import pareto
@@ -94,6 +96,7 @@ _HOME = {
     "Assignment": "results.assignment",
     "Choices": "problem.choices",
     "CodesignError": "errors",
+    "Comparison": "results.comparison",
     "Design": "results.design",
     "Evaluation": "results.evaluation",
     "Explanation": "results.explanation",
@@ -112,6 +115,7 @@ _HOME = {
     "assign": "tasks.assign",
     "certify": "tasks.certify",
     "check": "checking",
+    "compare": "tasks.compare",
     "evaluate": "tasks.evaluate",
     "fit_area": "tasks.fit_area",
     "from_onnx": "specs.onnx",
@@ -132,6 +136,7 @@ __all__ = [
     "Assignment",
     "Choices",
     "CodesignError",
+    "Comparison",
     "Design",
     "Evaluation",
     "Explanation",
@@ -150,6 +155,7 @@ __all__ = [
     "assign",
     "certify",
     "check",
+    "compare",
     "evaluate",
     "fit_area",
     "from_onnx",

@@ -186,6 +186,7 @@ OUR_KINDS = {  # what we write and read
     "evaluation": "an evaluation file",
     "assignment": "an assignment file",
     "explanation": "an explanation file",
+    "comparison": "a comparison file",
     "certificate": "a certificate",
     "infeasible": "what solve --json says of an infeasible problem",
     "store": "a study store (SQLite)",
@@ -218,7 +219,10 @@ FOREIGN_KINDS = {
     "SQLite": "an SQLite database of another program",
     "JSON": "a JSON file of another program",
 }
-JSON_KINDS = ("design", "evaluation", "assignment", "explanation", "certificate", "infeasible")
+JSON_KINDS = (
+    *("design", "evaluation", "assignment", "explanation", "comparison"),
+    *("certificate", "infeasible"),
+)
 EXPORT = "; export it to ONNX first"
 HEAD_BYTES = 2**16
 MAGIC = {

@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from codesign import __version__
+from codesign.cli.compare import compare
 from codesign.cli.export_commands import export
 from codesign.cli.file_commands import check, explain, fit, import_model, sensitivity
 from codesign.cli.help import help_command
@@ -64,6 +65,7 @@ def program() -> None:
     codesign evaluate vgg16 --accelerator eyeriss
     codesign assign resnet50 --max-model-mbit 100 --tie
     codesign explain design.json --plot worth.png
+    codesign compare a.json b.json --plot compare.png
     codesign fit pe.csv --kind pe --out my_technology.toml
     codesign technology scale tsmc28 --node 16 --out t16.toml
     codesign check design.json
@@ -90,7 +92,7 @@ def program() -> None:
 
 for command in (solve, pareto, evaluate, assign, explain, fit, check, import_model, sensitivity):
     program.add_command(command)
-for command in (technology, export, show, plot, report, study, sweep, help_command):
+for command in (compare, technology, export, show, plot, report, study, sweep, help_command):
     program.add_command(command)
 
 

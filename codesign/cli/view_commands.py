@@ -22,8 +22,8 @@ DESCRIBED = {  # kinds of files that `show` finds descriptions in, by the folder
     "memory": "memories",
     "accelerator": "accelerators",
 }
-RESULTS = ("design", "dataflow", "evaluation", "assignment", "explanation", "front")
-DRAWN = ("design", "dataflow", "evaluation", "front", "explanation", "store")
+RESULTS = ("design", "dataflow", "evaluation", "assignment", "explanation", "comparison", "front")
+DRAWN = ("design", "dataflow", "evaluation", "front", "explanation", "comparison", "store")
 HELD = ("design", "evaluation")  # drawn too: what their SRAM holds, and their energy
 OF_STORES = ("x", "y", "by", "panels")
 
@@ -49,8 +49,8 @@ def show(what: str | None, name: str | None, json: bool) -> None:
     WHAT is networks, technologies, memories or accelerators, and lists those shipped; with NAME,
     shown is the one of that name or in that file. Or WHAT is a shipped name; or a file: of a
     network (TOML, ONNX), technology, memory or accelerator (TOML), a design, evaluation,
-    assignment, explanation or certificate (.json), a front (.csv) or a study's store (.sqlite). A
-    result is shown as by the command that found it.
+    assignment, explanation, comparison or certificate (.json), a front (.csv) or a study's store
+    (.sqlite). A result is shown as by the command that found it.
     """
     from codesign.results.text import specs
     from codesign.specs.load import KINDS, shipped
@@ -90,9 +90,9 @@ def show(what: str | None, name: str | None, json: bool) -> None:
 def plot(**given: Any) -> None:
     """Draw what FILE holds, and print the name of the picture.
 
-    FILE is of a design, an evaluation or an explanation (.json), a front (.csv) or a study's store
-    (.sqlite); the picture is the one that --plot of the command draws. A picture that is there is
-    replaced.
+    FILE is of a design, evaluation, explanation or comparison (.json), a front (.csv) or a study's
+    store (.sqlite); the picture is the one that --plot of the command draws. A picture that is
+    there is replaced.
     """
     from codesign.files import kind_of
 
@@ -136,6 +136,10 @@ def load_result_of(kind: str, path: Path) -> Any:
         from codesign.results.explanation import Explanation
 
         return Explanation.load(path)
+    if kind == "comparison":
+        from codesign.results.comparison import Comparison
+
+        return Comparison.load(path)
     from codesign.results.load import load_result
 
     return load_result(path)

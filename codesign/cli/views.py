@@ -56,6 +56,12 @@ def _explanation(found: Any, _: bool) -> Iterable[RenderableType]:
     return explanation_parts(found)
 
 
+def _comparison(found: Any, _: bool) -> Iterable[RenderableType]:
+    from codesign.results.text.comparison import comparison_parts
+
+    return comparison_parts(found)
+
+
 def _area_fit(found: Any, _: bool) -> Iterable[RenderableType]:
     from codesign.results.text.area_fit import fit_parts
 
@@ -69,6 +75,7 @@ PARTS: dict[str, Callable[[Any, bool], Iterable[RenderableType]]] = {
     "Assignment": _assignment,
     "Front": _front,
     "Explanation": _explanation,
+    "Comparison": _comparison,
     "AreaFitResult": _area_fit,
 }
 

@@ -14,12 +14,14 @@ from rich.text import Text
 
 from codesign.problem.problem import Problem
 from codesign.results.assignment import Assignment
+from codesign.results.comparison import Comparison
 from codesign.results.dataflow_design import DataflowDesign
 from codesign.results.design import Design
 from codesign.results.evaluation import Evaluation
 from codesign.results.explanation import Explanation
 from codesign.results.front import Front
 from codesign.results.text.assignment import assignment_parts, assignment_summary
+from codesign.results.text.comparison import comparison_parts, comparison_summary
 from codesign.results.text.design import (
     design_parts,
     evaluation_line,
@@ -170,6 +172,10 @@ DISPLAYS: Mapping[type, Display] = {
     Accelerator: Display(lambda x: f"{literal(x.name)}: {hardware_text(x)}", spec_parts),
     Assignment: Display(
         lambda x: f"for {literal(x.network.name)}: {assignment_summary(x)}", assignment_parts
+    ),
+    Comparison: Display(
+        lambda x: f"of {counted(len(x.results), 'result')}: {comparison_summary(x)}",
+        comparison_parts,
     ),
     Design: Display(_design_line, design_parts),
     DataflowDesign: Display(_dataflow_line, pipeline_parts),
