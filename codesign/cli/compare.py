@@ -37,7 +37,7 @@ def compare(**given: Any) -> int:
     FILE, two or more, are of designs, pipelines or evaluations. Each is compared with the first:
     hardware, totals and, of one network, latency and widths of every layer. The difference in
     latency is told by change (PE array, bitwidths, tiles, tensors on chip, DRAM bandwidth, clock),
-    in area, energy and noise by component, in parts that add up: codesign help exports.
+    in area, energy and noise by component, in parts that add up: codesign help comparisons.
     """
     from codesign.tasks.compare import compare as compare_results
 

@@ -102,6 +102,7 @@ MADE = {  # by a command: what it is told to write, or None for what it prints
     "front.csv": ("front", ("pareto", *ASKED, "--points", "3", "--out", "front.csv")),
     "results.sqlite": ("store", ("study", "run", "grid.toml", "--store", "results.sqlite")),
     "results.csv": ("results", ("study", "export", "results.sqlite", "--out", "results.csv")),
+    "both.json": ("comparison", ("compare", "design.json", "evaluation.json", "--json")),
     "why.json": ("explanation", ("explain", "design.json", "--json")),
     "clash.json": ("infeasible", ("solve", *ASKED, "--max-area-mm2", "1e-6", "--json")),
 }
@@ -155,7 +156,7 @@ def test_there_is_a_file_of_every_kind(folder: Path, kinds: dict[str, str]) -> N
 DEEP = ("--deep", "--certificate")
 PE = ("fit", "pe.csv", "--kind", "pe")
 ARRAY = ("--rows", "2", "--cols", "2", "--pe-bits", "8", "--sram-kbit", "100")
-DRAWN = ("design", "dataflow", "evaluation", "front", "explanation", "store")
+DRAWN = ("design", "dataflow", "evaluation", "front", "explanation", "comparison", "store")
 REPORTED = ("design", "dataflow", "evaluation", "assignment", "explanation", "front", "store")
 SHOWN = ("network", "onnx", "technology", "memory", "accelerator", *DRAWN)
 SHOWN += ("assignment", "certificate")
@@ -182,6 +183,8 @@ SLOTS: dict[tuple[str, ...], tuple[str, ...]] = {  # where FILE stands: the kind
     ("check", "design.json", *DEEP, "FILE"): ("certificate",),
     ("explain", "FILE"): ("design", "dataflow"),
     ("export", "zigzag", "FILE"): ("design", "evaluation"),
+    ("compare", "design.json", "FILE"): ("design", "dataflow", "evaluation"),
+    ("compare", "FILE", "pipeline.json"): ("design", "dataflow", "evaluation"),
     ("fit", "FILE", "--kind", "pe"): ("pe_areas",),
     ("fit", "FILE", "--kind", "sram"): ("sram_areas",),
     (*PE, "--technology", "FILE"): ("technology",),

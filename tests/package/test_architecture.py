@@ -22,6 +22,7 @@ FENCED = {
     "matplotlib": {
         "results.plots.area_fit",
         "results.plots.by_layer",
+        "results.plots.comparison",
         "results.plots.design",
         "results.plots.drawing",
         "results.plots.energy",

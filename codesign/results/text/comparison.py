@@ -27,7 +27,7 @@ from codesign.results.text.layout import (
     table,
 )
 from codesign.results.text.phrases import metrics_text, remark, signed
-from codesign.units import ABSENT, METRIC_UNITS, RATE_UNITS
+from codesign.units import ABSENT, METRIC_UNITS, RATE_UNITS, four_digits
 
 LABELS = {  # of parts: changes, then components
     "clock": "clock",
@@ -148,7 +148,7 @@ def _totals(comparison: Comparison) -> Table:
             unit.label,
             *(ABSENT if x is None else unit.number(x) for x in values),
             unit.unit,
-            *(percent(x / first) if x is not None and first else ABSENT for x in values[1:]),
+            *(four_digits(x / first) if x is not None and first else ABSENT for x in values[1:]),
         )
     return made
 
@@ -174,7 +174,8 @@ def _add_parts(made: Table, each: Explained) -> None:
     made.add_row(
         Text(unit.label, "bold"), signed(each.difference / unit.scale), literal(unit.unit), ""
     )
-    for name, value in sorted(each.parts.items(), key=lambda part: -abs(part[1])):
+    parts = [(name, value) for name, value in each.parts.items() if value]
+    for name, value in sorted(parts, key=lambda part: -abs(part[1])):
         small = abs(each.difference) * MOST_SHARE < abs(value)
         share = ABSENT if small else percent(value / each.difference)
         label = LABELS.get(name, name)
