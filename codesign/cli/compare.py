@@ -13,8 +13,6 @@ from codesign.cli.terminal import PROVEN, hand_over
 from codesign.cli.views import view_of
 from codesign.errors import SpecError
 
-COMPARABLE = ("design", "dataflow", "evaluation")
-
 
 @click.command(
     params=[
@@ -39,13 +37,14 @@ def compare(**given: Any) -> int:
     latency is told by change (PE array, bitwidths, tiles, tensors on chip, DRAM bandwidth, clock),
     in area, energy and noise by component, in parts that add up: codesign help comparisons.
     """
+    from codesign.results.load import load_built
     from codesign.tasks.compare import compare as compare_results
 
     paths: tuple[Path, ...] = given["results"]
     if len(paths) < 2:
         raise SpecError("compare takes two files or more")
     _check_outputs(given, paths)
-    found = compare_results(*map(_load, paths), names=_names(paths))
+    found = compare_results(*map(load_built, paths), names=_names(paths))
     hand_over(view_of(found), given, out=found.save, plot=found.plot)
     return PROVEN
 
@@ -57,16 +56,6 @@ def _check_outputs(given: dict[str, Any], paths: tuple[Path, ...]) -> None:
         path = given[key]
         if path is not None and any(path.resolve() == read.resolve() for read in paths):
             raise SpecError(f"{path}: given twice, for two different files")
-
-
-def _load(path: Path) -> Any:
-    from codesign.files import kind_of, wrong_kind
-    from codesign.results.load import load_result
-
-    kind = kind_of(path)
-    if kind is not None and kind not in COMPARABLE:
-        raise wrong_kind(path, kind, COMPARABLE)
-    return load_result(path)
 
 
 def _names(paths: tuple[Path, ...]) -> list[str]:

@@ -9,7 +9,7 @@ import click
 
 from codesign.cli import inputs
 from codesign.cli.options import FILE, Group, completed, file, flag, option
-from codesign.cli.terminal import PROVEN, View, hand_over
+from codesign.cli.terminal import PROVEN, View, hand_over, print_json, print_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +24,9 @@ def export() -> None:
     """Write designs as other tools read them.
 
     \b
-    codesign export finn design.json --out folding.json
+    codesign export sheet design.json --out sheet
+    codesign export csv design.json --out tables
+    codesign export finn pipeline.json --out folding.json
     codesign export zigzag design.json --out zigzag --run
     """
 
@@ -93,4 +95,66 @@ def _hand_over_layers(
     records = [layer.record for layer in found.layers]
     view = View(lambda: {"layers": records}, lambda: layers_parts(records, tool))
     hand_over(view, given, out=lambda path: write_folder(path, found.texts))
+    return PROVEN
+
+
+@export.command(
+    params=[
+        _design(),
+        option("--out PATH", "Write to a .md or .json file, or both to a folder.", FILE),
+        flag("--json", "Print it as JSON and nothing else."),
+    ]
+)
+def sheet(**given: Any) -> int:
+    """Write all that a designer of the hardware needs to know of DESIGN.
+
+    DESIGN is a file of solve or evaluate --out, of one array on tiles. The sheet has the array,
+    widths of operands, products and accumulators, words and depths of the buffers, what stays on
+    chip, and every layer's tile loops as pseudo-code: codesign help sheets.
+    """
+    from codesign.exports import sheet as sheet_of
+    from codesign.exports import sheet_markdown
+    from codesign.files import make_folder, write_atomically, write_json
+    from codesign.results.load import load_on_hardware
+
+    out: Path | None = given["out"]
+    single = out is not None and out.suffix.lower() in (".md", ".json")
+    inputs.check_files(given if single else {**given, "out": None})
+    found = sheet_of(load_on_hardware(given["design"]))
+    text = sheet_markdown(found)
+    if out is not None:
+        if not single:
+            make_folder(out)
+        folder = out.parent if single else out
+        names = [out.name] if single else ["sheet.md", "sheet.json"]
+        for path in (folder / name for name in names):
+            if path.suffix.lower() == ".md":
+                write_atomically(path, text)
+            else:
+                write_json(path, found)
+    if given["json"]:
+        print_json(found)
+    else:
+        print_text(text)
+    return PROVEN
+
+
+@export.command(
+    params=[
+        _design(),
+        option("--out FOLDER", "Write the tables to a folder.", FILE, required=True),
+    ]
+)
+def csv(**given: Any) -> int:
+    """Write all tables of DESIGN as CSV files, and print their names.
+
+    DESIGN is a file of solve or evaluate --out. The tables are layers, tensors, hardware and
+    metrics, of a design also budgets and proof; tables.json names the kind of each column.
+    """
+    from codesign.exports import tables_of, write_tables
+    from codesign.results.load import load_built
+
+    found = tables_of(load_built(given["design"]))
+    write_tables(found, given["out"])
+    click.echo("\n".join(str(given["out"] / f"{name}.csv") for name in found))
     return PROVEN

@@ -43,6 +43,13 @@ def load_on_hardware(path: Path) -> Design | Evaluation:
     return found
 
 
+def load_built(path: Path) -> Design | DataflowDesign | Evaluation:
+    """Read the file of a result that has hardware of any kind; errors as of `load_result`."""
+    found = _load_one_of(path, Design, DataflowDesign, Evaluation)
+    assert isinstance(found, Design | DataflowDesign | Evaluation)
+    return found
+
+
 def load_widths(path: Path) -> Design | DataflowDesign | Assignment:
     """Read the file of a result that has chosen widths; errors as of `load_result`."""
     found = _load_one_of(path, Design, DataflowDesign, Assignment)

@@ -65,6 +65,7 @@ FENCED = {
     | {"tasks.fit_area"},
     "click": {
         "cli.app",
+        "cli.compare",
         "cli.export_commands",
         "cli.file_commands",
         "cli.help",

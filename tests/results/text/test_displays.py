@@ -22,6 +22,7 @@ from codesign import (
     Network,
     Problem,
     assign,
+    compare,
     evaluate,
     fit_area,
     load_technology,
@@ -75,6 +76,7 @@ def objects(name: str) -> tuple[Any, ...]:
     sizes = DecoderSizes(
         blocks=2, hidden=8, heads=2, ffn=16, vocabulary=10, max_context=32, learned_positions=True
     )
+    evaluation = evaluate(network, accelerator, 6)
     bits_alone = Problem(network=network, choices=choices, objective="model_bits")
     return (
         network,
@@ -83,7 +85,8 @@ def objects(name: str) -> tuple[Any, ...]:
         problem,
         design,
         made_up(dataflow(network)),
-        evaluate(network, accelerator, 6),
+        evaluation,
+        compare(design, evaluation, names=[name, name]),
         assign(bits_alone),
         pareto(problem, ["latency_s", "area_mm2"], 2),
         design.explain(),

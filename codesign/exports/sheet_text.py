@@ -1,0 +1,204 @@
+"""The sheet of a design in Markdown, for people who build the hardware."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from typing import Any
+
+from codesign.errors import printable
+from codesign.exports.nests import nest_text
+from codesign.units import METRIC_UNITS, RATE_UNITS
+
+ABSENT = "–"
+OPERANDS = {"weights": "weights", "ifmap": "ifmap", "psum": "partial sums"}
+UNITED = "in the SRAM"
+
+
+def sheet_markdown(content: Mapping[str, Any]) -> str:
+    """The sheet as text; names of files are shown literally."""
+    lines = [f"# {_name(content['network'])}: hardware sheet", ""]
+    lines += _hardware(content)
+    lines += ["", "## Buffers", "", *_buffers(content)]
+    if content["residents"]:
+        lines += ["", "## Tensors that stay on chip", "", *_residents(content["residents"])]
+    lines += ["", "## Layers", "", *_layer_table(content["layers"])]
+    for number, run in enumerate(content["runs"], 1):
+        lines += ["", *_run(number, run)]
+    for layer in content["layers"]:
+        if layer["kind"] == "tiled":
+            lines += ["", *_loops(layer)]
+    return "\n".join([*lines, ""])
+
+
+def _name(text: str) -> str:
+    """A name as Markdown shows it, and no more than text."""
+    shown = escape(printable(text), quote=False)
+    for sign in "\\`*_{}[]()#+!|~$":
+        shown = shown.replace(sign, "\\" + sign)
+    return shown
+
+
+def _table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
+    lines = [f"| {' | '.join(headings)} |", f"|{'---|' * len(headings)}"]
+    return [*lines, *(f"| {' | '.join(map(_cell, row))} |" for row in rows)]
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ABSENT
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _hardware(content: Mapping[str, Any]) -> list[str]:
+    array, sram, sums = content["array"], content["sram"], content["accumulator"]
+    per_s = array["dram_bits_per_s"]
+    facts: dict[str, object] = {
+        "technology": None if content["technology"] is None else _name(content["technology"]),
+        "images at once": content["images"],
+        "PE array": f"{array['rows']} rows × {array['cols']} columns = {array['pes']:,} PEs",
+        "multipliers of a PE": array["multipliers_per_pe"],
+        "operands of a PE": f"{array['weight_bits']} bit weights × "
+        f"{array['activation_bits']} bit activations",
+        "product": f"{array['product_bits']} bit",
+        "precision": array["precision"],
+        "mapping": ", ".join(array["mapping"]),
+        "accumulator": None
+        if sums["bits"] is None
+        else f"{sums['bits']} bit, for {_name(sums['layer'])}",
+        "clock": RATE_UNITS["clock_hz"].amount(array["clock_hz"]),
+        "DRAM": None if per_s is None else RATE_UNITS["dram_bits_per_s"].amount(per_s),
+        "DRAM bits per cycle": None if per_s is None else f"{per_s / array['clock_hz']:.4g}",
+        "SRAM": f"{sram['bits']:,} bit",
+        "SRAM banks": "no bank size is given"
+        if sram["banks"] is None
+        else f"{sram['banks']:,} of {sram['bank_bits']:,} bit",
+    }
+    if sram["ports_bits_per_cycle"] is not None:
+        facts["SRAM port"] = f"{sram['ports_bits_per_cycle']:,} bit per cycle"
+    return _table(("what", "value"), list(facts.items()))
+
+
+def _buffers(content: Mapping[str, Any]) -> list[str]:
+    """Of each operand a word and how many of them."""
+    own = content["sram"]["own_bits"]
+    rows = [
+        (
+            OPERANDS[name],
+            UNITED if own[name] is None else f"{own[name]:,} bit of its own",
+            f"{each['word_elements']:,} × {each['element_bits']} = {each['word_bits']:,}",
+            each["depth_words"],
+            each["copies"],
+            each["bits"],
+            None if each["deepest_layer"] is None else _name(each["deepest_layer"]),
+        )
+        for name, each in content["buffers"].items()
+    ]
+    heads = ("operand", "where", "word (elements × bits)", "words", "copies", "bits", "deepest for")
+    return [
+        "A word is what the array takes, or gives, in a cycle; two copies are a double buffer.",
+        "Layers share the SRAM one after the other: each has its own offsets below.",
+        "",
+        *_table(heads, rows),
+    ]
+
+
+def _residents(residents: Sequence[Mapping[str, Any]]) -> list[str]:
+    heads = ("tensor", "elements", "bits each", "SRAM bits", "from layer", "to layer")
+    rows = [
+        (
+            _name(each["tensor"]),
+            each["elements"],
+            each["bits"],
+            each["sram_bits"],
+            _name(each["first_layer"]),
+            _name(each["last_layer"]),
+        )
+        for each in residents
+    ]
+    return _table(heads, rows)
+
+
+def _layer_table(layers: Sequence[Mapping[str, Any]]) -> list[str]:
+    heads = (
+        *("layer", "what", "N×G×K×C", "P×Q", "R×S", "bits w/in/psum/out", "mapping", "cycles"),
+        *("tiles, SRAM bits", "residents, SRAM bits", "DRAM bits"),
+    )
+    rows = []
+    for each in layers:
+        shape, bits = each["shape"], each["bits"]
+        widths = [bits[x] for x in ("weights", "ifmap", "psum", "output")]
+        what = each["kind"] if each["run"] is None else f"run {each['run'] + 1}"
+        rows.append(
+            (
+                _name(each["name"]),
+                what,
+                "×".join(str(shape[x]) for x in "NGKC"),
+                f"{shape['P']}×{shape['Q']}",
+                f"{shape['R']}×{shape['S']}",
+                "/".join(ABSENT if x is None else str(x) for x in widths),
+                None if each["spatial"] is None else each["spatial"]["mapping"],
+                each["cycles"],
+                each["sram_bits"],
+                each["resident_bits"],
+                sum(each["dram_bits"].values()),
+            )
+        )
+    return _table(heads, rows)
+
+
+def _run(number: int, run: Mapping[str, Any]) -> list[str]:
+    """What a run of fused layers holds while it is worked off row by row."""
+    names = ", ".join(map(_name, run["layers"]))
+    amount = METRIC_UNITS["dram_bits"].amount(run["sram_bits"])
+    rows = [(x["what"], _name(x["of"]), x["elements"], x["bits"]) for x in run["held"]]
+    return [
+        f"## Run {number}: {names}",
+        "",
+        f"Layers fused, one output row of the last at a time: {run['cycles']:,} cycles, {amount} "
+        "of the SRAM.",
+        "",
+        *_table(("holds", "of", "elements", "bits each"), rows),
+    ]
+
+
+def _loops(layer: Mapping[str, Any]) -> list[str]:
+    """A layer's tiles, where they are in the SRAM, and its loops."""
+    spatial = layer["spatial"]
+    rows = [
+        (
+            OPERANDS[name],
+            each["place"],
+            each["tile_elements"],
+            layer["bits"][name],
+            each["copies"],
+            each["sram_bits"],
+            each["sram_offset_bits"],
+            layer["dram_bits"][name],
+        )
+        for name, each in layer["operands"].items()
+    ]
+    heads = ("tile of", "from", "elements", "bits", "copies", "SRAM bits", "at bit", "DRAM bits")
+    at_once = (
+        f"{spatial['mapping']}: {spatial['groups_at_once']} groups, "
+        f"{spatial['outputs_at_once']} output channels, {spatial['products_at_once']} products and "
+        f"{spatial['pixels_at_once']} pixels at once"
+    )
+    if spatial["passes_of_precision"] > 1:
+        at_once += f", in {spatial['passes_of_precision']} passes of precision"
+    pixels = [
+        f"{name}: {x['tile']} of the output, {x['held']} of the input held, {x['halo']} shared "
+        "by neighbours"
+        for name, x in layer["pixels"].items()
+    ]
+    return [
+        f"### {_name(layer['name'])}",
+        "",
+        f"Array, {at_once}. Tile, {'; '.join(pixels)}.",
+        "",
+        *_table(heads, rows),
+        "",
+        "```",
+        *nest_text(layer["nest"], layer["cycles"]),
+        "```",
+    ]
