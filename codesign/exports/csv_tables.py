@@ -114,9 +114,9 @@ def _cell(value: Any) -> Cell:
         value = value.item()
     if isinstance(value, float) and math.isnan(value):
         return None
-    if value is None or isinstance(value, str | int | float | bool):
+    if isinstance(value, str | int | float | bool):
         return value
-    return None if str(value) == "<NA>" else str(value)
+    return None if value is None or str(value) == "<NA>" else str(value)
 
 
 def write_tables(tables: Mapping[str, Table], folder: Path) -> None:
@@ -204,9 +204,13 @@ def _read(folder: Path, name: str, columns: Any) -> Table:
 def _value(text: str, kind: str, where: str) -> Cell:
     if text == "":
         return None
-    if kind == "flag" and text in FLAGS:
+    if kind == "flag":
+        if text not in FLAGS:
+            raise SpecError(f"{where}: {text!r} is no flag")
         return FLAGS[text]
     try:
-        return {"text": str, "whole": int, "number": float}[kind](text)
-    except (KeyError, ValueError):
+        if kind == "text":
+            return text
+        return int(text) if kind == "whole" else float(text)
+    except ValueError:
         raise SpecError(f"{where}: {text!r} is no {kind}") from None

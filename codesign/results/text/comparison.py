@@ -56,6 +56,7 @@ LABELS = {  # of parts: changes, then components
 }
 KINDS = {"design": "design", "dataflow": "pipeline", "evaluation": "evaluation"}
 MOST_SHARE = 10  # times a difference: what is more says nothing as its share
+MOST_NAMED = 3  # results, in a line
 MOST_SOURCES = 5  # of noise, that are named
 Cell = Callable[[ComparedHardware], str | None]
 
@@ -72,14 +73,14 @@ def comparison_parts(comparison: Comparison) -> list[RenderableType]:
 
 
 def comparison_summary(comparison: Comparison) -> str:
-    """Each result in a few words."""
-    each = zip(_letters(comparison), comparison.results, strict=True)
-    return "; ".join(f"{letter}: {metrics_text(_main(x))}" for letter, x in each)
+    """The first few results in a few words."""
+    told = [f"{short(x.name)}, {metrics_text(_main(x))}" for x in comparison.results[:MOST_NAMED]]
+    return "; ".join([*told, "…"] if len(comparison.results) > MOST_NAMED else told)
 
 
 def _main(result: Compared) -> dict[str, float]:
     """What is told first of a result."""
-    told = ("interval_s", "latency_s", "area_mm2", "lut", "dram_bits", "noise", "energy_j")
+    told = ("interval_s", "latency_s", "area_mm2", "lut")
     return {x: result.metrics[x] for x in told if x in result.metrics}
 
 

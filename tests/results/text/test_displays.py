@@ -113,7 +113,7 @@ def test_every_kind_shows_itself(name: str) -> None:
 
 def test_lines_say_the_most_important() -> None:
     network, decoder, accelerator, problem, design, *others = objects("conv")
-    pipeline, evaluation, assignment, front, _ = others
+    pipeline, evaluation, comparison, assignment, front, _ = others
     assert repr(pipeline).startswith("<DataflowDesign for conv: feasible, gap 100 %: interval ")
     assert repr(network) == "<Network conv: 2 layers, 13,248 MACs, 3,168 weights>"
     assert repr(decoder).startswith("<Decoder conv: ")
@@ -122,6 +122,7 @@ def test_lines_say_the_most_important() -> None:
     assert repr(design).startswith("<Design for conv: optimal, gap ")
     assert f"{design.hardware.rows} × 2 PEs of 6 × " in repr(design)
     assert repr(evaluation).startswith("<Evaluation conv on conv: tiled roofline: latency ")
+    assert repr(comparison).startswith("<Comparison of 2 results: conv, latency ")
     assert repr(assignment).startswith("<Assignment for conv: optimal, gap ")
     assert repr(front).startswith("<Front latency, area of conv: 2 points, 2 proven; ")
     text = Tags(problem._repr_html_()).text
