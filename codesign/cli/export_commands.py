@@ -9,7 +9,10 @@ import click
 
 from codesign.cli import inputs
 from codesign.cli.options import FILE, Group, completed, file, flag, option
-from codesign.cli.terminal import PROVEN, View, hand_over, print_json, print_text
+from codesign.cli.solve_options import BATCH, OF_ONNX
+from codesign.cli.terminal import PROVEN, View, hand_over, print_json, print_text, print_view
+from codesign.errors import SpecError
+from codesign.problem.words import flag_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +29,7 @@ def export() -> None:
     \b
     codesign export sheet design.json --out sheet
     codesign export csv design.json --out tables
+    codesign export brevitas design.json --onnx model.onnx --out quantised
     codesign export finn pipeline.json --out folding.json
     codesign export zigzag design.json --out zigzag --run
     """
@@ -158,3 +162,82 @@ def csv(**given: Any) -> int:
     write_tables(found, given["out"])
     click.echo("\n".join(str(given["out"] / f"{name}.csv") for name in found))
     return PROVEN
+
+
+@export.command(
+    params=[
+        _design(),
+        option("--out FOLDER", "Write the files to a folder.", FILE, required=True),
+        option("--onnx FILE", "The ONNX file that the network came from, to be quantised.", FILE),
+        option(
+            "--calibrate FILE",
+            "Inputs for the ranges of tensors (.npz: an array for each).",
+            FILE,
+            shown="4 random ones",
+        ),
+        BATCH,
+        *(option for option in OF_ONNX if option.name != "keep_widths"),
+        flag("--json", "Print the same as JSON and nothing else."),
+    ]
+)
+def brevitas(**given: Any) -> int:
+    """Write the bitwidths of DESIGN for tools that quantise, and a quantised ONNX file.
+
+    DESIGN is a file of solve, evaluate or assign --out. bits.json has the widths in the words of
+    Brevitas and of the Model Compression Toolkit. With --onnx also model.onnx, with nodes that
+    quantise at these widths (QDQ), checked, read back and run beside the original, and
+    encodings.json, its steps as AIMET has them: codesign help sheets.
+    """
+    from codesign.exports.bits import bit_assignment, report_lines
+    from codesign.files import make_folder, write_atomically, write_json
+    from codesign.results.load import load_result
+
+    if given["onnx"] is None:
+        for word in ("calibrate", "batch", "dim", "input", "ignore_unknown"):
+            if given[word]:
+                raise SpecError(f"{flag_of(word)}: only with --onnx")
+    result = load_result(given["design"])
+    widths = dict(result.widths)
+    report: dict[str, Any] = {"files": ["bits.json"], "layers": len(result.network.layers)}
+    quantised = None
+    if given["onnx"] is not None:
+        quantised = _quantised(given, result.network, widths, report)
+    folder: Path = given["out"]
+    make_folder(folder)
+    write_json(folder / "bits.json", bit_assignment(result.network, widths))
+    if quantised is not None:
+        write_atomically(folder / "model.onnx", quantised.content)
+        write_json(folder / "encodings.json", quantised.encodings)
+    report["files"] = [str(folder / name) for name in report["files"]]
+    print_view(View(lambda: report, lambda: report_lines(report)), given["json"])
+    return PROVEN
+
+
+def _quantised(given: Any, network: Any, widths: dict[str, int], report: dict[str, Any]) -> Any:
+    """The ONNX file quantised; what is known of it goes into the report."""
+    path = given["onnx"]
+    imported = inputs.imported(path, {**given, "keep_widths": False})
+    from codesign.exports import quantised_onnx, runtime
+
+    quantised_onnx.check_same_network(path, imported.network, network)
+    asked = {
+        "batch": given["batch"],
+        "dims": dict(given["dim"]),
+        "inputs": dict(given["input"]),
+        "ignore_unknown": given["ignore_unknown"],
+    }
+    model = quantised_onnx.load_model(path)
+    shapes = runtime.shapes_of(model, given["batch"], asked["dims"])
+    if given["calibrate"] is None:
+        runs = runtime.random_runs(model, shapes, asked["inputs"])
+    else:
+        runs = runtime.runs_in(given["calibrate"], model, shapes)
+    chosen = {x: widths[x] for x in network.noise_sources}
+    found = quantised_onnx.quantise_onnx(model, imported, asked, chosen, runs)
+    report["files"] += ["model.onnx", "encodings.json"]
+    report["runs"] = {"count": len(runs), "random": given["calibrate"] is None}
+    report["quantised"] = len(chosen) - len(found.left)
+    report["not_in_the_file"] = list(found.left)
+    report["read_back_otherwise"] = found.differing(chosen)
+    report["results"] = found.agreement
+    return found

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Self
 from codesign.costs.layer_energy import rates_of
 from codesign.costs.layers import LayerDesign
 from codesign.costs.totals import extrapolations
-from codesign.costs.widths import all_widths
 from codesign.errors import SpecError
 from codesign.problem.choices import Place
 from codesign.problem.file import problem_from_dict, problem_to_dict
@@ -136,11 +135,6 @@ class Design(HardwareResult):
     def accelerator(self) -> Accelerator:
         """The hardware found as an accelerator that other networks can be evaluated on."""
         return accelerator_of(self.problem, self.hardware)
-
-    @cached_property
-    def widths(self) -> dict[str, int]:
-        """Every width, by ``"weight:<layer>"`` or ``"tensor:<tensor>"``, as `evaluate` takes it."""
-        return all_widths(self.network, self.layer_designs, self.tensor_bits)
 
     @cached_property
     def _no_energy(self) -> tuple[str, ...]:

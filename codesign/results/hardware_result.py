@@ -11,6 +11,7 @@ from codesign.costs.compute import macs_per_pe, windows
 from codesign.costs.fusion import FusedRun, runs_of
 from codesign.costs.layers import LayerDesign, array_of, peak_macs_per_s
 from codesign.costs.totals import areas_mm2
+from codesign.costs.widths import all_widths
 from codesign.problem.choices import Place
 from codesign.results.consistency import names_in_bands
 from codesign.results.energy import EnergyFigures, energy_figures
@@ -46,6 +47,11 @@ class HardwareResult(ResultFile):
         def on_chip(self) -> Mapping[str, Place] | None: ...
         @property
         def notes(self) -> tuple[str, ...]: ...
+
+    @cached_property
+    def widths(self) -> dict[str, int]:
+        """Every width, by ``"weight:<layer>"`` or ``"tensor:<tensor>"``, as `evaluate` takes it."""
+        return all_widths(self.network, self.layer_designs, self.tensor_bits)
 
     @cached_property
     def area_breakdown_mm2(self) -> dict[str, float]:

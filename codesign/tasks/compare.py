@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from itertools import combinations
 
-from codesign.costs.widths import all_widths
 from codesign.errors import SpecError
 from codesign.problem.metrics import ENERGY
 from codesign.quality import noise_by
@@ -318,9 +317,7 @@ def _noise(first: Result, other: Result) -> Explained | str:
 
 def _noises(result: Result) -> dict[str, float]:
     """Noise of every source; nothing where it is not known what the noise was counted by."""
-    network = result.network
-    rows = result.stages if isinstance(result, DataflowDesign) else result.layer_designs
-    widths, sources = all_widths(network, rows, result.tensor_bits), network.noise_sources
+    widths, sources = result.widths, result.network.noise_sources
     noise_of = (
         noise_by(None, sources) if isinstance(result, Evaluation) else result.problem.noise_of
     )

@@ -11,6 +11,7 @@ from codesign.errors import SpecError
 from codesign.specs.layer import MAX_NAME, Layer
 from codesign.specs.network import Network
 from codesign.specs.onnx.declared.notes import notes
+from codesign.specs.onnx.declared.stored_values import stored_values, weight_values
 from codesign.specs.onnx.declared.weights import LayerWeights
 from codesign.specs.onnx.declared.widths import declared_widths
 from codesign.specs.onnx.graph.dimensions import bind
@@ -43,6 +44,10 @@ class Imported:
         What was assumed of unknown operators.
     weights : LayerWeights
         Weights of each layer that owns some, read when asked for.
+    stored_values : dict of str to str
+        Values of the file that one layer leaves to another, and the tensor of each.
+    weight_values : dict of str to str
+        Constants that layers multiply by, and the ``weight:<layer>`` that each is.
     """
 
     network: Network
@@ -50,6 +55,8 @@ class Imported:
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
     weights: LayerWeights
+    stored_values: dict[str, str]
+    weight_values: dict[str, str]
 
 
 def read(
@@ -77,6 +84,8 @@ def read(
             notes=(*given_notes(inputs, graph.known), *notes(graph, layout, built)),
             warnings=warnings,
             weights=LayerWeights(model, graph, _weight_operands(graph, built)),
+            stored_values=stored_values(graph, grouping, layout, built),
+            weight_values=weight_values(built),
         )
     except UnicodeDecodeError:  # names are decoded when they are looked at
         raise SpecError(f"{path}: a damaged ONNX file: a name in it is not UTF-8") from None
