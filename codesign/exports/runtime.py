@@ -125,9 +125,10 @@ def runs_in(path: Path, model: ModelProto, shapes: Mapping[str, Sequence[int]]) 
         Unreadable, or arrays that do not fit.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            if isinstance(file, np.ndarray):
-                raise SpecError(f"{path}: one array without a name; write it by numpy.savez")
+        file = np.load(path, allow_pickle=False)
+        if isinstance(file, np.ndarray):
+            raise SpecError(f"{path}: one array without a name; write it by numpy.savez")
+        with file:
             arrays = {name: file[name] for name in file.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         why = reason(error) if isinstance(error, OSError) else _line(error)

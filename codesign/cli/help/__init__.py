@@ -16,7 +16,13 @@ from click.shell_completion import CompletionItem
 PAGES = Path(__file__).parent
 HEADING = "# "  # of a page, whose first line is its topic and what it is about
 QUESTIONS = {  # of a reader, each with the topics that answer it
-    "Which accelerator is best, and why": ("answers", "explanations", "comparisons", "fronts", "studies"),
+    "Which accelerator is best, and why": (
+        "answers",
+        "explanations",
+        "comparisons",
+        "fronts",
+        "studies",
+    ),
     "For which network": ("onnx", "decoders", "suites", "throughput"),
     "On what hardware": ("accelerators", "machines", "on-chip", "dataflow"),
     "At which bitwidths": ("quality", "assignments"),
