@@ -124,6 +124,8 @@ def sheet(**given: Any) -> int:
     out: Path | None = given["out"]
     single = out is not None and out.suffix.lower() in (".md", ".json")
     inputs.check_files(given if single else {**given, "out": None})
+    if out is not None and not single:
+        inputs.check_folder("--out", out)
     found = sheet_of(load_on_hardware(given["design"]))
     text = sheet_markdown(found)
     if out is not None:
@@ -158,6 +160,7 @@ def csv(**given: Any) -> int:
     from codesign.exports import tables_of, write_tables
     from codesign.results.load import load_built
 
+    inputs.check_folder("--out", given["out"])
     found = tables_of(load_built(given["design"]))
     write_tables(found, given["out"])
     click.echo("\n".join(str(given["out"] / f"{name}.csv") for name in found))
@@ -192,6 +195,7 @@ def brevitas(**given: Any) -> int:
     from codesign.files import make_folder, write_atomically, write_json
     from codesign.results.load import load_result
 
+    inputs.check_folder("--out", given["out"])
     if given["onnx"] is None:
         for word in ("calibrate", "batch", "dim", "input", "ignore_unknown"):
             if given[word]:

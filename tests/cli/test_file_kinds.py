@@ -183,6 +183,11 @@ SLOTS: dict[tuple[str, ...], tuple[str, ...]] = {  # where FILE stands: the kind
     ("check", "design.json", *DEEP, "FILE"): ("certificate",),
     ("explain", "FILE"): ("design", "dataflow"),
     ("export", "zigzag", "FILE"): ("design", "evaluation"),
+    ("export", "sheet", "FILE"): ("design", "evaluation"),
+    ("export", "csv", "FILE", "--out", "tables"): ("design", "dataflow", "evaluation"),
+    ("export", "brevitas", "FILE", "--out", "bits"): (
+        *("design", "dataflow", "evaluation", "assignment"),
+    ),
     ("compare", "design.json", "FILE"): ("design", "dataflow", "evaluation"),
     ("compare", "FILE", "pipeline.json"): ("design", "dataflow", "evaluation"),
     ("fit", "FILE", "--kind", "pe"): ("pe_areas",),

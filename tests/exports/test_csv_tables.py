@@ -103,6 +103,6 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert (code, err) == (0, "")
     assert [Path(line).stem for line in printed.splitlines()] == [*tables_of(design)]
     assert read_tables(out) == tables_of(design)
-    assert "is a file" in refused(capsys, "export", "csv", str(file), "--out", str(file))
+    assert "not a folder" in refused(capsys, "export", "csv", str(file), "--out", str(file))
     assert "--out" in refused(capsys, "export", "csv", str(file))
     refused(capsys, "export", "csv", str(out / "tables.json"), "--out", str(out))

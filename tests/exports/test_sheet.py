@@ -277,7 +277,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "the ideal roofline has none" in refused(capsys, "export", "sheet", str(ideal))
     made_up(dataflow()).save(tmp_path / "p.json")
     refused(capsys, "export", "sheet", str(tmp_path / "p.json"))
-    assert "is a file" in refused(
+    assert "is not a folder" in refused(
         capsys, "export", "sheet", str(file), "--out", str(file / "below")
     )
 

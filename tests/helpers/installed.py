@@ -51,6 +51,8 @@ WITH_JSON = {  # every command, with all it needs
     "check": ("check", "design.json"),
     "check, altered": ("check", "altered.json"),
     "check --deep": ("check", "design.json", "--deep", "--certificate", "certificate.json"),
+    "export sheet": ("export", "sheet", "design.json"),
+    "export brevitas": ("export", "brevitas", "design.json", "--out", "bits"),
     "export finn": ("export", "finn", "pipeline.json"),
     "export zigzag": ("export", "zigzag", "design.json"),
     "fit": ("fit", "srams.csv", "--kind", "sram"),
@@ -72,6 +74,12 @@ WITH_JSON = {  # every command, with all it needs
 WITH_QUIET = ("solve", "pareto", "evaluate", "assign", "study run", "sweep")
 WITHOUT_JSON = {"study export", "sensitivity"}  # which print a table for programs already
 WITHOUT_JSON |= {"plot", "report", "help"}  # which print a file's name, and a page
+WITHOUT_JSON = {
+    "study export",
+    "sensitivity",
+    "export csv",
+}  # which print a table for programs already
+WITHOUT_JSON |= {"plot", "help"}  # which print a file's name and a page
 CODES = {"solve, infeasible": 3, "check, altered": 1}
 
 
