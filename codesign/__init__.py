@@ -18,7 +18,6 @@ enters a room, what leaves it and what it must not import stands at its door, th
     space                 the declared space as arrays: hardware options, tilings, priced points
     search                proves an optimum; ``bounds``: relaxations, ``milp``: Pyomo and HiGHS
     results               what was found; ``text``: reports, ``plots``: pictures, ``html``: pages
-    results               what was found, as plain data; ``text``: reports, ``plots``: pictures
     tasks                 what can be asked: solve, pareto, evaluate, explain, compare, certify …
     exports               designs as other tools read them
     study                 grids of problems, each solved once, in one file

@@ -27,8 +27,7 @@ QUESTIONS = {  # of a reader, each with the topics that answer it
     "On what hardware": ("accelerators", "machines", "on-chip", "dataflow"),
     "At which bitwidths": ("quality", "assignments"),
     "What is counted, and how it is proven": ("model", "formulation", "certificates"),
-    "Files and programs": ("files", "reports", "exports", "python"),
-    "Files and programs": ("files", "exports", "sheets", "python"),
+    "Files and programs": ("files", "reports", "exports", "sheets", "python"),
 }
 
 
