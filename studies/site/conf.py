@@ -24,7 +24,6 @@ html_theme_options = {"navigation_with_keys": True}
 highlight_language = "none"
 smartquotes_action = "D"  # dashes alone
 myst_heading_anchors = 3
-suppress_warnings = ["myst.header"]  # a README may go from its title to a third level
 
 default_role = "py:obj"
 autodoc_member_order = "bysource"
