@@ -16,13 +16,15 @@ once, and weights that are streamed come once for each band.
 
     interval_s = max(max cycles / f, DRAM bits / bandwidth)
     latency_s  = interval_s · (1 + max z)
+
+In a hybrid some consecutive layers are one stage, which shares an array: `codesign.costs.segment`.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -31,6 +33,13 @@ from codesign.costs.area import array_area_um2, sram_area_um2
 from codesign.costs.energy import Rates, mac_j
 from codesign.costs.fpga import array_dsp, array_lut
 from codesign.costs.layer_energy import rates_of
+from codesign.costs.segment import (
+    SegmentChoice,
+    SegmentDesign,
+    SegmentPlatform,
+    edge_elements,
+    segment_design,
+)
 from codesign.costs.stage_row import StageDesign, StageMemories, Weights
 from codesign.costs.stages import StageTable, lag_of, stage_table
 from codesign.costs.widths import layer_bops, model_bits, noise
@@ -43,6 +52,8 @@ from codesign.units import UM2_PER_MM2
 
 LEAST_WAIT = 1e-9  # intervals: a shorter one is what rounding leaves
 LEAST_PART = 1e-9  # of a block RAM, likewise
+NO_SEGMENT = range(0)
+NO_SEGMENT_ENERGY = "of a segment on a shared array it is not modelled"
 ENERGY_PARTS = ("macs", "weights", "lines", "psums", "fifos", "dram", "static")
 
 
@@ -79,9 +90,19 @@ class Platform:
         )
         return rates_of(one, area_mm2)
 
+    @property
+    def of_segment(self) -> SegmentPlatform:
+        """What an array is built in that layers share."""
+        assert not isinstance(self.technology, Fpga)
+        rates = self.clock_hz, self.dram_bits_per_s
+        return SegmentPlatform(self.technology, self.machine, self.area_overhead, *rates)
+
 
 class StageChoice(NamedTuple):
-    """What is decided of a stage; the first four are None of a layer that only moves data."""
+    """What is decided of a stage; the first five are None of a layer that only moves data.
+
+    Of a layer on a shared array all of them but its width are.
+    """
 
     weight_bits: int | None
     mapping: ArrayMapping | None
@@ -111,6 +132,8 @@ class Read(NamedTuple):
         Intervals that the reader starts after it, at least.
     held : int
         What δ is more than the wait.
+    through_dram : bool
+        It waits in DRAM, on its way to or from a segment: δ is ``held``, however long that is.
     """
 
     name: str
@@ -121,19 +144,42 @@ class Read(NamedTuple):
     residual: bool
     least: int
     held: int
+    through_dram: bool = False
 
 
-def reads_of(network: Network) -> list[Read]:
-    """All of a network, by their readers."""
+def reads_of(network: Network, segment: range = NO_SEGMENT) -> list[Read]:
+    """All of a network, by their readers; those inside a segment, which are none, left out.
+
+    A segment reads and writes as its last layer.
+    """
     writers: dict[str, list[int]] = {}
     for i, layer in enumerate(network.layers):
         writers.setdefault(layer.output, []).append(i)
-    return [
+    every = [
         read
         for i, layer in enumerate(network.layers)
         for tensor in dict.fromkeys(layer.reads)
         for read in _reads(network, layer, i, tensor, [w for w in writers.get(tensor, ()) if w < i])
     ]
+    found = (_across(read, segment) for read in every)
+    return sorted((x for x in found if x is not None), key=lambda x: x.reader)
+
+
+def _across(read: Read, segment: range) -> Read | None:
+    """A read as a segment has it; None of what is inside."""
+    into, out_of = read.reader in segment, read.writer in segment
+    if into and out_of:
+        return None
+    if into:  # the network's input is there when its time begins
+        least, end = int(read.writer is not None), segment[-1]
+        return read._replace(reader=end, residual=False, least=least, held=0, through_dram=True)
+    if out_of:
+        held = 2 if read.held == 2 else 0  # of a layer that only moves data
+        least, writer = 1 + read.least, segment[-1]
+        return read._replace(
+            writer=writer, residual=False, least=least, held=held, through_dram=True
+        )
+    return read
 
 
 def _reads(
@@ -160,7 +206,7 @@ def waits(
         written = 0.0 if read.writer is None else starts[read.writer] + lags[read.writer]
         until = starts[read.reader] + (lags[read.reader] if read.residual else 0.0)
         early = until - written < read.least - LEAST_WAIT
-        wait = until - written + read.held
+        wait = read.held if read.through_dram else until - written + read.held
         found.append((read, -1.0 if early else 0.0 if wait < LEAST_WAIT else wait))
     return found
 
@@ -192,6 +238,7 @@ def stages_of(
     platform: Platform,
     choices: Sequence[StageChoice],
     tensor_bits: Mapping[str, int],
+    segment: SegmentDesign | None = None,
 ) -> tuple[StageDesign, ...]:
     """Every stage with its figures.
 
@@ -201,19 +248,47 @@ def stages_of(
         One for each layer.
     tensor_bits : mapping of str to int
         Width of every tensor.
+    segment : SegmentDesign, optional
+        What layers share an array, and their figures on it.
     """
+    span = span_of(network, segment)
     lags = [
-        float(lag_of(layer, choice.band_rows))
-        for layer, choice in zip(network.layers, choices, strict=True)
+        0.0 if i in span else float(lag_of(layer, choice.band_rows))
+        for i, (layer, choice) in enumerate(zip(network.layers, choices, strict=True))
     ]
     fifos: list[dict[str, float]] = [{} for _ in choices]
-    for read, wait in waits(reads_of(network), [x.start for x in choices], lags):
+    for read, wait in waits(reads_of(network, span), [x.start for x in choices], lags):
         if wait > 0:
             fifos[read.reader][read.name] = read.elements * wait * tensor_bits[read.tensor]
-    return tuple(
+    stages = [
         _stage(layer, platform, choice, tensor_bits[layer.input], lag, waiting)
         for layer, choice, lag, waiting in zip(network.layers, choices, lags, fifos, strict=True)
-    )
+    ]
+    for i in span:
+        assert segment is not None
+        row = segment.layers[i - span.start]
+        stages[i] = replace(stages[i], cycles=row.cycles or 0, dram_bits=row.dram_bits.total)
+    return tuple(stages)
+
+
+def span_of(network: Network, segment: SegmentDesign | None) -> range:
+    """Numbers of a segment's layers; none where there is no segment."""
+    if segment is None:
+        return NO_SEGMENT
+    first = [layer.name for layer in network.layers].index(segment.layers[0].name)
+    return range(first, first + len(segment.layers))
+
+
+def segment_of(
+    network: Network,
+    platform: Platform,
+    choices: Sequence[StageChoice],
+    tensor_bits: Mapping[str, int],
+    choice: SegmentChoice,
+) -> SegmentDesign:
+    """The segment of a hybrid with its figures."""
+    widths = [x.weight_bits for x in choices]
+    return segment_design(network, platform.of_segment, choice, widths, tensor_bits)
 
 
 def _stage(
@@ -267,17 +342,20 @@ def pipeline_metrics(
     stages: Sequence[StageDesign],
     tensor_bits: Mapping[str, int],
     noise_of: Callable[[str, int], float],
+    segment: SegmentDesign | None = None,
 ) -> tuple[dict[str, float], tuple[str, ...]]:
-    """All metrics of a pipeline, for an image, and why its energy is not known.
+    """All metrics of a pipeline or a hybrid, for an image, and why its energy is not known.
 
     Parameters
     ----------
     noise_of : callable
         Noise of ``"weight:<layer>"`` or ``"tensor:<tensor>"`` at a width.
     """
-    dram_bits = float(sum(x.dram_bits for x in stages) + edge_bits(network, tensor_bits))
-    compute_s = max(x.cycles for x in stages) / platform.clock_hz
-    interval_s = max(compute_s, dram_bits / platform.dram_bits_per_s)
+    span = span_of(network, segment)
+    dram_bits = float(sum(x.dram_bits for x in stages) + edge_bits(network, tensor_bits, span))
+    paces = [x.cycles / platform.clock_hz for i, x in enumerate(stages) if i not in span]
+    paces += [] if segment is None else [segment.latency_s]
+    interval_s = max(*paces, dram_bits / platform.dram_bits_per_s)
     metrics = {
         "interval_s": interval_s,
         "latency_s": interval_s * (1 + max(x.start + x.lag for x in stages)),
@@ -285,6 +363,7 @@ def pipeline_metrics(
             name: math.fsum(x.taken[name] for x in stages)
             for name in platform.technology.hardware_metrics
         },
+        **({} if segment is None else {"area_mm2": _with_segment(stages, segment)}),
         "dram_bits": dram_bits,
         "noise": noise(network, stages, tensor_bits, noise_of),
         "model_bits": model_bits(network, stages),
@@ -294,6 +373,8 @@ def pipeline_metrics(
             if x.weight_bits is not None
         ),
     }
+    if segment is not None:
+        return metrics, (NO_SEGMENT_ENERGY,)
     rates, missing = platform.rates(metrics.get("area_mm2"))
     if rates is not None:
         parts = pipeline_energy(network, platform, stages, tensor_bits, rates, interval_s)
@@ -301,11 +382,17 @@ def pipeline_metrics(
     return metrics, missing
 
 
-def edge_bits(network: Network, tensor_bits: Mapping[str, int]) -> int:
-    """DRAM bits of the network's inputs and results, for an image."""
-    written = {layer.output for layer in network.layers}
-    edges = (*(x for x in network.tensors if x not in written), *network.outputs)
-    return sum(network.tensors[name] * tensor_bits[name] for name in edges)
+def _with_segment(stages: Sequence[StageDesign], segment: SegmentDesign) -> float:
+    parts = segment.array_mm2, segment.sram_mm2
+    return math.fsum([*(x.taken["area_mm2"] for x in stages), *parts])
+
+
+def edge_bits(
+    network: Network, tensor_bits: Mapping[str, int], segment: range = NO_SEGMENT
+) -> float:
+    """DRAM bits of the network's inputs and results, and to and from a segment, for an image."""
+    elements = edge_elements(network, segment)
+    return sum(count * tensor_bits[name] for name, count in elements.items())
 
 
 def pipeline_energy(

@@ -7,6 +7,7 @@ in all that any widths can make of them are left out early, per array.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -14,7 +15,8 @@ import numpy as np
 
 from codesign.arrays import Bools, Floats, Ints
 from codesign.costs.compute import cycles, folds
-from codesign.costs.pipeline import Platform, Read, StageChoice, reads_of
+from codesign.costs.pipeline import NO_SEGMENT, Platform, Read, StageChoice, reads_of
+from codesign.costs.segment import SegmentChoice, edge_elements
 from codesign.costs.stages import (
     StageTable,
     band_heights,
@@ -26,7 +28,7 @@ from codesign.errors import SpecError
 from codesign.problem.problem import Problem
 from codesign.specs.fpga import Fpga
 from codesign.specs.layer import Layer
-from codesign.specs.machine import Mapping
+from codesign.specs.machine import Mapping as ArrayMapping
 
 
 class StageOptions(NamedTuple):
@@ -71,12 +73,18 @@ class PipelineSpace:
         Widths of each class, ascending.
     weight_class, input_class : list of int or None
         Of each layer with MACs, the class of either operand.
+    options : list of StageOptions or None
+        None of a layer that has no array of its own.
+    segment : range
+        Numbers of layers that share an array, as of `codesign.space.segments`; here there are none.
 
     Raises
     ------
     SpecError
         No array divides a layer's channels, on an FPGA.
     """
+
+    segment: range = NO_SEGMENT
 
     def __init__(self, problem: Problem, platform: Platform) -> None:
         self.problem, self.platform = problem, platform
@@ -94,7 +102,7 @@ class PipelineSpace:
         shared: dict[Layer | tuple[object, ...], StageOptions] = {}
         self.options: list[StageOptions | None] = []
         for layer in layers:
-            key = _shape(layer)
+            key = layer_shape(layer)
             if not layer.moves and key not in shared:
                 shared[key] = self._options(layer)
             self.options.append(None if layer.moves else shared[key])
@@ -108,17 +116,45 @@ class PipelineSpace:
     def least_lags(self) -> list[float]:
         """Of each layer, in intervals."""
         return [
-            float(lag_of(layer, 1)) if found is None else float(found.table.lag.min())
-            for layer, found in zip(self.network.layers, self.options, strict=True)
+            self._fixed_lag(i) if found is None else float(found.table.lag.min())
+            for i, found in enumerate(self.options)
         ]
 
     @cached_property
     def most_lags(self) -> list[float]:
         """Of each layer, in intervals."""
         return [
-            float(lag_of(layer, 1)) if found is None else float(found.table.lag.max())
-            for layer, found in zip(self.network.layers, self.options, strict=True)
+            self._fixed_lag(i) if found is None else float(found.table.lag.max())
+            for i, found in enumerate(self.options)
         ]
+
+    def _fixed_lag(self, layer: int) -> float:
+        return 0.0 if layer in self.segment else float(lag_of(self.network.layers[layer], 1))
+
+    @property
+    def chosen_layers(self) -> list[int]:
+        """Numbers of the layers with MACs of which an option is chosen."""
+        return [i for i, x in enumerate(self.options) if x is not None]
+
+    def segment_choice(self, options: Mapping[int, int], widths: Ints) -> SegmentChoice | None:
+        """How layers share an array, by the number of each one's option; None: they do not."""
+        return None
+
+    @cached_property
+    def moved(self) -> tuple[list[float], float]:
+        """Elements of each class, and of results, moved from and to DRAM whatever the options."""
+        of_classes, of_results = [0.0] * len(self.classes), 0.0
+        for name, elements in self._moved_elements().items():
+            c = self.class_of_tensor.get(name)
+            if c is None:
+                of_results += elements
+            else:
+                of_classes[c] += elements
+        return of_classes, of_results
+
+    def _moved_elements(self) -> dict[str, float]:
+        """The same by tensor."""
+        return edge_elements(self.network, self.segment)
 
     def array_counts(self, rows: Ints, cols: Ints) -> list[Ints]:
         """What an array costs no less with more of, whatever the widths.
@@ -137,7 +173,9 @@ class PipelineSpace:
         """An option of a layer, as `codesign.costs.pipeline` takes it."""
         found = self.options[layer]
         if found is None:
-            return StageChoice(None, None, None, None, None, self.network.layers[layer].P, start)
+            of = self.network.layers[layer]
+            own = None if of.moves else weight_bits  # None of its array's, if it has one
+            return StageChoice(own, None, None, None, None, of.P, start)
         return StageChoice(
             weight_bits,
             self.choices.mapping[int(found.mapping[option])],
@@ -164,7 +202,7 @@ class PipelineSpace:
         each: list[Any] = [np.concatenate(x) for x in zip(*(y[:-1] for y in found), strict=True)]
         return StageOptions(*[*each, StageTable(*table)])
 
-    def _of_mapping(self, layer: Layer, number: int, mapping: Mapping) -> StageOptions | None:
+    def _of_mapping(self, layer: Layer, number: int, mapping: ArrayMapping) -> StageOptions | None:
         rows, cols = self._arrays(layer, mapping)
         if not len(rows):
             return None
@@ -181,7 +219,7 @@ class PipelineSpace:
         table = stage_table(layer, self.platform.machine, engine, mapping, *on, streams)
         return StageOptions(np.full(len(array), number), *on, streams, table)
 
-    def _arrays(self, layer: Layer, mapping: Mapping) -> tuple[Ints, Ints]:
+    def _arrays(self, layer: Layer, mapping: ArrayMapping) -> tuple[Ints, Ints]:
         """Rows and columns on offer; of one mapping, those that no other equal or beat in all."""
         sides = np.meshgrid(self.choices.rows, self.choices.cols, indexing="ij")
         rows, cols = (np.ravel(x) for x in sides)
@@ -214,7 +252,7 @@ def undominated(costs: Floats) -> Ints:
     return np.array(sorted(kept), dtype=np.int64)
 
 
-def _shape(layer: Layer) -> tuple[object, ...]:
+def layer_shape(layer: Layer) -> tuple[object, ...]:
     """What of a layer decides its options' costs."""
     counts = (layer.N, layer.G, layer.K, layer.C, layer.P, layer.Q, layer.R, layer.S)
     steps = (layer.stride, layer.dilation, layer.input_dilation)

@@ -98,7 +98,7 @@ class Dual:
     def _index(self) -> None:
         """Where each column stands among layers and widths, and who shares what."""
         table, space = self.table, self.space
-        macs = [i for i, x in enumerate(space.options) if x is not None]
+        macs = space.chosen_layers
         place = np.full(len(space.options), -1)
         place[macs] = np.arange(len(macs))
         self.layers = np.array(macs)

@@ -51,8 +51,10 @@ class Fifos:
     writer, reader : ints
     elements : floats
         Read for an image.
-    residual, fixed : bools
-        Fixed: a bridge, with which nothing waits.
+    residual, bridge, through_dram : bools
+        A bridge, with which nothing waits; what waits in DRAM, to or from a segment.
+    fixed : bools
+        Either of the two: only what is held is paid for.
     least, held : ints
         Intervals that the reader starts after the writer's output, at least, and of which it holds
         the tensor then.
@@ -70,13 +72,17 @@ class Fifos:
         self.elements = np.array([x.elements for x in reads], dtype=np.float64)
         self.residual = np.array([x.residual for x in reads], dtype=bool)
         self.least = np.array([x.least for x in reads])
-        self.held = np.array([x.least + x.held for x in reads])
+        self.through_dram = np.array([x.through_dram for x in reads], dtype=bool)
+        beside = [x.held + (0 if x.through_dram else x.least) for x in reads]
+        self.held = np.array(beside)
         self.width_class = np.array([space.class_of_tensor[x.tensor] for x in reads])
         self.blocks = self._blocks()
-        self.fixed = (np.bincount(self.blocks)[self.blocks] == 1) & ~self.residual
+        self.bridge = (np.bincount(self.blocks)[self.blocks] == 1) & ~self.residual
+        self.fixed = self.bridge | self.through_dram
         lags = np.array([*space.least_lags, 0.0])
         ahead = self._least_ahead(lags)
-        self.least_wait = np.where(self.residual, ahead + lags[self.reader], ahead)
+        waits = np.where(self.residual, ahead + lags[self.reader], ahead)
+        self.least_wait = np.where(self.through_dram, 0.0, waits)
 
     def _least_ahead(self, lags: Floats) -> Floats:
         """Of every read, by how much it is ahead at least, where others lead to its reader too."""
@@ -199,7 +205,9 @@ class Fifos:
         return found
 
     def _cycle(self, reads: Ints) -> Cycle | None:
-        """A block as a cycle, if it is one."""
+        """A block as a cycle, if it is one in which all waits in FIFOs."""
+        if self.through_dram[reads].any():
+            return None
         sources = {*self.writer[reads].tolist()} - {*self.reader[reads].tolist()}
         stages = {*self.writer[reads].tolist(), *self.reader[reads].tolist()}
         if len(stages) != len(reads) or len(sources) != 1:
@@ -304,13 +312,13 @@ class Fifos:
         if not tangled.any():
             return np.zeros(self.count), 0.0
         costs = self.elements * np.array(bits, dtype=np.float64)[self.width_class]
-        costs = np.where(self.in_cycle, 0.0, costs)
+        costs = np.where(self.in_cycle | self.through_dram, 0.0, costs)
         most, unit = float(costs.sum()), float(costs.max())
         lags = np.array([*self.space.least_lags, 0.0])
         behind = lags[self.writer] + self.least - np.where(self.residual, lags[self.reader], 0.0)
         model = pyo.ConcreteModel()
         model.READS = pyo.RangeSet(0, len(costs) - 1)
-        upper = np.where(self.fixed, most, costs) / unit
+        upper = np.where(self.bridge, most, costs) / unit
         model.price = pyo.Var(model.READS, bounds=lambda _, e: (-most / unit, float(upper[e])))
 
         @model.Constraint(pyo.RangeSet(0, self.count - 1))
@@ -333,7 +341,7 @@ class Fifos:
 
         What a solver's rounding leaves is taken off what it gives, one stage after the other.
         """
-        found = np.minimum(given, np.where(self.fixed, most, costs))
+        found = np.minimum(given, np.where(self.bridge, most, costs))
         for stage in range(self.count):
             into, out = self.reader == stage, self.writer == stage
             missing = found[out].sum() - found[into].sum()

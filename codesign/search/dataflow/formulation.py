@@ -160,12 +160,12 @@ def _start_in_time(model: pyo.ConcreteModel, given: Programme) -> None:
     def after(model, e):
         """u_l ≥ u_w + lag_w: a stage starts when what it reads is there, at once if alone."""
         w, reader = int(fifos.writer[e]), int(fifos.reader[e])
-        if w == given.layers and not fifos.fixed[e] and not fifos.least[e]:
+        if w == given.layers and not fifos.bridge[e] and not fifos.least[e]:
             return pyo.Constraint.Skip  # of the network's input, which is there at 0
         terms = given.start(model, reader, 1.0, Terms(-float(fifos.least[e])))
         given.lag(model, w, -1.0, given.start(model, w, -1.0, terms))
         expression = terms.expression()
-        return expression == 0 if fifos.fixed[e] else expression >= 0
+        return expression == 0 if fifos.bridge[e] else expression >= 0
 
 
 def _hold(model: pyo.ConcreteModel, given: Programme) -> None:

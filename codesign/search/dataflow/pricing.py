@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from codesign.arrays import Floats, Ints
-from codesign.costs.pipeline import pipeline_metrics, stages_of
+from codesign.costs.pipeline import pipeline_metrics, segment_of, stages_of
+from codesign.costs.segment import SegmentDesign
 from codesign.costs.stage_row import StageDesign
 from codesign.search.dataflow.fifos import Fifos
 from codesign.search.dataflow.starts import good_starts
@@ -17,11 +18,12 @@ from codesign.space.dataflow import PipelineSpace
 
 @dataclass(frozen=True)
 class Pipeline:
-    """A design: widths of tensors, stages, and its metrics."""
+    """A design: widths of tensors, stages, its metrics, and of a hybrid what shares an array."""
 
     tensor_bits: Mapping[str, int]
     stages: tuple[StageDesign, ...]
     metrics: Mapping[str, float]
+    segment: SegmentDesign | None = None
 
 
 def tensor_bits(space: PipelineSpace, widths: Ints) -> dict[str, int]:
@@ -39,11 +41,13 @@ def price(
     bits, choices = tensor_bits(space, widths), []
     for i, c in enumerate(space.weight_class):
         w = 0 if c is None else space.bits[c][int(widths[c])]
-        choices.append(space.choice(i, options.get(i, 0), w, float(starts[i])))
-    problem = space.problem
-    stages = stages_of(space.network, space.platform, choices, bits)
-    metrics, _ = pipeline_metrics(space.network, space.platform, stages, bits, problem.noise_of)
-    return Pipeline(bits, stages, metrics)
+        start = starts[space.segment[-1] if i in space.segment else i]
+        choices.append(space.choice(i, options.get(i, 0), w, float(start)))
+    on, segment = (space.network, space.platform), space.segment_choice(options, widths)
+    shared = None if segment is None else segment_of(*on, choices, bits, segment)
+    stages = stages_of(*on, choices, bits, shared)
+    metrics, _ = pipeline_metrics(*on, stages, bits, space.problem.noise_of, shared)
+    return Pipeline(bits, stages, metrics, shared)
 
 
 def lags_of(space: PipelineSpace, options: Mapping[int, int]) -> Floats:
@@ -60,8 +64,8 @@ def with_good_starts(
 ) -> Pipeline:
     """The same with starts where little waits."""
     bits = np.array([space.bits[c][int(widths[c])] for c in fifos.width_class])
-    lags = lags_of(space, options)
-    return price(space, options, widths, good_starts(fifos, lags, fifos.elements * bits))
+    lags, costs = lags_of(space, options), np.where(fifos.through_dram, 0.0, fifos.elements * bits)
+    return price(space, options, widths, good_starts(fifos, lags, costs))
 
 
 def chosen_options(layers: Ints, columns: Ints, option: Ints) -> dict[int, int]:

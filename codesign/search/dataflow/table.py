@@ -17,7 +17,7 @@ from codesign.arrays import Bools, Floats, Ints
 from codesign.costs.area import array_area_um2
 from codesign.costs.energy import Rates, mac_j
 from codesign.costs.fpga import array_dsp, array_lut
-from codesign.costs.pipeline import LEAST_PART, edge_bits
+from codesign.costs.pipeline import LEAST_PART
 from codesign.costs.widths import layer_bops
 from codesign.search.dataflow.fifos import Fifos
 from codesign.search.dataflow.waiting import Waiting
@@ -64,6 +64,8 @@ class Table:
         Bits that wait for its lag, at least, in all.
     cost : floats, shape (n, rows)
         Without what waits, and without static power.
+    need : floats
+        SRAM bits, of layers that share an array; of others 0.
     class_cost : list of floats, shape (widths, rows)
         Of each class.
     constant : floats, shape (rows,)
@@ -83,6 +85,7 @@ class Table:
     lag: Floats
     waiting: Floats
     cost: Floats
+    need: Floats
     class_cost: list[Floats]
     class_waiting: list[Floats]
     constant: Floats
@@ -110,16 +113,14 @@ class Table:
 
     def lacks_layers(self, space: PipelineSpace) -> bool:
         """Whether a layer has no column left."""
-        macs = [i for i, x in enumerate(space.options) if x is not None]
-        return len(np.unique(self.layer)) < len(macs)
+        return len(np.unique(self.layer)) < len(space.chosen_layers)
 
     def __len__(self) -> int:
         return len(self.layer)
 
     def only(self, kept: Bools, allowed: list[Bools]) -> Table:
         """Some of its columns and widths."""
-        names = ("layer", "weight", "activation", "option", "beside", "cycles", "lag")
-        few = {name: getattr(self, name)[kept] for name in (*names, "waiting", "cost")}
+        few = {name: getattr(self, name)[kept] for name in Block._fields}
         return replace(self, **few, allowed=allowed)
 
 
@@ -135,6 +136,7 @@ class Block(NamedTuple):
     lag: Floats
     waiting: Floats
     cost: Floats
+    need: Floats
 
 
 class Pricing:
@@ -180,21 +182,14 @@ class Pricing:
         filtered : bool
             Whether to leave out what others equal or beat.
         """
-        space, clock = self.space, self.space.platform.clock_hz
         least_bits = [
-            bits[int(np.argmax(mine))] for bits, mine in zip(space.bits, allowed, strict=True)
+            bits[int(np.argmax(mine))] for bits, mine in zip(self.space.bits, allowed, strict=True)
         ]
         waiting = Waiting(self.fifos, least_bits)
         found = []
-        for number, options in enumerate(space.options):
-            if options is None:
-                continue
-            in_time = options.table.cycles <= span.most_s * clock * (1 + 1e-9)
-            kept = np.flatnonzero(in_time)
-            if filtered and len(kept):
-                kept = kept[self._undominated(number, options, kept, span)]
-            block = self._columns(number, options, kept, span, allowed, filtered)
-            if not len(block[0]):
+        for number in self.space.chosen_layers:
+            block = self._block(number, span, allowed, filtered)
+            if not len(block.layer):
                 return None
             found.append(self._beside(number, block, waiting, allowed, filtered))
         joined = (np.concatenate(x) for x in zip(*found, strict=True))
@@ -208,6 +203,15 @@ class Pricing:
             allowed=list(allowed),
             joint=filtered,
         )
+
+    def _block(self, number: int, span: Range, allowed: Sequence[Bools], filtered: bool) -> Block:
+        """The columns of a layer, whatever waits."""
+        options, clock = self.space.options[number], self.space.platform.clock_hz
+        assert options is not None
+        kept = np.flatnonzero(options.table.cycles <= span.most_s * clock * (1 + 1e-9))
+        if filtered and len(kept):
+            kept = kept[self._undominated(number, options, kept, span)]
+        return self._columns(number, options, kept, span, allowed, filtered)
 
     def _beside(
         self, number: int, block: Block, waiting: Waiting, allowed: Sequence[Bools], joint: bool
@@ -295,6 +299,7 @@ class Pricing:
             lag[oi],
             np.zeros(len(wi)),
             costs[wi, ai, oi],
+            np.zeros(len(wi)),
         )
 
     def _cost(
@@ -343,14 +348,11 @@ class Pricing:
     def class_costs(self) -> list[Floats]:
         """Of each class at each of its widths: noise, model size, what comes from DRAM."""
         space, network = self.space, self.space.network
-        written = {x.output for x in network.layers}
         owned = {f"weight:{x.name}": x.weights for x in network.layers if x.owns_weights}
         found = []
-        for members, bits in zip(space.classes, space.bits, strict=True):
+        for members, bits, moved in zip(space.classes, space.bits, space.moved[0], strict=True):
             costs = np.zeros((len(bits), len(self.rows)))
             weights = sum(owned.get(x, 0) for x in members)
-            names = [x.partition(":")[2] for x in members if x.startswith("tensor:")]
-            inputs = sum(network.tensors[x] for x in names if x not in written)
             for r, name in enumerate(self.rows):
                 if name == "noise":
                     each = [[space.problem.noise_of(x, b) for x in members] for b in bits]
@@ -358,18 +360,15 @@ class Pricing:
                 elif name == "model_bits":
                     costs[:, r] = weights * np.array(bits)
                 elif name == "dram_bits":
-                    costs[:, r] = inputs * np.array(bits)
+                    costs[:, r] = moved * np.array(bits)
                 elif name == "energy_j" and self.rates is not None:
-                    costs[:, r] = inputs * np.array(bits) * self.rates.dram_j_per_bit
+                    costs[:, r] = moved * np.array(bits) * self.rates.dram_j_per_bit
             found.append(costs)
         return found
 
     def constant(self) -> Floats:
         """What every design has: results that go to DRAM."""
-        network = self.space.network
-        bits = dict.fromkeys(network.tensors, 0)
-        bits |= dict.fromkeys(network.outputs, self.space.choices.output_bits)
-        out = edge_bits(network, bits)
+        out = self.space.moved[1] * self.space.choices.output_bits
         found = np.zeros(len(self.rows))
         for r, name in enumerate(self.rows):
             if name == "dram_bits":

@@ -1,0 +1,228 @@
+"""Consecutive layers of a hybrid that share one PE array; all others are stages of a pipeline.
+
+The *segment* is a contiguous run of layers in execution order, those that only move data among
+them. It works off an image at a time, layer by layer, on an array with PEs and an SRAM of its own,
+as the paper's machine does (`codesign.costs.layers`): every layer in tiles, every tensor that it
+reads or writes through DRAM. In the pipeline it is one stage, which takes the sum of its layers'
+latencies, each the longer of its array's time and of its DRAM traffic's at the whole bandwidth:
+
+    interval_s ≥ Σ_{l in the segment} max(cycles_l / f, DRAM bits_l / bandwidth)
+    interval_s ≥ all DRAM bits, of stages and of the segment / bandwidth
+
+What crosses between the segment and the pipeline goes through DRAM, whole images of it. A stage
+that writes a tensor which the segment reads writes its elements to DRAM, once; a stage that reads
+what the segment writes fetches what it reads from there, each reader by itself. No FIFO holds it,
+and it may wait there for as long as is needed. The segment starts an interval after all that it
+reads has begun to be written (``u ≥ z_w + 1``: all of it is there), ends an interval later, and
+what reads of it starts then (``u ≥ z + 1``, with ``z = u`` of the segment; an operand in the
+weights' stead, of which all is fetched first, another interval later). A layer that only moves data
+holds two images of what it fetches, as of all that it reads.
+
+Assumed: the segment's traffic comes before that of stages, of which buffers even out the rest. Not
+modelled: a segment whose tensors stay on chip, and its energy.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
+
+from codesign.costs.area import array_area_um2, sram_area_um2
+from codesign.costs.layer_row import LayerDesign
+from codesign.costs.layers import moving_layer, tiled_layer
+from codesign.costs.tiling import Tilings
+from codesign.specs.accelerator import Accelerator, ArraySide, Bits
+from codesign.specs.layer import Layer
+from codesign.specs.machine import Machine
+from codesign.specs.machine import Mapping as ArrayMapping
+from codesign.specs.network import Network
+from codesign.specs.schema import spec_dataclass
+from codesign.specs.technology import Amount, Technology
+from codesign.units import UM2_PER_MM2
+
+SramBits = Annotated[int, Field(strict=True, ge=1, le=10**15)]
+
+
+@spec_dataclass
+class SegmentDesign:
+    """The shared array of a hybrid, and its layers.
+
+    Attributes
+    ----------
+    rows, cols, pe_weight_bits, pe_activation_bits : int
+    mapping : "window", "im2col" or "output"
+    sram_bits : int
+    layers : tuple of LayerDesign
+        Of the segment, in execution order.
+    array_mm2, sram_mm2 : float
+        What they take.
+    """
+
+    rows: ArraySide
+    cols: ArraySide
+    mapping: ArrayMapping
+    pe_weight_bits: Bits
+    pe_activation_bits: Bits
+    sram_bits: SramBits
+    layers: Annotated[tuple[LayerDesign, ...], Field(min_length=1)]
+    array_mm2: Amount
+    sram_mm2: Amount
+
+    @property
+    def latency_s(self) -> float:
+        """What an image takes."""
+        return math.fsum(row.latency_s or 0.0 for row in self.layers)
+
+    @property
+    def area_mm2(self) -> float:
+        """Of PEs and SRAM."""
+        return self.array_mm2 + self.sram_mm2
+
+
+@dataclass(frozen=True)
+class SegmentChoice:
+    """What is decided of a segment.
+
+    Attributes
+    ----------
+    span : range
+        Numbers of its layers.
+    tilings : sequence of (Tilings, int) or None
+        Of each of its layers, and which of them; None of one that only moves data.
+    """
+
+    span: range
+    mapping: ArrayMapping
+    rows: int
+    cols: int
+    pe_weight_bits: int
+    pe_activation_bits: int
+    tilings: Sequence[tuple[Tilings, int] | None]
+
+
+@dataclass(frozen=True)
+class SegmentPlatform:
+    """What the array is built in and fed by; a hybrid's is of silicon."""
+
+    technology: Technology
+    machine: Machine
+    area_overhead: float
+    clock_hz: float
+    dram_bits_per_s: float
+
+    def accelerator(
+        self, choice: SegmentChoice | SegmentDesign, sram_bits: int | None = None
+    ) -> Accelerator:
+        """The segment's own."""
+        return Accelerator(
+            name="segment",
+            rows=choice.rows,
+            cols=choice.cols,
+            engine=self.technology.engine,
+            pe_weight_bits=choice.pe_weight_bits,
+            pe_activation_bits=choice.pe_activation_bits,
+            clock_hz=self.clock_hz,
+            sram_bits=sram_bits,
+            dram_bits_per_s=self.dram_bits_per_s,
+            area_overhead=self.area_overhead,
+            technology=self.technology,
+            mapping=(choice.mapping,),
+            fill_cycles=self.machine.fill_cycles,
+            weight_load=self.machine.weight_load,
+            cycle_factors=self.machine.cycle_factors,
+            zero_skipping=self.machine.zero_skipping,
+        )
+
+    def array_mm2(self, choice: SegmentChoice | SegmentDesign) -> float:
+        """Area of the PEs."""
+        widths = choice.pe_weight_bits, choice.pe_activation_bits
+        on = choice.rows, choice.cols, *widths, self.area_overhead
+        return float(array_area_um2(self.technology, *on)) / UM2_PER_MM2
+
+    def sram_mm2(self, sram_bits: float) -> float:
+        """Area of the SRAM."""
+        return float(sram_area_um2(self.technology, sram_bits)) / UM2_PER_MM2
+
+
+def segment_design(
+    network: Network,
+    platform: SegmentPlatform,
+    choice: SegmentChoice,
+    weight_bits: Sequence[int | None],
+    tensor_bits: Mapping[str, int],
+) -> SegmentDesign:
+    """A segment with its figures; its SRAM is what its tiles need.
+
+    Parameters
+    ----------
+    weight_bits : sequence of int or None
+        Of every layer of the network.
+    """
+    accelerator, rows = platform.accelerator(choice), list[LayerDesign]()
+    for i, tiling in zip(choice.span, choice.tilings, strict=True):
+        layer, bits = network.layers[i], weight_bits[i]
+        if tiling is None or bits is None:
+            rows.append(moving_layer(network, layer, accelerator, tensor_bits, True))
+            continue
+        table, row = tiling
+        rows.append(tiled_layer(network, layer, accelerator, bits, tensor_bits, table, row))
+    sram_bits = max(row.sram_bits or 0 for row in rows)
+    return SegmentDesign(
+        rows=choice.rows,
+        cols=choice.cols,
+        mapping=choice.mapping,
+        pe_weight_bits=choice.pe_weight_bits,
+        pe_activation_bits=choice.pe_activation_bits,
+        sram_bits=sram_bits,
+        layers=tuple(rows),
+        array_mm2=platform.array_mm2(choice),
+        sram_mm2=platform.sram_mm2(sram_bits),
+    )
+
+
+def edge_elements(network: Network, span: range) -> dict[str, float]:
+    """Elements that the stages of a pipeline move from and to DRAM for an image, by tensor.
+
+    Inputs of the network once where stages read any of them; results, and what a segment reads, as
+    they are written; what a segment writes for each stage that reads it. Without the segment's own
+    traffic, and without weights.
+
+    Parameters
+    ----------
+    span : range
+        Numbers of the segment's layers; empty where there is none.
+    """
+    layers, found = network.layers, dict[str, float]()
+    stages = [i for i in range(len(layers)) if i not in span]
+    writers: dict[str, list[int]] = {}
+    for i, layer in enumerate(layers):
+        writers.setdefault(layer.output, []).append(i)
+    for name in network.tensors:
+        by = writers.get(name, [])
+        readers = [i for i in stages if name in layers[i].reads]
+        elements = 0.0
+        if not by:
+            elements += network.tensors[name] * bool(readers)
+        elif name in network.outputs and not any(w in span for w in by):
+            elements += network.tensors[name]
+        else:
+            fed = any(name in layers[i].reads for i in span)
+            stored = [w for w in by if w in stages and (name in network.outputs or fed)]
+            stored = [w for w in stored if name in network.outputs or w < span.start]
+            elements += sum(network.touched(layers[w], name) for w in stored)
+        for i in readers:
+            elements += _share(network, layers[i], name, [w for w in by if w < i], span)
+        if elements:
+            found[name] = elements
+    return found
+
+
+def _share(network: Network, layer: Layer, name: str, writers: Sequence[int], span: range) -> float:
+    """Elements that a stage reads of what layers of a segment have written of a tensor."""
+    sizes = {w: network.touched(network.layers[w], name) for w in writers}
+    own = sum(size for w, size in sizes.items() if w in span)
+    return network.touched(layer, name) * (own / sum(sizes.values())) if own else 0.0

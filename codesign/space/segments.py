@@ -1,0 +1,251 @@
+"""The declared space of hybrids: segments of layers, and the arrays that they may share.
+
+A *segment* is a run of layers with MACs at both ends, at least one layer with MACs left out. Its
+SRAM is looked at in ranges: within one, every layer has a least DRAM traffic for each pair of
+widths.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from codesign.arrays import Floats, Ints
+from codesign.costs.compute import PEArray, cycles
+from codesign.costs.pipeline import reads_of
+from codesign.costs.segment import SegmentChoice
+from codesign.costs.tiling import Tilings, check_tiles, operand_bits, tilings
+from codesign.space.dataflow import PipelineSpace, layer_shape
+from codesign.specs.machine import Mapping as ArrayMapping
+
+SRAM_RATIO = 1.25  # of the ends of a range of SRAM sizes
+MOST_RANGES = 80
+
+
+class SharedArray(NamedTuple):
+    """An array on offer, whatever the widths of its PEs."""
+
+    mapping: ArrayMapping
+    rows: int
+    cols: int
+
+
+class SharedHardware(NamedTuple):
+    """An array with PEs of some width, and an SRAM within a range, bits."""
+
+    array: SharedArray
+    pe_weight_bits: int
+    pe_activation_bits: int
+    least_sram: float
+    most_sram: float
+
+
+class LayerTilings(NamedTuple):
+    """A layer on an array.
+
+    Attributes
+    ----------
+    cycles : int
+    tilings : Tilings
+    """
+
+    cycles: int
+    tilings: Tilings
+
+
+class SegmentSpace(PipelineSpace):
+    """All hybrids of one segment: of other layers the stages; the segment's array is not yet said.
+
+    Parameters
+    ----------
+    whole : PipelineSpace
+        Of the problem.
+    segment : range
+    """
+
+    def __init__(self, whole: PipelineSpace, segment: range) -> None:
+        shared = ("problem", "platform", "network", "choices", "classes", "bits")
+        for name in (*shared, "class_of_tensor", "weight_class", "input_class"):
+            setattr(self, name, getattr(whole, name))
+        self.segment = segment
+        self.reads = reads_of(self.network, segment)
+        self.options = [None if i in segment else x for i, x in enumerate(whole.options)]
+
+    @property
+    def shared_layers(self) -> list[int]:
+        """Numbers of the segment's layers with MACs."""
+        return [i for i in self.segment if not self.network.layers[i].moves]
+
+    def other_bits(self, layer: int, least_bits: Sequence[int]) -> int:
+        """Bits that a layer of the segment moves beside operands and partial sums, at least.
+
+        Its output and residuals; of one that only moves data its input too.
+
+        Parameters
+        ----------
+        least_bits : sequence of int
+            Of each class.
+        """
+        return sum(
+            count * (self.choices.output_bits if c is None else least_bits[c])
+            for c, count in self.other_elements(layer)
+        )
+
+    def _moved_elements(self) -> dict[str, float]:
+        """As of `PipelineSpace`; the segment's outputs, residuals and moved data among them."""
+        found = super()._moved_elements()
+        for i in self.segment:
+            for name, count in self._beside(i):
+                found[name] = found.get(name, 0.0) + count
+        return found
+
+    def other_elements(self, layer: int) -> list[tuple[int | None, int]]:
+        """The same as elements, each with the class of its width; None of a result."""
+        return [(self.class_of_tensor.get(name), n) for name, n in self._beside(layer)]
+
+    def _beside(self, layer: int) -> list[tuple[str, int]]:
+        """The same by tensor."""
+        of, network = self.network.layers[layer], self.network
+        found = [(x, network.touched(of, x)) for x in (of.output, *of.residuals)]
+        return found + ([(of.input, of.ifmap)] if of.moves else [])
+
+
+class HybridSpace(SegmentSpace):
+    """All hybrids of one segment on given hardware.
+
+    Attributes
+    ----------
+    hardware : SharedHardware
+    tiled : mapping of int to LayerTilings
+        By the number of the layer.
+    """
+
+    def __init__(
+        self, of: SegmentSpace, hardware: SharedHardware, tiled: Mapping[int, LayerTilings]
+    ) -> None:
+        super().__init__(of, of.segment)
+        self.hardware, self.tiled = hardware, dict(tiled)
+
+    @property
+    def chosen_layers(self) -> list[int]:
+        """As of `PipelineSpace`; those of the segment among them."""
+        return sorted([*super().chosen_layers, *self.tiled])
+
+    def segment_choice(self, options: Mapping[int, int], widths: Ints) -> SegmentChoice:
+        """As of `PipelineSpace`; its PEs are as wide as they must be, of those on offer."""
+        widest = [0, 0]
+        for i in self.tiled:
+            for n, c in enumerate((self.weight_class[i], self.input_class[i])):
+                assert c is not None
+                widest[n] = max(widest[n], self.bits[c][int(widths[c])])
+        on = self.choices.pe_weight_bits, self.choices.pe_activation_bits
+        pe = [min(x for x in offered if x >= w) for offered, w in zip(on, widest, strict=True)]
+        mapping, rows, cols = self.hardware.array
+        return SegmentChoice(
+            span=self.segment,
+            mapping=mapping,
+            rows=rows,
+            cols=cols,
+            pe_weight_bits=pe[0],
+            pe_activation_bits=pe[1],
+            tilings=[self._tiling(i, options) for i in self.segment],
+        )
+
+    def _tiling(self, layer: int, options: Mapping[int, int]) -> tuple[Tilings, int] | None:
+        return (self.tiled[layer].tilings, options[layer]) if layer in self.tiled else None
+
+
+class SharedTables:
+    """What layers cost on the arrays on offer, worked out when first asked for.
+
+    Attributes
+    ----------
+    arrays : list of SharedArray
+    """
+
+    def __init__(self, space: PipelineSpace) -> None:
+        self.space, choices = space, space.choices
+        self.arrays = [
+            SharedArray(mapping, rows, cols)
+            for mapping in choices.mapping
+            for rows in choices.rows
+            for cols in choices.cols
+            if rows == cols or not choices.square
+        ]
+        self._tilings: dict[object, LayerTilings] = {}
+        self._traffic: dict[object, Floats] = {}
+        self._needs: dict[object, tuple[float, float]] = {}
+
+    def segments(self) -> list[range]:
+        """All, by their first layer."""
+        macs = [i for i, x in enumerate(self.space.network.layers) if not x.moves]
+        every = [range(a, b + 1) for n, a in enumerate(macs) for b in macs[n:]]
+        return [x for x in every if len(x) < macs[-1] - macs[0] + 1]
+
+    def on(self, layer: int, array: SharedArray) -> LayerTilings:
+        """A layer's cycles and tilings."""
+        of = self.space.network.layers[layer]
+        key = layer_shape(of), array
+        if key not in self._tilings:
+            engine, machine = self.space.problem.technology.engine, self.space.platform.machine
+            mapping, rows, cols = array
+            pes = PEArray(rows, cols, engine, mapping, machine.zero_skipping)
+            check_tiles(of, pes)
+            count = int(cycles(of, rows, cols, engine, mapping, machine))
+            self._tilings[key] = LayerTilings(count, tilings(of, pes))
+        return self._tilings[key]
+
+    def operand_bits(self, layer: int) -> Ints:
+        """(weights' widths, inputs' widths, 3) of weights, ifmap and partial sums."""
+        space = self.space
+        w_class, a_class = space.weight_class[layer], space.input_class[layer]
+        assert w_class is not None
+        assert a_class is not None
+        w, a = (np.array(space.bits[c]) for c in (w_class, a_class))
+        of = space.network.layers[layer]
+        return operand_bits(w[:, None], a[None, :], of.accumulation_bits)
+
+    def needs(self, layer: int, array: SharedArray) -> tuple[float, float]:
+        """SRAM bits of the tiling of least need at the least widths, and of most at the most."""
+        key = self._key(layer, array)
+        if key not in self._needs:
+            bits, need = self.operand_bits(layer), self.on(layer, array).tilings.need
+            self._needs[key] = float((need @ bits[0, 0]).min()), float((need @ bits[-1, -1]).max())
+        return self._needs[key]
+
+    def traffic(self, layer: int, array: SharedArray, most_srams: Floats) -> Floats:
+        """(ranges, widths, widths): least DRAM bits of operands and partial sums; inf: none fits.
+
+        Parameters
+        ----------
+        most_srams : floats, shape (ranges,)
+            Ascending.
+        """
+        key = *self._key(layer, array), most_srams.tobytes()
+        if key not in self._traffic:
+            bits, table = self.operand_bits(layer), self.on(layer, array).tilings
+            need = np.einsum("no,wao->wan", table.need, bits)
+            moved = np.einsum("no,wao->wan", table.traffic, bits).astype(np.float64)
+            found = [np.where(need <= most, moved, np.inf).min(axis=-1) for most in most_srams]
+            self._traffic[key] = np.array(found)
+        return self._traffic[key]
+
+    def _key(self, layer: int, array: SharedArray) -> tuple[object, ...]:
+        space = self.space
+        widths = (space.bits[c or 0] for c in (space.weight_class[layer], space.input_class[layer]))
+        return (layer_shape(space.network.layers[layer]), array, *widths)
+
+
+def sram_ranges(least: float, most: float, several: bool = True) -> tuple[Floats, Floats]:
+    """Ends of ranges that hold all SRAM sizes from least to most: lower ones, upper ones."""
+    most = max(most, least)
+    if not several or least <= 0:
+        return np.array([least]), np.array([most])
+    count = max(1, math.ceil(math.log(most / least) / math.log(SRAM_RATIO)))
+    count = min(count, MOST_RANGES)
+    ends = least * (most / least) ** (np.arange(count + 1) / count)
+    ends[-1] = most
+    return ends[:-1], ends[1:]
