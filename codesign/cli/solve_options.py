@@ -95,7 +95,7 @@ PIN = word(
     "Fix a width, weight:LAYER=B or tensor:TENSOR=B, or a place: chip:TENSOR, dram:TENSOR or "
     "band:TENSOR.",
 )
-ARCHITECTURE_HELP = "One array for all layers, one for each, or both; of several the best."
+ARCHITECTURE_HELP = "One array for all layers, one for each, or for some; of several the best."
 ON_CHIP_HELP = "Tensors may stay in the SRAM, also as bands of fused layers, or all go to DRAM."
 FUSED_HELP = "Most layers of a fused run (--on-chip bands)."
 SRAM = word("--sram", "Kind of SRAM, as in dual-port.", shown="the technology's own")

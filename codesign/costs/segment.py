@@ -29,8 +29,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
+import numpy.typing as npt
 from pydantic import Field
 
+from codesign.arrays import Floats
 from codesign.costs.area import array_area_um2, sram_area_um2
 from codesign.costs.layer_row import LayerDesign
 from codesign.costs.layers import moving_layer, tiled_layer
@@ -137,11 +139,12 @@ class SegmentPlatform:
             zero_skipping=self.machine.zero_skipping,
         )
 
-    def array_mm2(self, choice: SegmentChoice | SegmentDesign) -> float:
-        """Area of the PEs."""
-        widths = choice.pe_weight_bits, choice.pe_activation_bits
-        on = choice.rows, choice.cols, *widths, self.area_overhead
-        return float(array_area_um2(self.technology, *on)) / UM2_PER_MM2
+    def pes_mm2(
+        self, rows: int, cols: int, pe_weight_bits: npt.ArrayLike, pe_activation_bits: npt.ArrayLike
+    ) -> Floats:
+        """Area of the array; widths broadcast together."""
+        on = rows, cols, pe_weight_bits, pe_activation_bits, self.area_overhead
+        return array_area_um2(self.technology, *on) / UM2_PER_MM2
 
     def sram_mm2(self, sram_bits: float) -> float:
         """Area of the SRAM."""
@@ -171,6 +174,7 @@ def segment_design(
         table, row = tiling
         rows.append(tiled_layer(network, layer, accelerator, bits, tensor_bits, table, row))
     sram_bits = max(row.sram_bits or 0 for row in rows)
+    of_array = choice.rows, choice.cols, choice.pe_weight_bits, choice.pe_activation_bits
     return SegmentDesign(
         rows=choice.rows,
         cols=choice.cols,
@@ -179,7 +183,7 @@ def segment_design(
         pe_activation_bits=choice.pe_activation_bits,
         sram_bits=sram_bits,
         layers=tuple(rows),
-        array_mm2=platform.array_mm2(choice),
+        array_mm2=float(platform.pes_mm2(*of_array)),
         sram_mm2=platform.sram_mm2(sram_bits),
     )
 

@@ -18,7 +18,7 @@ from codesign.specs.layer import Name
 from codesign.specs.machine import PLAIN, Machine, Precision, check_unfused, check_widening
 from codesign.specs.schema import spec_dataclass
 
-Architecture = Literal["array", "dataflow"]
+Architecture = Literal["array", "dataflow", "hybrid"]
 ARRAY: tuple[Architecture, ...] = ("array",)
 
 
@@ -87,10 +87,11 @@ class Choices(Machine):
         that every member may take. Groups that overlap are one.
     tied : bool
         Every layer's weights take the width of its input tensor.
-    architecture : tuple of "array" or "dataflow"
+    architecture : tuple of "array", "dataflow" or "hybrid"
         Array: one PE array works off the layers one after the other. Dataflow: each layer has an
         array of its own, of the sides on offer, at its own widths, in one of the mappings on offer,
-        and all work at once; see `codesign.costs.stages`. Of both the better is found.
+        and all work at once; see `codesign.costs.stages`. Hybrid: some consecutive layers share an
+        array, the others are stages; see `codesign.costs.segment`. Of several the best is found.
     """
 
     rows: SideList = DEFAULT_SIDES
@@ -161,16 +162,29 @@ class Choices(Machine):
         return self.architecture != ARRAY
 
     def _check_architecture(self) -> None:
-        """Refuse what is said of one shared array where none is on offer."""
+        """Refuse what is said of one shared array where none is on offer, or a hybrid has another.
+
+        A segment's SRAM is any.
+        """
+        where = f"architecture {', '.join(self.architecture)}"
+        if "hybrid" in self.architecture:
+            self._check_hybrid(where)
         if "array" in self.architecture:
             return
-        where = f"architecture {', '.join(self.architecture)}"
         for name, usual in OF_ONE_ARRAY.items():
             if getattr(self, name) != usual:
                 raise SpecError(
                     f"{where}: {name} is of one shared array; leave it out, or offer architecture "
                     "'array' too"
                 )
+
+    def _check_hybrid(self, where: str) -> None:
+        """Refuse machines that a hybrid's shared array is none of."""
+        if self.precision != "fixed":
+            raise SpecError(f"{where}: of hybrids precision is 'fixed', not {self.precision!r}")
+        for name in (*OF_MACHINES, *OF_BUFFERS):
+            if getattr(self, name) != OF_ONE_ARRAY[name]:
+                raise SpecError(f"{where}: {name} is not modelled of hybrids; leave it out")
 
     def _check_sram(self) -> None:
         least, most = self.min_sram_bits, self.max_sram_bits
@@ -188,12 +202,13 @@ class Choices(Machine):
             raise SpecError(f"min_sram_bits {least} is above max_sram_bits {most}")
 
 
+OF_MACHINES = ("overlap", "sram_bits_per_cycle", "stored_channels", "reconfigurable")
+OF_BUFFERS = ("weight_buffer_bits", "ifmap_buffer_bits", "accumulator_bits")
 OF_ONE_ARRAY: dict[str, object] = {
     "sram_bits": (),
     "min_sram_bits": None,
     "max_sram_bits": None,
     "places": {},
-    **{name: getattr(PLAIN, name) for name in ("overlap", "sram_bits_per_cycle")},
-    **{name: getattr(PLAIN, name) for name in ("stored_channels", "reconfigurable")},
-    **dict.fromkeys(("weight_buffer_bits", "ifmap_buffer_bits", "accumulator_bits")),
+    **{name: getattr(PLAIN, name) for name in OF_MACHINES},
+    **dict.fromkeys(OF_BUFFERS),
 }

@@ -219,6 +219,20 @@ class Problem(Displayed):
                 f"{where}: {self.network.name!r} has a cache, which outlasts the run; it needs "
                 "architecture 'array'"
             )
+        if "hybrid" in self.choices.architecture:
+            self._check_hybrid(where)
+
+    def _check_hybrid(self, where: str) -> None:
+        """Refuse what no hybrid is for."""
+        if isinstance(self.technology, Fpga):
+            raise SpecError(f"{where}: hybrids are of silicon, not of an FPGA; leave 'hybrid' out")
+        if ENERGY in (self.objective, *self.budgets):
+            raise SpecError(f"{where}: the energy of hybrids is not modelled; leave 'hybrid' out")
+        if sum(not layer.moves for layer in self.network.layers) < 2:
+            raise SpecError(
+                f"{where}: of {self.network.name!r} no layers can share an array beside others; a "
+                "hybrid takes two layers with MACs or more"
+            )
 
     def _hold_interval(self) -> None:
         """Take the interval for the latency of the batch, and of two limits the lesser."""

@@ -63,7 +63,7 @@ MOST_PORT_BITS = 10**9  # of an SRAM, in a cycle
 CLOCK, FACTOR = Number(1e-3, 1e6), Number(1e-3, 1e3)
 BANDWIDTH, TIME_LIMIT = Number(1e-6, 1e9), Number(1e-9, 1e9)
 MAPPINGS = ("window", "im2col", "output")  # of specs.machine, which is slow to import
-ARCHITECTURES = ("array", "dataflow")  # of problem.choices, likewise
+ARCHITECTURES = ("array", "dataflow", "hybrid")  # of problem.choices, likewise
 BIT_ENERGY = Number(1e-9, 1e9)
 
 OBJECTIVES = (*WORDS, "interval")

@@ -1,4 +1,4 @@
-"""A pipeline that was found for a problem: every layer with an array of its own.
+"""A pipeline that was found for a problem, or a hybrid in which some layers share an array.
 
 Its file, format ``codesign-dataflow/1``, is self-contained, as that of a `Design` is.
 """
@@ -13,16 +13,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from codesign.costs.pipeline import (
+    NO_SEGMENT_ENERGY,
     Platform,
     array_metrics,
     memory_metrics,
     pipeline_energy,
     reads_of,
+    span_of,
     waits,
 )
+from codesign.costs.segment import SegmentDesign
 from codesign.costs.stage_row import StageDesign
 from codesign.costs.widths import all_widths
 from codesign.errors import SpecError
+from codesign.problem.choices import Architecture
 from codesign.problem.file import problem_from_dict, problem_to_dict
 from codesign.problem.problem import Problem
 from codesign.results.consistency import (
@@ -72,6 +76,8 @@ class DataflowDesign(ResultFile):
         known.
     proof : ProofRecord
     solver : PipelineSolverRecord
+    segment : SegmentDesign or None
+        Of a hybrid, what layers share an array; their stages have none of their own.
     architectures : tuple of ArchitectureRecord
         Where the architecture was a choice, what was proven of each.
     """
@@ -82,19 +88,24 @@ class DataflowDesign(ResultFile):
     metrics: Mapping[Name, Amount]
     proof: ProofRecord
     solver: PipelineSolverRecord
+    segment: SegmentDesign | None = None
     architectures: tuple[ArchitectureRecord, ...] = ()
 
     FORMAT = "codesign-dataflow/1"
 
     def __post_init__(self) -> None:
-        if "dataflow" not in self.problem.choices.architecture:
-            raise SpecError("problem.choices.architecture: does not offer 'dataflow'")
+        if self.architecture not in self.problem.choices.architecture:
+            raise SpecError(f"problem.choices.architecture: does not offer {self.architecture!r}")
+        self._check_segment()
         check_layers(self.network, [row.name for row in self.stages])
         check_names("tensor_bits", self.network.tensors, self.tensor_bits)
-        for layer, row in zip(self.network.layers, self.stages, strict=True):
+        for i, (layer, row) in enumerate(zip(self.network.layers, self.stages, strict=True)):
             for field in OF_ARRAYS:
+                alone = i not in self.shared_layers or field == "weight_bits"
                 why_not = "a layer that only moves data has none"
-                check_known(row.name, field, getattr(row, field), not layer.moves, why_not)
+                why_not = why_not if layer.moves else "a layer that shares an array has none"
+                own = alone and not layer.moves
+                check_known(row.name, field, getattr(row, field), own, why_not)
             if row.mapping is not None and row.mapping not in self.problem.choices.mapping:
                 offered = ", ".join(self.problem.choices.mapping)
                 raise SpecError(f"layers ({row.name!r}).mapping: {row.mapping}, none of {offered}")
@@ -108,13 +119,36 @@ class DataflowDesign(ResultFile):
     def _check_starts(self) -> None:
         """Refuse stages that start before what they read is there."""
         starts, lags = zip(*((row.start, row.lag) for row in self.stages), strict=True)
-        for read, wait in waits(reads_of(self.network), starts, lags):
+        for read, wait in waits(reads_of(self.network, self.shared_layers), starts, lags):
             if wait < 0:
                 row = self.stages[read.reader]
                 raise SpecError(
                     f"layers ({row.name!r}).start: {row.start:g}, before tensor {read.tensor!r} is "
                     "there"
                 )
+
+    def _check_segment(self) -> None:
+        """Refuse a segment whose layers are none of the network's, one after the other."""
+        if self.segment is None:
+            return
+        names, rows = [x.name for x in self.network.layers], self.segment.layers
+        known = rows[0].name in names
+        mine = [names[i] for i in self.shared_layers if i < len(names)] if known else []
+        if mine != [row.name for row in rows] or len(rows) == len(names):
+            raise SpecError("segment.layers: not some of the network's, one after the other")
+        for row in rows:
+            for field in ("memory_s", "latency_s", "bound_by", "cycles", "sram_bits"):
+                check_known(row.name, field, getattr(row, field), True, "")
+
+    @property
+    def architecture(self) -> Architecture:
+        """What it is of."""
+        return "dataflow" if self.segment is None else "hybrid"
+
+    @cached_property
+    def shared_layers(self) -> range:
+        """Numbers of the layers that share an array."""
+        return span_of(self.network, self.segment)
 
     @property
     def _taken(self) -> tuple[str, ...]:
@@ -138,6 +172,8 @@ class DataflowDesign(ResultFile):
     @cached_property
     def _no_energy(self) -> tuple[str, ...]:
         """Why the energy is not known; nothing where it is."""
+        if self.segment is not None:
+            return (NO_SEGMENT_ENERGY,)
         return self.platform.rates(self.metrics.get("area_mm2"))[1]
 
     @property
@@ -152,19 +188,33 @@ class DataflowDesign(ResultFile):
 
     @cached_property
     def bottleneck(self) -> StageDesign | None:
-        """The stage that takes longest, if it is what decides the interval; None where DRAM is."""
-        slowest = max(self.stages, key=lambda row: row.cycles)
-        own_s = slowest.cycles / self.problem.clock_hz
-        return slowest if own_s >= self.metrics["interval_s"] else None
+        """The stage that takes longest, if it is what decides the interval; None where DRAM is.
+
+        Of a segment its first layer.
+        """
+        slowest = max(range(len(self.stages)), key=lambda i: self.busy_s[i])
+        own_s = self.busy_s[slowest]
+        return self.stages[slowest] if own_s >= self.metrics["interval_s"] else None
+
+    @cached_property
+    def busy_s(self) -> tuple[float, ...]:
+        """How long each stage takes for an image; each layer of a segment, what all of it takes."""
+        together = 0.0 if self.segment is None else self.segment.latency_s
+        return tuple(
+            together if i in self.shared_layers else row.cycles / self.problem.clock_hz
+            for i, row in enumerate(self.stages)
+        )
 
     @cached_property
     def hardware(self) -> PipelineHardware:
         """All stages together."""
         arrays = [(row.rows or 0) * (row.cols or 0) for row in self.stages]
+        sram_bits = 0 if self.segment is None else self.segment.sram_bits
+        shared = 0 if self.segment is None else self.segment.rows * self.segment.cols
         return PipelineHardware(
             stages=sum(pes > 0 for pes in arrays),
-            pes=sum(arrays),
-            memory_bits=math.fsum(row.memory_bits.total for row in self.stages),
+            pes=sum(arrays) + shared,
+            memory_bits=math.fsum([*(row.memory_bits.total for row in self.stages), sram_bits]),
             streamed=sum(row.weights == "stream" for row in self.stages),
         )
 
@@ -207,7 +257,7 @@ class DataflowDesign(ResultFile):
     def energy(self) -> tuple[dict[str, float], ...] | None:
         """Energy of each stage by part, J for an image; None where it is not known."""
         rates, _ = self.platform.rates(self.metrics.get("area_mm2"))
-        if rates is None:
+        if rates is None or self.segment is not None:
             return None
         on = self.network, self.platform, self.stages, self.tensor_bits
         return tuple(pipeline_energy(*on, rates, self.metrics["interval_s"]))
@@ -259,6 +309,7 @@ class DataflowDesign(ResultFile):
             "throughput": {"images_per_s": self.images_per_s},
             "proof": asdict(self.proof),
             "solver": asdict(self.solver),
+            **({} if self.segment is None else {"segment": asdict(self.segment)}),
             **({"architectures": tried} if tried else {}),
         }
         return with_digest(content)

@@ -1,13 +1,14 @@
-"""From a problem that offers one shared array and pipelines to the best of both, proven over both.
+"""From a problem that offers several architectures to the best of all, proven over all of them.
 
-The array is searched for what is no worse than the best pipeline. Its layers run one after the
-other: its interval is its latency, and a limit on the one is a limit on the other.
+Pipelines come first, then hybrids, then arrays, each searched for what is no worse than the best so
+far. Layers of an array run one after the other: its interval is its latency, and a limit on the one
+is a limit on the other.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from codesign.errors import InfeasibleError
@@ -38,112 +39,160 @@ def of_array(problem: Problem) -> Problem:
 
 
 @dataclass(frozen=True)
-class _Array:
-    """The best array no worse than a limit, and what its search has proven; inf where none is."""
+class _Tried:
+    """What came of an architecture: the best no worse than those before, and what is proven.
 
-    problem: Problem
-    search: LexicographicSearch
-    found: LexicographicResult
+    Attributes
+    ----------
+    metrics : mapping of str to float, or None
+        Of its best, by the problem's names; None where there is none.
+    bound : float
+        No design of it has a smaller objective; inf: there is none.
+    complete : bool
+    """
+
+    architecture: Architecture
+    metrics: dict[str, float] | None
     bound: float
+    complete: bool
+    found: FoundPipeline | LexicographicResult
 
 
-def best_of_both(
-    asked: PipelineSolver,
-    search: LexicographicSearch,
+def best_of_all(
+    pipelines: Sequence[PipelineSolver],
+    search: LexicographicSearch | None,
     report: ReportMetric,
     ties: Ties,
     record: MakeRecord,
 ) -> Design | DataflowDesign:
-    """The best of a problem's pipelines and of the arrays of a search.
+    """The best of a problem's pipelines, of its hybrids, and of the arrays of a search.
 
     Parameters
     ----------
-    search : LexicographicSearch
+    pipelines : sequence of PipelineSolver
+        One for each architecture but the array; of the same problem.
+    search : LexicographicSearch or None
         Over the space of `of_array`.
 
     Raises
     ------
     InfeasibleError
-        Neither keeps every budget.
+        None keeps every budget.
     SolverError, KeyboardInterrupt
         As of `codesign.solve`.
     """
-    pipeline = asked.find(asked.problem.budgets, report)
-    array = _array_beside(search, pipeline, asked.problem, report, ties)
-    if pipeline.design is None and array.found.solution is None:
-        with asked.stop.raising_interrupts():
-            raise _nothing(asked, pipeline, array)
-    first = pipeline.first.lower if pipeline.design or not pipeline.first.complete else math.inf
-    wins = _wins(asked.problem, pipeline, array)
-    tried = (
-        _tried("array", wins, array.found.first.complete, array.bound),
-        _tried("dataflow", not wins, pipeline.first.complete, first),
-    )
-    complete = pipeline.first.complete and array.found.first.complete
-    ended = "gap" if complete else asked.stop.reason()
-    bound = min(first, array.bound)
-    ties_found = array.found.ties if wins else pipeline.ties
+    problem, tried, best = pipelines[0].problem, list[_Tried](), None
+    for solver in pipelines:
+        tried.append(_pipeline_beside(solver, best, report))
+        best = _better(problem, best, tried[-1])
+    if search is not None:
+        tried.append(_array_beside(search, best, problem, report, ties))
+        best = _better(problem, best, tried[-1])
+    stop = pipelines[0].stop
+    if best is None:
+        with stop.raising_interrupts():
+            raise _nothing(pipelines, search, tried)
+    records = tuple(_record(x, x is best) for x in tried)
+    bound, complete = min(x.bound for x in tried), all(x.complete for x in tried)
+    ended = "gap" if complete else stop.reason()
+    ties_found = best.found.ties
     if not complete and ties_found == "broken":
         ties_found = "not proven"
-    if wins:
-        proven = replace(array.found.first, bound=min(bound, array.found.first.bound))
-        found = replace(array.found, first=proven, ties=ties_found, ended=ended)
-        made = record(array.search, found)
-        design = build_design(array.search.space, array.problem, found, made)  # type: ignore[arg-type]
-        return replace(design, architectures=tried)
-    least = replace(pipeline.first, lower=min(bound, pipeline.first.lower))
-    best = asked.design(replace(pipeline, first=least, ties=ties_found, ended=ended))
-    return replace(best, architectures=tried)
+    found = best.found
+    if isinstance(found, LexicographicResult):
+        assert search is not None
+        proven = replace(found.first, bound=min(bound, found.first.bound))
+        found = replace(found, first=proven, ties=ties_found, ended=ended)
+        made = record(search, found)
+        design = build_design(search.space, search.space.problem, found, made)  # type: ignore[arg-type]
+        return replace(design, architectures=records)
+    least = replace(found.first, lower=min(bound, found.first.lower))
+    solver = next(x for x in pipelines if x.architecture == best.architecture)
+    made_of = solver.design(replace(found, first=least, ties=ties_found, ended=ended))
+    return replace(made_of, architectures=records)
+
+
+def _pipeline_beside(solver: PipelineSolver, best: _Tried | None, report: ReportMetric) -> _Tried:
+    """Search pipelines, or hybrids, for what is no worse than the best so far."""
+    problem, most = solver.problem, math.inf
+    limits, objective = dict(problem.budgets), problem.objective
+    if best is not None and best.metrics is not None:
+        most = best.metrics[objective]
+        limits[objective] = min(most, limits.get(objective, math.inf))
+    found = solver.find(limits, report)
+    first, metrics = found.first, None
+    bound = min(most, first.lower)
+    if found.design is not None:
+        bound, metrics = first.lower, dict(found.design.metrics)
+    elif first.complete:
+        bound = most
+    return _Tried(solver.architecture, metrics, bound, first.complete, found)
 
 
 def _array_beside(
     search: LexicographicSearch,
-    pipeline: FoundPipeline,
+    best: _Tried | None,
     asked: Problem,
     report: ReportMetric,
     ties: Ties,
-) -> _Array:
-    """Search arrays for what is no worse than the best pipeline."""
-    problem = search.space.problem
-    limits, most = dict(problem.budgets), math.inf
-    if pipeline.design is not None:
-        most = pipeline.design.metrics[asked.objective]
+) -> _Tried:
+    """Search arrays for what is no worse than the best so far."""
+    problem, most = search.space.problem, math.inf
+    limits = dict(problem.budgets)
+    if best is not None and best.metrics is not None:
+        most = best.metrics[asked.objective]
         limits[problem.objective] = min(most, limits.get(problem.objective, math.inf))
-    metrics = dict.fromkeys((problem.objective, *tie_breakers(problem.technology)))
-    found = search.minimise(tuple(metrics), limits, report, ties)
-    bound = found.first.bound
+    order = dict.fromkeys((problem.objective, *tie_breakers(problem.technology)))
+    found = search.minimise(tuple(order), limits, report, ties)
+    bound, metrics = found.first.bound, None
     if found.first.complete and found.solution is None:
         bound = most
-    return _Array(problem, search, found, min(most, bound) if found.solution is None else bound)
+    if found.solution is None:
+        bound = min(most, bound)
+    else:
+        metrics = dict(found.solution.metrics)
+        metrics[asked.objective] = metrics[problem.objective]
+    return _Tried("array", metrics, bound, found.first.complete, found)
 
 
-def _wins(problem: Problem, pipeline: FoundPipeline, array: _Array) -> bool:
-    """Whether the array is better: by the objective, hardware, noise; of equal ones it is not."""
-    if pipeline.design is None or array.found.solution is None:
-        return pipeline.design is None
-    ours, theirs = array.found.solution.metrics, pipeline.design.metrics
-    pairs = [(ours[array.problem.objective], theirs[problem.objective])]
-    pairs += [(ours[x], theirs[x]) for x in tie_breakers(problem.technology)]
+def _better(problem: Problem, best: _Tried | None, new: _Tried) -> _Tried | None:
+    """The better: by the objective, hardware, noise; of equal ones the earlier."""
+    if new.metrics is None or best is None or best.metrics is None:
+        return best if new.metrics is None else new
+    order = problem.objective, *tie_breakers(problem.technology)
+    pairs = [(new.metrics[x], best.metrics[x]) for x in order]
     differing = [(a, b) for a, b in pairs if not same_total(a, b)]
-    return bool(differing) and differing[0][0] < differing[0][1]
+    return new if differing and differing[0][0] < differing[0][1] else best
 
 
-def _tried(
-    architecture: Architecture, best: bool, complete: bool, bound: float
-) -> ArchitectureRecord:
+def _record(tried: _Tried, best: bool) -> ArchitectureRecord:
+    bound = tried.bound
     outcome: Outcome = "best" if best else "no better" if math.isfinite(bound) else "infeasible"
-    if not best and not complete:
+    if not best and not tried.complete:
         outcome = "open"
     least = max(bound, 0.0) if bound < math.inf else None
-    return ArchitectureRecord(architecture=architecture, outcome=outcome, bound=least)
+    return ArchitectureRecord(architecture=tried.architecture, outcome=outcome, bound=least)
 
 
-def _nothing(asked: PipelineSolver, pipeline: FoundPipeline, array: _Array) -> BaseException:
-    """Why there is no design of either."""
-    why = asked.nothing_found(pipeline)
-    if not (isinstance(why, InfeasibleError) and array.found.first.complete):
-        return why if not pipeline.first.complete else asked.out_of_time()
-    goal = Goal(array.problem.objective, array.problem.budgets)
-    other = infeasibility_error(array.search.goal_task(goal))
-    message = f"architecture dataflow: {why}; architecture array: {other}"
-    return InfeasibleError(message, why.clashing, why.further)
+def _nothing(
+    pipelines: Sequence[PipelineSolver],
+    search: LexicographicSearch | None,
+    tried: Sequence[_Tried],
+) -> BaseException:
+    """Why there is no design of any."""
+    told: list[tuple[str, InfeasibleError]] = []
+    for solver, of in zip(pipelines, tried, strict=False):
+        assert isinstance(of.found, FoundPipeline)
+        why = solver.nothing_found(of.found)
+        if not isinstance(why, InfeasibleError):
+            return why
+        told.append((solver.architecture, why))
+    if search is not None:
+        if not tried[-1].complete:
+            return pipelines[0].out_of_time()
+        problem = search.space.problem
+        goal = Goal(problem.objective, problem.budgets)
+        told.append(("array", infeasibility_error(search.goal_task(goal))))
+    message = "; ".join(f"architecture {name}: {why}" for name, why in told)
+    first = told[0][1]
+    return InfeasibleError(message, first.clashing, first.further)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
@@ -34,7 +34,7 @@ from codesign.search.progress import Progress
 from codesign.space.hardware import HardwareSpace
 from codesign.stopping import StopCondition
 from codesign.tasks.build_design import build_design
-from codesign.tasks.choose_architecture import best_of_both, of_array
+from codesign.tasks.choose_architecture import best_of_all, of_array
 from codesign.tasks.regret import least_regret, with_references
 from codesign.tasks.solve_dataflow import PipelineSolver
 
@@ -98,7 +98,9 @@ def solve(
     check_ties(ties)
     stop = StopCondition(time_limit_s)
     if problem.choices.pipelined:
-        asked = PipelineSolver(problem, stop, method, rel_gap, solver, ties, started_s)
+        how = problem, stop, method, rel_gap, solver, ties, started_s
+        offered = [x for x in problem.choices.architecture if x != "array"]
+        asked = [PipelineSolver(*how, x) for x in sorted(offered)]
         return _solve_pipelined(asked, reporter(on_progress, problem, stop, started_s))
     space = HardwareSpace(problem)
     search = LexicographicSearch(space, method=method, rel_gap=rel_gap, stop=stop, solver=solver)
@@ -119,24 +121,29 @@ def solve(
     return with_interrupt(design, stop)
 
 
-def _solve_pipelined(asked: PipelineSolver, report: ReportMetric) -> Design | DataflowDesign:
-    """The best pipeline, or the best of all architectures on offer."""
+def _solve_pipelined(
+    pipelines: Sequence[PipelineSolver], report: ReportMetric
+) -> Design | DataflowDesign:
+    """The best pipeline or hybrid, or the best of all architectures on offer."""
+    asked = pipelines[0]
     problem, stop = asked.problem, asked.stop
     with stop.catching_interrupts():
-        if "array" not in problem.choices.architecture:
+        if len(problem.choices.architecture) == 1:
             return with_interrupt(asked.solve(report), stop)
-        search = LexicographicSearch(
-            HardwareSpace(of_array(problem)),
-            method=asked.method,
-            rel_gap=asked.rel_gap,
-            stop=stop,
-            solver=asked.solver,
-        )
+        search = None
+        if "array" in problem.choices.architecture:
+            search = LexicographicSearch(
+                HardwareSpace(of_array(problem)),
+                method=asked.method,
+                rel_gap=asked.rel_gap,
+                stop=stop,
+                solver=asked.solver,
+            )
 
         def record(search: LexicographicSearch, found: LexicographicResult) -> SolverRecord:
             return solver_record(search, found, search.space.problem.objective, asked.started_s)
 
-        best = best_of_both(asked, search, report, asked.ties, record)
+        best = best_of_all(pipelines, search, report, asked.ties, record)
     if isinstance(best, Design):
         return with_interrupt(best, stop)
     return with_interrupt(best, stop)

@@ -1,6 +1,6 @@
-"""From a problem to its proven best pipeline: every layer with an array of its own.
+"""From a problem to its proven best pipeline, or hybrid of a pipeline and one shared array.
 
-A pipeline's search is that of `codesign.search.dataflow`; ties are broken as for arrays: objective,
+Their searches are those of `codesign.search.dataflow`; ties are broken as for arrays: objective,
 then area (on an FPGA LUTs, then block RAMs), then noise.
 """
 
@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from codesign.errors import InfeasibleError, SolverError, SpecError
+from codesign.problem.choices import Architecture
 from codesign.problem.goal import Ended, Goal, TiesFound
 from codesign.problem.metrics import ENERGY
 from codesign.problem.problem import Problem
@@ -19,6 +20,7 @@ from codesign.problem.tolerances import CLOSING_GAP, OPTIMAL_GAP, keeps
 from codesign.results.dataflow_design import DataflowDesign, platform_of
 from codesign.results.records import PipelineSolverRecord, ProofRecord
 from codesign.search.dataflow.goal_bounds import OnProgress
+from codesign.search.dataflow.hybrid import HybridSearch
 from codesign.search.dataflow.pricing import Pipeline
 from codesign.search.dataflow.search import PipelineSearch, Proven
 from codesign.search.infeasibility import (
@@ -64,12 +66,14 @@ class FoundPipeline:
 
 
 class PipelineSolver:
-    """Solves problems of pipelines in one way.
+    """Solves problems of pipelines, or of hybrids, in one way.
 
     Parameters
     ----------
     method, rel_gap, solver, ties
         As of `codesign.solve`.
+    architecture : "dataflow" or "hybrid"
+        Of those on offer, by default the only one.
     """
 
     def __init__(
@@ -81,6 +85,7 @@ class PipelineSolver:
         solver: SolverName,
         ties: Ties,
         started_s: float,
+        architecture: Architecture | None = None,
     ) -> None:
         if not 0 <= rel_gap < 1:
             raise SpecError(f"rel_gap must be at least 0 and below 1, got {rel_gap}")
@@ -89,7 +94,9 @@ class PipelineSolver:
         self.rel_gap, self.solver, self.ties, self.started_s = rel_gap, solver, ties, started_s
         self._check_energy()
         self.space = PipelineSpace(problem, platform_of(problem))
-        self.search = PipelineSearch(self.space, stop, solver=solver, whole=method == "whole")
+        self.architecture = architecture or problem.choices.architecture[0]
+        kind = HybridSearch if self.architecture == "hybrid" else PipelineSearch
+        self.search = kind(self.space, stop, solver=solver, whole=method == "whole")
 
     def _check_energy(self) -> None:
         """Refuse questions about energy where it is not known."""
@@ -182,6 +189,7 @@ class PipelineSolver:
             problem=problem,
             tensor_bits=best.tensor_bits,
             stages=best.stages,
+            segment=best.segment,
             metrics=best.metrics,
             proof=proof,
             solver=found.record,

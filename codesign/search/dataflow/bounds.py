@@ -114,14 +114,21 @@ class Dual:
         self.flat = ((self.at * most + beside) * most + table.activation) * most + table.weight
         self.cells, self.starts = np.unique(self.flat, return_index=True)
         count = len(space.classes)
+        sharing = [i for i in self.beside_table() if i not in macs]
         is_centre = np.zeros(count, dtype=bool)
-        is_centre[centre] = True
-        users = np.bincount(leaf, minlength=count)
+        is_centre[[*centre, *(space.input_class[i] for i in sharing)]] = True
+        leaves = np.array([*leaf, *(space.weight_class[i] for i in sharing)])
+        users = np.bincount(leaves, minlength=count)
         self.centre, self.leaf = centre, leaf
         # A class's own cost is that of its star, or is shared among the copies.
         self.leaf_share = np.where(is_centre[leaf], 0.0, 1 / np.maximum(users[leaf], 1))
         self.own = is_centre | (~is_centre & (users == 0))
+        self.is_centre, self.users = is_centre, users
         self._order_classes()
+
+    def beside_table(self) -> list[int]:
+        """Numbers of layers with MACs that are not in the table; here there are none."""
+        return []
 
     def _order_classes(self) -> None:
         """The trees that couplings make of classes: every child before its parent."""
@@ -158,6 +165,14 @@ class Dual:
                 found[r] = 1 / targets[name]
         return found
 
+    def _classes(self, weights: Floats) -> Floats:
+        """(classes, widths): what each class costs; inf at widths that are not allowed."""
+        classes = np.full((len(self.class_cost), self.most), np.inf)
+        for c, costs in enumerate(self.class_cost):
+            mine = self.table.allowed[c]
+            classes[c, : len(mine)] = np.where(mine, costs @ weights, np.inf)
+        return classes
+
     def _tables(self, weights: Floats) -> tuple[Floats, Floats, Floats, Floats]:
         """Least costs by cell (layers, k, a, w), by (layers, k, a), by class; and by column."""
         most, layers = self.most, len(self.layers)
@@ -165,10 +180,7 @@ class Dual:
         flat = np.full(layers * most**3, np.inf)
         flat[self.cells] = np.minimum.reduceat(column, self.starts)
         cell = flat.reshape(layers, most, most, most)
-        classes = np.full((len(self.class_cost), most), np.inf)
-        for c, costs in enumerate(self.class_cost):
-            mine = self.table.allowed[c]
-            classes[c, : len(mine)] = np.where(mine, costs @ weights, np.inf)
+        classes = self._classes(weights)
         share = self.leaf_share[:, None]
         leaf = np.where(share > 0, np.where(np.isfinite(classes), classes, 0)[self.leaf] * share, 0)
         cell = cell + leaf[:, None, None, :]
@@ -193,7 +205,12 @@ class Dual:
 
     def solve(self, weights: Floats) -> Relaxed:
         """The least weighted sum and a choice that has it, which may be of several minds."""
-        cell, layer, stars, column = self._tables(weights)
+        return self._least(weights, *self._tables(weights))
+
+    def _least(
+        self, weights: Floats, cell: Floats, layer: Floats, stars: Floats, column: Floats
+    ) -> Relaxed:
+        """The same, of what `_tables` says."""
         stars, tables = self._upward(layer, stars)
         widths = stars.argmin(axis=1)
         value = float(stars[self.roots, widths[self.roots]].sum() + self.constant @ weights)

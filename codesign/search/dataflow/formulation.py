@@ -31,6 +31,13 @@ the last stage's end:
                          t ≥ T_most·(1 + z) + (T − T_most)·(1 + z_most)
    (18) static_at_least  j ≥ p_A·(T_least·area + (T − T_least)·area_least)
 
+Where layers ``H`` share an array (`codesign.costs.segment`), ``S`` is its SRAM, ``t[l]`` what each
+layer takes, and of those that only move data, ``M``, DRAM bits are ``d_l``:
+
+   (20) tiles_fit        Σ_{o ∈ O(l)} need_o·run_o ≤ S                                    ∀ l ∈ H
+   (21) layer_in_time    t_l ≥ cycles_l/f, t_l ≥ DRAM bits of the layer / BW              ∀ l ∈ H
+   (22) segment_in_time  T ≥ Σ_{l ∈ H} t_l + Σ_{l ∈ M} d_l / BW
+
 Of choices ``X`` of columns that break a limit by a hair once priced exactly (`forbid`):
 
    (19) another_choice   Σ_{o ∈ X} run_o ≤ |X| − 1                                        ∀ X
@@ -68,6 +75,7 @@ def build(programme: Programme) -> pyo.ConcreteModel:
             _size_fifos,
             _tie_waits,
             _time,
+            _share_array,
         ):
             part(model, programme)
         _keep_budgets(model, programme)
@@ -286,6 +294,45 @@ def _time(model: pyo.ConcreteModel, given: Programme) -> None:
         _time_all(model, given)
     if given.static and given.pricing.static_w_per_mm2:
         _charge_static(model, given)
+
+
+def _share_array(model: pyo.ConcreteModel, given: Programme) -> None:
+    """The segment: its tiles fit its SRAM, and its layers take the interval together at most."""
+    hardware, table, span = given.hardware, given.table, given.span
+    if hardware is None:
+        return
+    model.sram = pyo.Var(bounds=(hardware.least_sram / hardware.most_sram, 1.0))
+    model.takes = pyo.Var(given.shared, domain=pyo.NonNegativeReals)
+    for layer, own_s in given.array_s.items():
+        model.takes[layer].setlb(own_s / span.most_s)
+
+    @model.Constraint(given.shared, doc="(20)")
+    def tiles_fit(model, i):
+        """Σ_o need_o·run_o ≤ S."""
+        mine = given.columns[i]
+        needs = ROW_SCALE * table.need[mine] / hardware.most_sram
+        terms = Terms().add(needs.tolist(), [model.run[o] for o in mine])
+        return terms.add([-ROW_SCALE], [model.sram]).expression() <= 0
+
+    @model.Constraint(given.shared, doc="(21)")
+    def layer_in_time(model, i):
+        """t_l ≥ DRAM bits of the layer / BW."""
+        mine, scale = given.columns[i], ROW_SCALE / span.most_s
+        bits = table.cost[mine, given.row["dram_bits"]]
+        moved = (scale * bits / given.space.platform.dram_bits_per_s).tolist()
+        terms = given.beside_s(model, i, scale, Terms()).add(moved, [model.run[o] for o in mine])
+        return terms.add([-ROW_SCALE], [model.takes[i]]).expression() <= 0
+
+    @model.Constraint(doc="(22)")
+    def segment_in_time(model):
+        """T ≥ Σ_l t_l, and the DRAM bits of layers that only move data."""
+        terms = Terms(0.0 if given.timed else -ROW_SCALE * (1 + given.margin))
+        terms.add([ROW_SCALE] * len(given.shared), [model.takes[i] for i in given.shared])
+        for i in given.moving:
+            given.beside_s(model, i, ROW_SCALE / span.most_s, terms)
+        if given.timed:
+            terms.add([-ROW_SCALE], [model.interval])
+        return terms.expression() <= 0
 
 
 def _time_all(model: pyo.ConcreteModel, given: Programme) -> None:

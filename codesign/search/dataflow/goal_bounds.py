@@ -46,6 +46,8 @@ class Shared:
     ----------
     whole : bool
         Hand each range to the solver as one MILP, all of its options in it.
+    known : Fifos, optional
+        Of the space, where they are known already.
     """
 
     space: PipelineSpace
@@ -53,9 +55,10 @@ class Shared:
     solver: str = "highs"
     whole: bool = False
     counts: Counts = field(default_factory=Counts)
+    known: Fifos | None = None
 
     def __post_init__(self) -> None:
-        self.fifos = Fifos(self.space)
+        self.fifos = self.known or Fifos(self.space)
         self.clock = self.space.platform.clock_hz
         self.rate = self.space.platform.dram_bits_per_s
         self.counts.options = sum(len(x.rows) for x in self.space.options if x is not None)
@@ -75,16 +78,20 @@ class GoalBounds:
         self.search, self.goal, self.report = search, goal, report
         self.space, self.stop = search.space, search.stop
         asked = dict.fromkeys((goal.metric, *goal.limits, "dram_bits"))
-        pricing = Pricing(self.space, [x for x in asked if x != INTERVAL], search.fifos)
+        pricing = self.make_pricing([x for x in asked if x != INTERVAL])
         if pricing.static_w_per_mm2 and "energy_j" in asked:
             asked["area_mm2"] = None
-            pricing = Pricing(self.space, [x for x in asked if x != INTERVAL], search.fifos)
+            pricing = self.make_pricing([x for x in asked if x != INTERVAL])
         self.pricing = pricing
         self.products = pricing.has_products()
         pricing.by_cycles = self.products or goal.metric == INTERVAL
         self.gap = max(rel_gap, PRODUCT_GAP if self.products else 0.0)
         self.incumbent = incumbent
         self.allowed = self._allowed()
+
+    def make_pricing(self, metrics: Sequence[str]) -> Pricing:
+        """What options cost, by these metrics."""
+        return Pricing(self.space, metrics, self.search.fifos)
 
     # What is known ------------------------------------------------------------------------------
 
@@ -137,6 +144,14 @@ class GoalBounds:
 
     def _ends(self) -> tuple[float, float]:
         """The least and the most that the interval may be."""
+        least_s, most_s = self.unlimited_ends()
+        limit = self.goal.limits.get(INTERVAL, math.inf)
+        latency_s = self.goal.limits.get(LATENCY, math.inf)
+        limit = min(limit, latency_s / (1 + self.fifos.least_end))
+        return least_s, min(most_s * (1 + CLOSING_GAP), float(ceiling(limit)))
+
+    def unlimited_ends(self) -> tuple[float, float]:
+        """The same, whatever the limits."""
         tables = [x.table for x in self.space.options if x is not None]
         fastest = max(float(x.cycles.min()) for x in tables) / self.search.clock
         slowest = max(float(x.cycles.max()) for x in tables) / self.search.clock
@@ -150,11 +165,7 @@ class GoalBounds:
                 least.append(float(x.table.fetched.min() * self.space.bits[c][0]))
                 most.append(float(x.table.fetched.max() * self.space.bits[c][-1]))
         least_s = max(fastest, (math.fsum(least) + out) / self.search.rate)
-        most_s = max(slowest, (math.fsum(most) + out) / self.search.rate)
-        limit = self.goal.limits.get(INTERVAL, math.inf)
-        latency_s = self.goal.limits.get(LATENCY, math.inf)
-        limit = min(limit, latency_s / (1 + self.fifos.least_end))
-        return least_s, min(most_s * (1 + CLOSING_GAP), float(ceiling(limit)))
+        return least_s, max(slowest, (math.fsum(most) + out) / self.search.rate)
 
     @property
     def fifos(self) -> Fifos:
@@ -247,8 +258,7 @@ class GoalBounds:
         for x in choices:
             if any(x.metrics[row[name]] > most for name, most in limits.items()):
                 continue
-            cycles = float(table.cycles[x.columns].max()) / self.search.clock
-            interval = max(cycles, x.metrics[row["dram_bits"]] / self.search.rate)
+            interval = self.interval_of(dual, x)
             mine = interval if self.goal.metric == INTERVAL else x.metrics[row[self.goal.metric]]
             if mine < self.value and not dual.of_two_minds(x):
                 found[x.columns.tobytes() + x.widths.tobytes()] = mine, x
@@ -256,6 +266,11 @@ class GoalBounds:
             if mine < self.value:
                 options = chosen_options(dual.layers, x.columns, table.option)
                 self.update(with_good_starts(self.space, self.fifos, options, x.widths))
+
+    def interval_of(self, dual: Dual, choice: Relaxed) -> float:
+        """The interval of a choice, at least."""
+        cycles = float(dual.table.cycles[choice.columns].max()) / self.search.clock
+        return float(max(cycles, choice.metrics[dual.rows.index("dram_bits")] / self.search.rate))
 
     def first_spans(self) -> list[Range]:
         """All intervals, in one range or several."""

@@ -10,7 +10,9 @@ import pyomo.core as pyo
 from codesign.problem.tolerances import LIMIT_MARGIN
 from codesign.search.dataflow.table import Pricing, Range, Table
 from codesign.search.milp.coefficients import Terms
+from codesign.space.segments import HybridSpace, SharedHardware
 
+AREA = "area_mm2"
 INTERVAL, LATENCY, ENERGY = "interval_s", "latency_s", "energy_j"
 
 
@@ -65,7 +67,18 @@ class Programme:
         self.beside = {i: c for i, (c, _) in couplings.items() if c != own[i] and table.joint}
         static = pricing.static_w or pricing.static_w_per_mm2
         self.static = bool(static) and ENERGY in self.asked
+        self._share()
         self.timed = metric == INTERVAL or LATENCY in self.asked or self.static
+
+    def _share(self) -> None:
+        """Layers that share an array: those with MACs, what it takes for each, and the others."""
+        self.hardware: SharedHardware | None = None
+        self.shared, self.moving, self.array_s = list[int](), list[int](), dict[int, float]()
+        if isinstance(self.space, HybridSpace):
+            clock_hz, tiled = self.space.platform.clock_hz, self.space.tiled
+            self.hardware, self.shared = self.space.hardware, self.space.shared_layers
+            self.moving = [i for i in self.space.segment if i not in tiled]
+            self.array_s = {i: x.cycles / clock_hz for i, x in tiled.items()}
 
     def widths(self, read: int) -> list[int]:
         """Those that the tensor of a read may have."""
@@ -89,6 +102,19 @@ class Programme:
             return terms
         return terms.add([factor], [model.start[stage]])
 
+    def beside_s(self, model: pyo.ConcreteModel, layer: int, factor: float, terms: Terms) -> Terms:
+        """Add the time of a shared layer's DRAM traffic that its options do not decide."""
+        assert isinstance(self.space, HybridSpace)
+        per_bit = factor / self.space.platform.dram_bits_per_s
+        for c, count in self.space.other_elements(layer):
+            if c is None:
+                terms.constant += per_bit * count * self.space.choices.output_bits
+                continue
+            widths = np.flatnonzero(self.table.allowed[c]).tolist()
+            each = [per_bit * count * self.space.bits[c][b] for b in widths]
+            terms.add(each, [model.width[c, b] for b in widths])
+        return terms
+
     def total(self, model: pyo.ConcreteModel, name: str, unit: float) -> Terms:
         """A metric in some unit."""
         if name == INTERVAL:
@@ -105,6 +131,10 @@ class Programme:
             each = (costs[widths, r] / unit).tolist()
             terms.add(each, [model.width[c, b] for b in widths])
         self._add_fifos(model, name, unit, terms)
+        if name == AREA and self.hardware is not None:  # of its least SRAM columns tell
+            slope, least = self.pricing.memory.slope / unit, self.hardware.least_sram
+            terms.constant -= slope * least
+            terms.add([slope * self.hardware.most_sram], [model.sram])
         if name == ENERGY and self.static:
             w = self.pricing.static_w * self.span.most_s / unit
             terms.add([w], [model.interval])

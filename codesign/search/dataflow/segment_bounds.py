@@ -1,0 +1,296 @@
+"""The Lagrangian of `bounds` for all arrays at once that a segment may share.
+
+For given weights every array, PE width and range of SRAM sizes has a minimum of its own over the
+choices of widths, options of stages and tilings; the least of them holds for all, and those above
+1 are ruled out. Within a range of SRAM sizes a layer has the least DRAM traffic that the largest
+allows, and the area of the least.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from codesign.arrays import Bools, Floats, Ints
+from codesign.costs.widths import layer_bops
+from codesign.search.dataflow.bounds import Dual, Relaxed
+from codesign.search.dataflow.segment_pricing import SEGMENT, SegmentPricing, least_bits
+from codesign.search.dataflow.table import Range, Table
+from codesign.space.segments import (
+    SegmentSpace,
+    SharedArray,
+    SharedHardware,
+    SharedTables,
+    sram_ranges,
+)
+
+
+@dataclass(frozen=True)
+class SharedOptions:
+    """Arrays with ranges of SRAM sizes, H in all, and PEs of each width, for the n MAC layers.
+
+    Attributes
+    ----------
+    arrays : list of SharedArray, of H
+    least_sram, most_sram : floats, shape (H,)
+    pe_weight_bits, pe_activation_bits : ints, shape (W,), (A,)
+    traffic, time : floats, shape (H, n, widths of inputs, widths of weights)
+        Bits and seconds; finite.
+    impossible : floats
+        Of the same shape: inf where nothing fits, or a width is none; else 0.
+    area : floats, shape (H, W, A)
+        mm²; inf where it is too much, or too slow.
+    """
+
+    arrays: list[SharedArray]
+    least_sram: Floats
+    most_sram: Floats
+    pe_weight_bits: Ints
+    pe_activation_bits: Ints
+    traffic: Floats
+    time: Floats
+    impossible: Floats
+    area: Floats
+
+    def take(self, kept: Ints) -> SharedOptions:
+        """Some of the H."""
+        return SharedOptions(
+            [self.arrays[h] for h in kept.tolist()],
+            self.least_sram[kept],
+            self.most_sram[kept],
+            self.pe_weight_bits,
+            self.pe_activation_bits,
+            self.traffic[kept],
+            self.time[kept],
+            self.impossible[kept],
+            self.area[kept],
+        )
+
+    def only(self, h: int, w: int, a: int) -> SharedOptions:
+        """One alone."""
+        found = self.take(np.array([h]))
+        mine = np.full(found.area.shape, np.inf)
+        mine[0, w, a] = found.area[0, w, a]
+        return replace(found, area=mine)
+
+    def hardware(self, h: int, w: int, a: int) -> SharedHardware:
+        """One of them."""
+        return SharedHardware(
+            self.arrays[h],
+            int(self.pe_weight_bits[w]),
+            int(self.pe_activation_bits[a]),
+            float(self.least_sram[h]),
+            float(self.most_sram[h]),
+        )
+
+
+def shared_options(
+    space: SegmentSpace,
+    tables: SharedTables,
+    allowed: Sequence[Bools],
+    most_s: float,
+    most_mm2: float,
+    several: bool = True,
+) -> SharedOptions | None:
+    """All that a segment may share within an interval and an area; None if nothing.
+
+    Parameters
+    ----------
+    several : bool
+        Whether to cut the sizes of the SRAM into ranges.
+    """
+    macs, platform, choices = space.shared_layers, space.platform, space.choices
+    w_bits, a_bits = np.array(choices.pe_weight_bits), np.array(choices.pe_activation_bits)
+    beside = [space.other_bits(i, least_bits(space, allowed)) for i in macs]
+    blocks, of = [], platform.of_segment
+    for array in tables.arrays:
+        own_s = np.array([tables.on(i, array).cycles for i in macs]) / platform.clock_hz
+        if own_s.sum() > most_s * (1 + 1e-9):
+            continue
+        pes_mm2 = of.pes_mm2(*array[1:], w_bits[:, None], a_bits[None, :])
+        needs = [tables.needs(i, array) for i in macs]
+        least, most = max(x for x, _ in needs), max(x for _, x in needs)
+        fit = of.technology.sram_area_um2
+        room = (most_mm2 - pes_mm2.min()) * 1e6 * (1 + 1e-9) - fit.intercept
+        if fit.slope > 0 and np.isfinite(room):
+            most = min(most, np.floor(room / fit.slope) + 1)
+        if most < least:
+            continue
+        lows, highs = sram_ranges(least, most, several)
+        sram_mm2 = np.array([of.sram_mm2(x) for x in lows])
+        area = pes_mm2[None] + sram_mm2[:, None, None]
+        area = np.where(area <= most_mm2 * (1 + 1e-8), area, np.inf)
+        moved = _padded(space, [tables.traffic(i, array, highs) for i in macs], allowed)
+        missing = np.isinf(moved)
+        moved = np.where(missing, 0.0, moved)
+        taken = (moved + np.array(beside)[:, None, None]) / platform.dram_bits_per_s
+        time = np.maximum(own_s[:, None, None], taken)
+        least_time = np.where(missing, np.inf, time).min(axis=(2, 3)).sum(axis=1)
+        area[least_time > most_s * (1 + 1e-9)] = np.inf
+        kept = np.isfinite(area).any(axis=(1, 2))
+        if kept.any():
+            never = np.where(missing, np.inf, 0.0)
+            each = lows, highs, moved, time, never, area
+            blocks.append(([array] * int(kept.sum()), *(x[kept] for x in each)))
+    if not blocks:
+        return None
+    arrays = [x for block in blocks for x in block[0]]
+    lows, highs, moved, time, never, area = (
+        np.concatenate([block[n] for block in blocks]) for n in range(1, 7)
+    )
+    return SharedOptions(arrays, lows, highs, w_bits, a_bits, moved, time, never, area)
+
+
+def _padded(space: SegmentSpace, each: Sequence[Floats], allowed: Sequence[Bools]) -> Floats:
+    """(ranges, n, widths of inputs, widths of weights): traffic; inf where there is no width."""
+    most = max(len(x) for x in space.bits)
+    found = np.full((len(each[0]), len(each), most, most), np.inf)
+    for n, (i, moved) in enumerate(zip(space.shared_layers, each, strict=True)):
+        w_class, a_class = space.weight_class[i], space.input_class[i]
+        assert w_class is not None
+        assert a_class is not None
+        w, a = allowed[w_class], allowed[a_class]
+        mine = np.where(a[None, :, None] & w[None, None, :], moved.transpose(0, 2, 1), np.inf)
+        if w_class == a_class:
+            mine = np.where(np.eye(len(w), dtype=bool)[None], mine, np.inf)
+        found[:, n, : len(a), : len(w)] = mine
+    return found
+
+
+class SegmentDual(Dual):
+    """The relaxation for all that a segment may share."""
+
+    def __init__(
+        self, pricing: SegmentPricing, table: Table, span: Range, options: SharedOptions
+    ) -> None:
+        self.shared, self.options = pricing.space.shared_layers, options
+        super().__init__(pricing, table, span)
+        space = pricing.space
+        centre, leaf = (
+            np.array([-1 if of[i] is None else of[i] for i in self.shared])
+            for of in (space.input_class, space.weight_class)
+        )
+        self.shared_centre, self.shared_leaf = centre, leaf
+        self.shared_share = np.where(self.is_centre[leaf], 0.0, 1 / np.maximum(self.users[leaf], 1))
+        row = {name: r for r, name in enumerate(self.rows)}
+        self.moved_row, self.time_row = row["dram_bits"], row[SEGMENT]
+        self.area_row, self.bops_row = row.get("area_mm2"), row.get("bops")
+        self.bops = self._bops()
+        self.widest = self._widest(leaf, options.pe_weight_bits)
+        self.too_wide = {
+            int(c): np.where(self._at_most(int(c), options.pe_activation_bits), 0.0, np.inf)
+            for c in np.unique(centre)
+        }
+
+    def beside_table(self) -> list[int]:
+        """As of `Dual`: those of the segment."""
+        return self.shared
+
+    def _bops(self) -> Floats:
+        """(n, widths of inputs, widths of weights)."""
+        found = np.zeros((len(self.shared), self.most, self.most))
+        for n, i in enumerate(self.shared):
+            w, a = (np.array(self.space.bits[of]) for of in self._classes_of(i))
+            each = layer_bops(self.space.network.layers[i], w[None, :], a[:, None])
+            found[n, : len(a), : len(w)] = each
+        return found
+
+    def _classes_of(self, layer: int) -> tuple[int, int]:
+        w, a = self.space.weight_class[layer], self.space.input_class[layer]
+        assert w is not None
+        assert a is not None
+        return w, a
+
+    def _at_most(self, c: int, offered: Ints) -> Bools:
+        """(offered, widths): which of a class's widths a PE takes."""
+        bits = np.full(self.most, 10**6)
+        bits[: len(self.space.bits[c])] = self.space.bits[c]
+        return np.asarray(bits[None, :] <= offered[:, None])
+
+    def _widest(self, leaf: Ints, offered: Ints) -> Ints:
+        """(n, offered): index of the widest weights that a PE takes; −1: none."""
+        return np.array([self._at_most(int(c), offered).sum(axis=1) - 1 for c in leaf])
+
+    # The relaxation -----------------------------------------------------------------------------
+
+    def _shared_cells(self, weights: Floats) -> Floats:
+        """(H, n, a, w): what each layer costs."""
+        classes = self._classes(weights)
+        leaf = np.where(np.isfinite(classes), classes, 0.0)[self.shared_leaf]
+        fixed = (leaf * self.shared_share[:, None])[:, None, :]
+        if self.bops_row is not None:
+            fixed = fixed + self.bops * weights[self.bops_row]
+        of = self.options
+        found = of.traffic * weights[self.moved_row] + of.impossible
+        return np.asarray(found + of.time * weights[self.time_row] + fixed)
+
+    def values(self, weights: Floats) -> Floats:
+        """(H, W, A): the least weighted sum with each."""
+        _, layer, stars, _ = self._tables(weights)
+        return self._values(weights, layer, stars, self._shared_cells(weights))
+
+    def _values(self, weights: Floats, layer: Floats, stars: Floats, cells: Floats) -> Floats:
+        within = np.minimum.accumulate(cells, axis=3)
+        count, wide = len(cells), len(self.options.pe_weight_bits)
+        every: dict[int, Floats] = {
+            int(c): stars[c][None, None, None, :] for c in np.flatnonzero(self.own)
+        }
+        for n, c in enumerate(self.shared_centre.tolist()):
+            mine = np.full((count, wide, self.most), np.inf)
+            for w, last in enumerate(self.widest[n].tolist()):
+                if last >= 0:
+                    mine[:, w] = within[:, n, :, last]
+            every[c] = every[c] + mine[:, :, None, :]
+        for c, mask in self.too_wide.items():
+            every[c] = every[c] + mask[None, None]
+        for child, parent, layers in self.parents:
+            between = self._between(layer, child, layers)
+            message = (every[child][..., None] + between).min(axis=-2)
+            every[parent] = every[parent] + message
+        total = sum((every[int(c)].min(axis=-1) for c in self.roots), np.zeros((1, 1, 1)))
+        of_area = 0.0 if self.area_row is None else weights[self.area_row]
+        area = self.options.area
+        never = np.where(np.isfinite(area), 0.0, np.inf)
+        spent = of_area * np.where(np.isfinite(area), area, 0.0)
+        return np.asarray(total + float(self.constant @ weights) + spent + never)
+
+    def solve(self, weights: Floats) -> Relaxed:
+        """The least of all, and a choice that has it; its columns are those of stages alone."""
+        cell, layer, stars, column = self._tables(weights)
+        cells = self._shared_cells(weights)
+        values = self._values(weights, layer, stars, cells)
+        h, w, a = (int(x) for x in np.unravel_index(int(values.argmin()), values.shape))
+        value = float(values[h, w, a])
+        if not np.isfinite(value):
+            none = np.zeros(len(self.layers), dtype=np.int64)
+            widths = np.zeros(len(self.class_cost), dtype=np.int64)
+            return Relaxed(value, np.full(len(self.rows), np.inf), widths, none)
+        mine, stars = cells[h].copy(), stars.copy()
+        for n, c in enumerate(self.shared_centre.tolist()):
+            mine[n, :, int(self.widest[n][w]) + 1 :] = np.inf
+            stars[c] = stars[c] + mine[n].min(axis=1)
+        for c, mask in self.too_wide.items():
+            stars[c] = stars[c] + mask[a]
+        found = self._least(weights, cell, layer, stars, column)
+        return Relaxed(
+            value, self._with_shared(found, mine, int(h), w, a), found.widths, found.columns
+        )
+
+    def _with_shared(self, found: Relaxed, cells: Floats, h: int, w: int, a: int) -> Floats:
+        """Metrics of a choice with those of the segment."""
+        metrics, of = found.metrics.copy(), self.options
+        for n, c in enumerate(self.shared_centre.tolist()):
+            at = int(found.widths[c])
+            weight = int(cells[n, at].argmin())
+            metrics[self.moved_row] += of.traffic[h, n, at, weight]
+            metrics[self.time_row] += of.time[h, n, at, weight]
+            if self.bops_row is not None:
+                metrics[self.bops_row] += self.bops[n, at, weight]
+            if self.shared_share[n]:
+                leaf = int(self.shared_leaf[n])
+                metrics += self.shared_share[n] * self.class_cost[leaf][weight]
+        if self.area_row is not None:
+            metrics[self.area_row] += of.area[h, w, a]
+        return metrics

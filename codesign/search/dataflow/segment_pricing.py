@@ -1,0 +1,127 @@
+"""What layers that share an array cost: columns of a table beside those of stages.
+
+A column of such a layer is a tiling at a pair of widths. Its time counts as a metric, `SEGMENT`,
+that all of them together keep below the interval: the longer of what the array and its own DRAM
+traffic take, outputs and residuals at their least widths.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from codesign.arrays import Bools, Floats, Ints
+from codesign.costs.tiling import operand_bits
+from codesign.costs.widths import layer_bops
+from codesign.search.dataflow.table import Block, Pricing, Range
+from codesign.space.segments import HybridSpace, SegmentSpace
+
+SEGMENT = "segment_s"  # seconds for an image
+
+
+class SegmentPricing(Pricing):
+    """Costs of a segment's options beside those of stages."""
+
+    space: SegmentSpace
+
+    def class_costs(self) -> list[Floats]:
+        """As of `Pricing`; with the time of layers that only move data."""
+        found, r = super().class_costs(), self.rows.index(SEGMENT)
+        for i in self._moving():
+            for c, count in self.space.other_elements(i):
+                if c is not None:
+                    found[c][:, r] += count * np.array(self.space.bits[c]) / self.rate
+        return found
+
+    def constant(self) -> Floats:
+        """As of `Pricing`; with the array and the least of its SRAM, where that is known."""
+        found, space = super().constant(), self.space
+        for i in self._moving():
+            count = sum(n for c, n in space.other_elements(i) if c is None)
+            found[self.rows.index(SEGMENT)] += count * space.choices.output_bits / self.rate
+        if isinstance(space, HybridSpace) and "area_mm2" in self.rows:
+            found[self.rows.index("area_mm2")] += hardware_mm2(space)
+        return found
+
+    @property
+    def rate(self) -> float:
+        """Bits per second of the DRAM."""
+        return self.space.platform.dram_bits_per_s
+
+    def _moving(self) -> list[int]:
+        return [i for i in self.space.segment if self.space.network.layers[i].moves]
+
+    def _block(self, number: int, span: Range, allowed: Sequence[Bools], filtered: bool) -> Block:
+        if isinstance(self.space, HybridSpace) and number in self.space.tiled:
+            return self._tiled(self.space, number, allowed)
+        return super()._block(number, span, allowed, filtered)
+
+    def _tiled(self, space: HybridSpace, number: int, allowed: Sequence[Bools]) -> Block:
+        """The tilings of a layer that fit, without those that others equal or beat."""
+        layer, tiled, hardware = space.network.layers[number], space.tiled[number], space.hardware
+        w_class, a_class = space.weight_class[number], space.input_class[number]
+        assert w_class is not None
+        assert a_class is not None
+        w, a = np.flatnonzero(allowed[w_class]), np.flatnonzero(allowed[a_class])
+        bits_w, bits_a = np.array(space.bits[w_class]), np.array(space.bits[a_class])
+        w = w[bits_w[w] <= hardware.pe_weight_bits]
+        a = a[bits_a[a] <= hardware.pe_activation_bits]
+        each = operand_bits(bits_w[w][:, None], bits_a[a][None, :], layer.accumulation_bits)
+        need = np.einsum("no,wao->wan", tiled.tilings.need, each).astype(np.float64)
+        moved = np.einsum("no,wao->wan", tiled.tilings.traffic, each).astype(np.float64)
+        there = _staircases(np.maximum(need, hardware.least_sram), moved)
+        there &= need <= hardware.most_sram
+        if w_class == a_class:
+            there &= w[:, None, None] == a[None, :, None]
+        ai, wi, oi = np.nonzero(there.transpose(1, 0, 2))
+        needs, bits = need[wi, ai, oi], moved[wi, ai, oi]
+        count = len(wi)
+        cost = np.zeros((count, len(self.rows)))
+        for r, name in enumerate(self.rows):
+            if name == "dram_bits":
+                cost[:, r] = bits
+            elif name == "bops":
+                cost[:, r] = layer_bops(layer, bits_w[w[wi]], bits_a[a[ai]])
+            elif name == SEGMENT:
+                beside = space.other_bits(number, least_bits(space, allowed))
+                own_s = tiled.cycles / space.platform.clock_hz
+                cost[:, r] = np.maximum(own_s, (bits + beside) / self.rate)
+        none = np.zeros(count, dtype=np.int64)
+        return Block(
+            layer=np.full(count, number),
+            weight=w[wi],
+            activation=a[ai],
+            option=oi,
+            beside=none,
+            cycles=none,
+            lag=np.zeros(count),
+            waiting=np.zeros(count),
+            cost=cost,
+            need=needs,
+        )
+
+
+def least_bits(space: SegmentSpace, allowed: Sequence[Bools]) -> list[int]:
+    """The least width of each class that is allowed."""
+    return [bits[int(np.argmax(mine))] for bits, mine in zip(space.bits, allowed, strict=True)]
+
+
+def hardware_mm2(space: HybridSpace) -> float:
+    """Area of the segment's array, and of the least that its SRAM may be."""
+    platform, of = space.platform.of_segment, space.hardware
+    widths = of.pe_weight_bits, of.pe_activation_bits
+    pes_mm2 = float(platform.pes_mm2(of.array.rows, of.array.cols, *widths))
+    return pes_mm2 + platform.sram_mm2(of.least_sram)
+
+
+def _staircases(need: Floats, moved: Floats) -> Bools:
+    """Of (..., n) costs: which no other equals or beats in both; of equal ones the first."""
+    order: Ints = np.lexsort((moved, need), axis=-1)
+    ascending = np.take_along_axis(moved, order, axis=-1)
+    least = np.minimum.accumulate(ascending, axis=-1)
+    better = np.ones(moved.shape, dtype=bool)
+    better[..., 1:] = ascending[..., 1:] < least[..., :-1]
+    found = np.empty_like(better)
+    np.put_along_axis(found, order, better, axis=-1)
+    return found
