@@ -13,12 +13,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from codesign.arrays import Floats, Ints
-from codesign.costs.compute import PEArray, cycles
+from codesign.arrays import Bools, Floats, Ints
+from codesign.costs.compute import PEArray, cycles, fold
 from codesign.costs.pipeline import reads_of
 from codesign.costs.segment import SegmentChoice
 from codesign.costs.tiling import Tilings, check_tiles, operand_bits, tilings
 from codesign.space.dataflow import PipelineSpace, layer_shape
+from codesign.specs.layer import Layer
 from codesign.specs.machine import Mapping as ArrayMapping
 
 SRAM_RATIO = 1.25  # of the ends of a range of SRAM sizes
@@ -33,14 +34,20 @@ class SharedArray(NamedTuple):
     cols: int
 
 
-class SharedHardware(NamedTuple):
-    """An array with PEs of some width, and an SRAM within a range, bits."""
+class Sharing(NamedTuple):
+    """What layers that share an array may have: sizes of its SRAM, and its PEs.
 
-    array: SharedArray
-    pe_weight_bits: int
-    pe_activation_bits: int
+    Attributes
+    ----------
+    least_sram, most_sram : float
+        Bits.
+    pes : tuple of (int, int, float)
+        Widths of weights and activations, and the area of such an array, mm².
+    """
+
     least_sram: float
     most_sram: float
+    pes: tuple[tuple[int, int, float], ...]
 
 
 class LayerTilings(NamedTuple):
@@ -50,10 +57,13 @@ class LayerTilings(NamedTuple):
     ----------
     cycles : int
     tilings : Tilings
+    granules : ints
+        Of groups, input and output channels and pixels: what tiles are multiples of; 0: whole.
     """
 
     cycles: int
     tilings: Tilings
+    granules: Ints
 
 
 class SegmentSpace(PipelineSpace):
@@ -114,20 +124,25 @@ class SegmentSpace(PipelineSpace):
 
 
 class HybridSpace(SegmentSpace):
-    """All hybrids of one segment on given hardware.
+    """All hybrids of one segment on one array.
 
     Attributes
     ----------
-    hardware : SharedHardware
+    array : SharedArray
+    sharing : Sharing
     tiled : mapping of int to LayerTilings
         By the number of the layer.
     """
 
     def __init__(
-        self, of: SegmentSpace, hardware: SharedHardware, tiled: Mapping[int, LayerTilings]
+        self,
+        of: SegmentSpace,
+        array: SharedArray,
+        sharing: Sharing,
+        tiled: Mapping[int, LayerTilings],
     ) -> None:
         super().__init__(of, of.segment)
-        self.hardware, self.tiled = hardware, dict(tiled)
+        self.array, self.sharing, self.tiled = array, sharing, dict(tiled)
 
     @property
     def chosen_layers(self) -> list[int]:
@@ -143,7 +158,7 @@ class HybridSpace(SegmentSpace):
                 widest[n] = max(widest[n], self.bits[c][int(widths[c])])
         on = self.choices.pe_weight_bits, self.choices.pe_activation_bits
         pe = [min(x for x in offered if x >= w) for offered, w in zip(on, widest, strict=True)]
-        mapping, rows, cols = self.hardware.array
+        mapping, rows, cols = self.array
         return SegmentChoice(
             span=self.segment,
             mapping=mapping,
@@ -195,7 +210,7 @@ class SharedTables:
             pes = PEArray(rows, cols, engine, mapping, machine.zero_skipping)
             check_tiles(of, pes)
             count = int(cycles(of, rows, cols, engine, mapping, machine))
-            self._tilings[key] = LayerTilings(count, tilings(of, pes))
+            self._tilings[key] = LayerTilings(count, tilings(of, pes), _granules(of, pes))
         return self._tilings[key]
 
     def operand_bits(self, layer: int) -> Ints:
@@ -216,6 +231,14 @@ class SharedTables:
             self._needs[key] = float((need @ bits[0, 0]).min()), float((need @ bits[-1, -1]).max())
         return self._needs[key]
 
+    def least_traffic(self, layer: int, array: SharedArray) -> float:
+        """DRAM bits of operands and partial sums at the least widths, however large the SRAM."""
+        key = *self._key(layer, array), "least"
+        if key not in self._needs:
+            moved = self.on(layer, array).tilings.traffic @ self.operand_bits(layer)[0, 0]
+            self._needs[key] = float(moved.min()), 0.0
+        return self._needs[key][0]
+
     def traffic(self, layer: int, array: SharedArray, most_srams: Floats) -> Floats:
         """(ranges, widths, widths): least DRAM bits of operands and partial sums; inf: none fits.
 
@@ -233,10 +256,42 @@ class SharedTables:
             self._traffic[key] = np.array(found)
         return self._traffic[key]
 
+    def best(
+        self, layer: int, array: SharedArray, widths: tuple[int, int], most_sram: float
+    ) -> int | None:
+        """The tiling of least DRAM traffic that an SRAM holds, at a pair of widths; None: none."""
+        bits, table = self.operand_bits(layer)[widths], self.on(layer, array).tilings
+        need, moved = table.need @ bits, table.traffic @ bits
+        fits = np.flatnonzero(need <= most_sram)
+        if not len(fits):
+            return None
+        return int(fits[np.lexsort((need[fits], moved[fits]))[0]])
+
     def _key(self, layer: int, array: SharedArray) -> tuple[object, ...]:
         space = self.space
         widths = (space.bits[c or 0] for c in (space.weight_class[layer], space.input_class[layer]))
         return (layer_shape(space.network.layers[layer]), array, *widths)
+
+
+def _granules(layer: Layer, array: PEArray) -> Ints:
+    folding = fold(layer, array)
+    c, k = folding.tile_c, folding.tile_k
+    c, k = (0 if c >= layer.C else c), (0 if k >= layer.K else k)
+    return np.array([folding.side_by_side, c, k, folding.pixels, *folding.phases])
+
+
+def tiles_as_well(one: Ints, other: Ints) -> bool:
+    """Whether every tile on an array is legal on one of such granules (..., 6) too."""
+    alone = (one[..., 0] == 1) & (other[..., 0] == 1)
+    channels = alone[..., None] & _divides(one[..., 1:3], other[..., 1:3])
+    same = (one[..., :3] == other[..., :3]).all(axis=-1)
+    pixels = (one[..., 3] == 1) | (one[..., 3:] == other[..., 3:]).all(axis=-1)
+    return bool(((channels.all(axis=-1) | same) & pixels).all())
+
+
+def _divides(one: Ints, other: Ints) -> Bools:
+    """Whether multiples of one granule are those of another; 0 is the whole, which is any's."""
+    return np.asarray((other == 0) | ((one > 0) & (other % np.maximum(one, 1) == 0)))
 
 
 def sram_ranges(least: float, most: float, several: bool = True) -> tuple[Floats, Floats]:

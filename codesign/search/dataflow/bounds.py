@@ -257,7 +257,19 @@ class Dual:
         cell, layer, own_stars, column = self._tables(weights)
         stars, tables = self._upward(layer, own_stars)
         best = stars[self.roots].min(axis=1).sum() + self.constant @ weights
-        above, of_pair = self._forced(stars, tables, float(best))
+        above, of_pair = self._forced(stars, tables, np.asarray(best))
+        return self._left(cell, layer, column, above, of_pair, slack)
+
+    def _left(
+        self,
+        cell: Floats,
+        layer: Floats,
+        column: Floats,
+        above: Floats,
+        of_pair: Mapping[int, Floats],
+        slack: float,
+    ) -> tuple[Bools, list[Bools]]:
+        """The same, of what `_forced` says."""
         table, at, a = self.table, self.at, self.table.activation
         share = self.leaf_share[at] > 0
         least = np.full(cell.size, np.inf)
@@ -285,26 +297,36 @@ class Dual:
         return kept, allowed
 
     def _forced(
-        self, stars: Floats, tables: dict[int, Floats], best: float
+        self, stars: Floats, tables: dict[int, Floats], best: Floats
     ) -> tuple[Floats, dict[int, Floats]]:
-        """The least sum where a class has a width, and where a child and its parent have two."""
+        """The least sum where a class has a width, and where a child and its parent have two.
+
+        Parameters
+        ----------
+        stars : floats, shape (..., classes, widths)
+            As of `_upward`.
+        best : floats, shape (...,)
+            The least sums whatever the widths.
+        """
         above = np.full(stars.shape, np.inf)
-        above[self.own] = stars[self.own]
+        above[..., self.own, :] = stars[..., self.own, :]
         of_pair = {}
         for child, parent, _ in reversed(self.parents):
-            message = (stars[child][:, None] + tables[child]).min(axis=0)
+            below = stars[..., child, :, None] + tables[child]
+            message = below.min(axis=-2)
             with np.errstate(invalid="ignore"):
-                rest = np.where(np.isfinite(above[parent]), above[parent] - message, np.inf)
-            pair = stars[child][:, None] + tables[child] + rest[None, :]
+                rest = above[..., parent, :] - message
+            rest = np.where(np.isfinite(above[..., parent, :]), rest, np.inf)
+            pair = below + rest[..., None, :]
             of_pair[child] = pair
-            above[child] = pair.min(axis=1)
+            above[..., child, :] = pair.min(axis=-1)
         # So far less what other trees take at best.
-        trees = {int(c): float(stars[c].min()) for c in self.roots}
+        trees = {int(c): stars[..., c, :].min(axis=-1) for c in self.roots}
         root = {c: c for c in trees}
         for child, parent, _ in reversed(self.parents):
             root[child] = root[parent]
         for c in np.flatnonzero(self.own).tolist():
-            above[c] += best - trees[root[c]]
+            above[..., c, :] += (best - trees[root[c]])[..., None]
         for child, _, _ in self.parents:
-            of_pair[child] = of_pair[child] + (best - trees[root[child]])
+            of_pair[child] = of_pair[child] + (best - trees[root[child]])[..., None, None]
         return above, of_pair

@@ -31,12 +31,15 @@ the last stage's end:
                          t ≥ T_most·(1 + z) + (T − T_most)·(1 + z_most)
    (18) static_at_least  j ≥ p_A·(T_least·area + (T − T_least)·area_least)
 
-Where layers ``H`` share an array (`codesign.costs.segment`), ``S`` is its SRAM, ``t[l]`` what each
-layer takes, and of those that only move data, ``M``, DRAM bits are ``d_l``:
+Where layers ``H`` share an array (`codesign.costs.segment`), ``S`` is its SRAM, ``pes[p]``, binary,
+its PEs among those on offer, ``t[l]`` what each layer takes, and of those that only move data,
+``M``, DRAM bits are ``d_l``; ``C`` are the classes of their operands:
 
    (20) tiles_fit        Σ_{o ∈ O(l)} need_o·run_o ≤ S                                    ∀ l ∈ H
    (21) layer_in_time    t_l ≥ cycles_l/f, t_l ≥ DRAM bits of the layer / BW              ∀ l ∈ H
    (22) segment_in_time  T ≥ Σ_{l ∈ H} t_l + Σ_{l ∈ M} d_l / BW
+   (23) one_width_of_pes Σ_p pes_p = 1
+   (24) pes_take_widths  Σ_{b ≥ x} width_{c,b} ≤ Σ_{p: of x bit or more} pes_p            ∀ c ∈ C, x
 
 Of choices ``X`` of columns that break a limit by a hair once priced exactly (`forbid`):
 
@@ -74,8 +77,9 @@ def build(programme: Programme) -> pyo.ConcreteModel:
             _hold,
             _size_fifos,
             _tie_waits,
-            _time,
+            _choose_pes,
             _share_array,
+            _time,
         ):
             part(model, programme)
         _keep_budgets(model, programme)
@@ -107,6 +111,9 @@ def _declare(model: pyo.ConcreteModel, given: Programme) -> None:
     passing = [(e, b) for e, b in waits if e in given.optional and ENERGY in given.asked]
     model.PASSING = pyo.Set(dimen=2, initialize=passing)
     model.passing = pyo.Var(model.PASSING, bounds=(0.0, 1.0))
+    if given.timed:  # a hair of room on either side: what is on the edge of the range is in it
+        span = given.span.least_s / given.span.most_s * (1 - given.margin)
+        model.interval = pyo.Var(bounds=(span, 1 + given.margin))
     whole = given.loose if given.pricing.memory.block_bits is not None else []
     model.blocks = pyo.Var(whole, domain=pyo.NonNegativeIntegers)
 
@@ -270,9 +277,7 @@ def _time(model: pyo.ConcreteModel, given: Programme) -> None:
         return
     table, span = given.table, given.span
     clock, rate = given.space.platform.clock_hz, given.space.platform.dram_bits_per_s
-    # A hair of room on either side: what is on the edge of the range is in it.
-    least = span.least_s / span.most_s * (1 - given.margin)
-    model.interval = pyo.Var(bounds=(least, 1 + given.margin))
+    least = model.interval.lb
 
     @model.Constraint(model.LAYERS, doc="(14)")
     def slowest(model, i):
@@ -298,10 +303,10 @@ def _time(model: pyo.ConcreteModel, given: Programme) -> None:
 
 def _share_array(model: pyo.ConcreteModel, given: Programme) -> None:
     """The segment: its tiles fit its SRAM, and its layers take the interval together at most."""
-    hardware, table, span = given.hardware, given.table, given.span
-    if hardware is None:
+    sharing, table, span = given.sharing, given.table, given.span
+    if sharing is None:
         return
-    model.sram = pyo.Var(bounds=(hardware.least_sram / hardware.most_sram, 1.0))
+    model.sram = pyo.Var(bounds=(sharing.least_sram / sharing.most_sram, 1.0))
     model.takes = pyo.Var(given.shared, domain=pyo.NonNegativeReals)
     for layer, own_s in given.array_s.items():
         model.takes[layer].setlb(own_s / span.most_s)
@@ -310,7 +315,7 @@ def _share_array(model: pyo.ConcreteModel, given: Programme) -> None:
     def tiles_fit(model, i):
         """Σ_o need_o·run_o ≤ S."""
         mine = given.columns[i]
-        needs = ROW_SCALE * table.need[mine] / hardware.most_sram
+        needs = ROW_SCALE * table.need[mine] / sharing.most_sram
         terms = Terms().add(needs.tolist(), [model.run[o] for o in mine])
         return terms.add([-ROW_SCALE], [model.sram]).expression() <= 0
 
@@ -333,6 +338,28 @@ def _share_array(model: pyo.ConcreteModel, given: Programme) -> None:
         if given.timed:
             terms.add([-ROW_SCALE], [model.interval])
         return terms.expression() <= 0
+
+
+def _choose_pes(model: pyo.ConcreteModel, given: Programme) -> None:
+    """PEs of the shared array that take what is widest."""
+    if given.sharing is None:
+        return
+    pes = given.sharing.pes
+    model.pes = pyo.Var(range(len(pes)), domain=pyo.Binary)
+
+    @model.Constraint(doc="(23)")
+    def one_width_of_pes(model):
+        """Σ_p pes_p = 1."""
+        return sum(model.pes[p] for p in range(len(pes))) == 1
+
+    @model.Constraint(given.wider(), doc="(24)")
+    def pes_take_widths(model, c, operand, least):
+        """Σ_b width_{c,b} ≤ Σ_p pes_p: those of so many bits or more."""
+        bits = np.flatnonzero(given.table.allowed[c]).tolist()
+        wide = [model.width[c, b] for b in bits if given.space.bits[c][b] >= least]
+        takes = [model.pes[p] for p, pe in enumerate(pes) if pe[operand] >= least]
+        terms = Terms().add([1.0] * len(wide), wide)
+        return terms.add([-1.0] * len(takes), takes).expression() <= 0
 
 
 def _time_all(model: pyo.ConcreteModel, given: Programme) -> None:

@@ -1,9 +1,9 @@
 """Branch and bound over hybrids: segments, and the hardware that each may share.
 
 The segment of the least bound comes first. Up to a guess a little above its bound a Lagrangian for
-all of its hardware at once (`segment_bounds`) rules the guess out, or leaves some arrays, widths of
-PEs and ranges of SRAM sizes. Each of those is searched as a pipeline is (`search`), with the
-segment's layers in its table and its programme, for what is better than the incumbent.
+all of its hardware at once (`segment_bounds`) rules the guess out, or leaves some arrays. Each of
+those is searched as a pipeline is (`search`), with the segment's layers, its SRAM and the widths of
+its PEs in the programme, for what is better than the incumbent.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from codesign.arrays import Floats
+from codesign.arrays import Bools, Floats
 from codesign.problem.goal import Goal
 from codesign.problem.tolerances import CLOSING_GAP, ceiling
 from codesign.search.dataflow.ascent import ascend
@@ -23,20 +23,33 @@ from codesign.search.dataflow.bounds import PRUNED, Dual, Relaxed
 from codesign.search.dataflow.goal_bounds import (
     INTERVAL,
     LATENCY,
+    PRICED,
     Counts,
     GoalBounds,
     OnProgress,
     Shared,
 )
-from codesign.search.dataflow.pricing import Pipeline
+from codesign.search.dataflow.pricing import Pipeline, chosen_options, with_good_starts
 from codesign.search.dataflow.search import GoalSearch, Proven
-from codesign.search.dataflow.segment_bounds import SegmentDual, SharedOptions, shared_options
+from codesign.search.dataflow.segment_bounds import (
+    SegmentDual,
+    SharedOptions,
+    SharedRelaxed,
+    shared_options,
+)
 from codesign.search.dataflow.segment_pricing import SEGMENT, SegmentPricing
-from codesign.search.dataflow.table import Pricing, Range
+from codesign.search.dataflow.table import Range, Table
 from codesign.space.dataflow import PipelineSpace
-from codesign.space.segments import HybridSpace, SegmentSpace, SharedHardware, SharedTables
+from codesign.space.segments import (
+    HybridSpace,
+    SegmentSpace,
+    SharedArray,
+    SharedTables,
+    Sharing,
+)
 from codesign.stopping import StopCondition, Stopped
 
+ROUNDS, ENOUGH = 3, 0.9  # of reductions of a table; what is left, from where on another is no use
 FIRST_GUESS, GROWTH = 0.1, 2.0  # above a bound, relative; of the next one
 MOST_GUESSES = 40  # then anything is let in
 
@@ -45,8 +58,10 @@ class OfSegment(GoalBounds):
     """What of a goal's bounds a segment adds to."""
 
     space: SegmentSpace
+    pricing: SegmentPricing
+    tables: SharedTables
 
-    def make_pricing(self, metrics: Sequence[str]) -> Pricing:
+    def make_pricing(self, metrics: Sequence[str]) -> SegmentPricing:
         """As of `GoalBounds`; the segment's time is a metric."""
         return SegmentPricing(self.space, [*metrics, SEGMENT], self.search.fifos)
 
@@ -58,6 +73,43 @@ class OfSegment(GoalBounds):
         """As of `GoalBounds`."""
         taken = float(choice.metrics[dual.rows.index(SEGMENT)])
         return max(super().interval_of(dual, choice), taken)
+
+    def try_choices(self, dual: Dual, choices: Sequence[Relaxed]) -> None:
+        """As of `GoalBounds`, each layer of the segment in its best tiling."""
+        row, limits = {x: r for r, x in enumerate(dual.rows)}, self.goal.limits
+        most = {row[x]: ceiling(v) for x, v in limits.items() if x != INTERVAL}
+        tried: dict[bytes, tuple[float, SharedRelaxed]] = {}
+        for x in choices:
+            if not isinstance(x, SharedRelaxed) or dual.of_two_minds(x):
+                continue
+            if any(x.metrics[r] > v for r, v in most.items()):
+                continue
+            timed = self.goal.metric == INTERVAL
+            mine = self.interval_of(dual, x) if timed else float(x.metrics[row[self.goal.metric]])
+            if mine < self.value:
+                tried[x.columns.tobytes() + x.widths.tobytes() + bytes(x.at)] = mine, x
+        for mine, x in sorted(tried.values(), key=lambda each: each[0])[:PRICED]:
+            if mine < self.value:
+                self._price(dual, x)
+
+    def _price(self, dual: Dual, choice: SharedRelaxed) -> None:
+        """Take a choice for the incumbent if it is better."""
+        assert isinstance(dual, SegmentDual)
+        h = choice.at[0]
+        array, most = dual.options.arrays[h], float(dual.options.most_sram[h])
+        tiled = {i: self.tables.on(i, array) for i in self.space.shared_layers}
+        space = HybridSpace(self.space, array, dual.options.of_array(array).sharing, tiled)
+        options = chosen_options(dual.layers, choice.columns, dual.table.option)
+        for i in tiled:
+            w_class, a_class = self.space.weight_class[i], self.space.input_class[i]
+            assert w_class is not None
+            assert a_class is not None
+            at = int(choice.widths[w_class]), int(choice.widths[a_class])
+            tiling = self.tables.best(i, array, at, most)
+            if tiling is None:
+                return
+            options[i] = tiling
+        self.update(with_good_starts(space, self.fifos, options, choice.widths))
 
     def unlimited_ends(self) -> tuple[float, float]:
         """As of `GoalBounds`; the segment takes no longer than all that it could ever fetch."""
@@ -94,8 +146,6 @@ class SegmentGoal(OfSegment):
     Parameters
     ----------
     tables : SharedTables
-    span : Range
-        Of the interval.
     """
 
     def __init__(
@@ -126,8 +176,15 @@ class SegmentGoal(OfSegment):
         return shared_options(*on, most_mm2, not self.search.whole)
 
 
-class LeafSearch(OfSegment, GoalSearch):
-    """The search of a segment on given hardware, in a range of the interval."""
+class ArraySearch(OfSegment, GoalSearch):
+    """The search of a segment on one array, in a range of the interval.
+
+    Parameters
+    ----------
+    of : SegmentGoal
+    options : SharedOptions
+        Of the array.
+    """
 
     space: HybridSpace
 
@@ -135,12 +192,13 @@ class LeafSearch(OfSegment, GoalSearch):
         self,
         search: Shared,
         goal: Goal,
+        of: SegmentGoal,
         incumbent: Pipeline | None,
-        rel_gap: float,
+        options: SharedOptions,
         span: Range,
     ) -> None:
-        super().__init__(search, goal, incumbent, None, rel_gap)
-        self.within = span
+        super().__init__(search, goal, incumbent, None, of.gap)
+        self.of, self.options, self.within, self.tables = of, options, span, of.tables
 
     def slowest_s(self) -> float:
         """As of `OfSegment`."""
@@ -148,26 +206,70 @@ class LeafSearch(OfSegment, GoalSearch):
 
     def _ends(self) -> tuple[float, float]:
         least_s, most_s = super()._ends()
-        most_s = min(most_s, self.within.most_s)
-        if self.goal.metric == INTERVAL and self.incumbent is not None:
-            most_s = min(most_s, self.value)
-        return max(least_s, self.within.least_s), most_s
+        return max(least_s, self.within.least_s), min(most_s, self.within.most_s)
 
     def first_bound(self, span: Range) -> float:
-        """As of `GoalBounds`; most are impossible altogether."""
-        if not self.search.whole and self._impossible(Range(span.most_s, span.most_s)):
-            return math.inf
-        return super().first_bound(span)
-
-    def _moved_in_time(self, cycles_s: float, most_s: float) -> float:
-        found = super()._moved_in_time(cycles_s, most_s)
-        table = self.pricing.table(Range(cycles_s, cycles_s), self.allowed)
+        """As of `GoalBounds`; most are impossible altogether, and others soon searched."""
+        if self.search.whole:
+            return 0.0
+        table = self.of.pricing.table(span, self.allowed)
         if table is None:
-            return most_s
-        span = Range(cycles_s, most_s)
-        dual = Dual(self.pricing, table, span)
-        taken_s = self._bound(dual, self.targets(span), SEGMENT)
-        return min(max(found, taken_s / (1 + CLOSING_GAP)), most_s)
+            return math.inf
+        dual = SegmentDual(self.of.pricing, table, span, self.options)
+        found = ascend(dual, self.targets(span, self.value))
+        if found.value > PRUNED:
+            return math.inf
+        self.try_choices(dual, found.choices)
+        if self.goal.metric == INTERVAL:
+            return span.least_s
+        return dual.solve(dual.scaled({self.goal.metric: 1.0})).value
+
+    def _guess_above(self, lower: float) -> float:
+        """None: all of it is searched at once."""
+        return math.inf
+
+    def _reduced(self, table: Table, span: Range, aim: float) -> tuple[Table | None, float]:
+        """As of `GoalSearch`; the hardware is reduced too."""
+        shared, options = np.array(self.space.shared_layers), self.options
+        for _ in range(ROUNDS):
+            targets = self.targets(span, aim)
+            mine = np.isin(table.layer, shared)
+            stages = table.only(~mine, table.allowed)
+            dual = SegmentDual(self.of.pricing, stages, span, options)
+            found = ascend(dual, targets, full=True)
+            if found.value > PRUNED:
+                return None, aim
+            self.try_choices(dual, found.choices)
+            count, kept, allowed = len(table), np.ones(len(table), bool), table.allowed
+            alive = np.isfinite(options.area)
+            for weights in found.weights[-3:]:
+                there, of_stages, widths, rest = dual.left_of(weights)
+                alive &= there
+                kept[~mine] &= of_stages
+                kept[mine] &= self._tiled_left(dual, table, mine, weights, rest)
+                allowed = [a & b for a, b in zip(allowed, widths, strict=True)]
+            if not alive.any() or not all(x.any() for x in allowed):
+                return None, aim
+            options = options.only(alive)
+            sharing = options.sharing
+            kept &= table.within(allowed, self.space, self.fifos.couplings)
+            kept &= table.need <= sharing.most_sram
+            table = replace(table.only(kept, allowed), sharing=sharing)
+            if table.lacks_layers(self.space):
+                return None, aim
+            if self.value < aim:
+                aim = self.value
+            elif len(table) > ENOUGH * count:
+                break
+        return table, aim
+
+    def _tiled_left(
+        self, dual: SegmentDual, table: Table, mine: Bools, weights: Floats, rest: Floats
+    ) -> Bools:
+        """Which columns of the segment's layers some choice may have."""
+        of = np.searchsorted(dual.shared, table.layer[mine])
+        cost = table.cost[mine] @ weights + dual.leaf_costs(weights)[of, table.weight[mine]]
+        return np.asarray(cost + rest[of, table.activation[mine]] <= PRUNED)
 
 
 @dataclass(order=True)
@@ -180,7 +282,7 @@ class Node:
     span: Range = field(compare=False)
     guess: float = field(compare=False, default=FIRST_GUESS)
     guesses: int = field(compare=False, default=0)
-    done: set[SharedHardware] = field(compare=False, default_factory=set)
+    done: set[SharedArray] = field(compare=False, default_factory=set)
 
 
 class HybridSearch:
@@ -197,32 +299,28 @@ class HybridSearch:
     ) -> None:
         self.space, self.stop, self.solver, self.whole = space, stop, solver, whole
         self.tables = SharedTables(space)
-        self.counts = Counts()
+        options = sum(len(x.rows) for x in space.options if x is not None)
+        self.counts = Counts(options=options + len(self.tables.arrays))
         self._shared: dict[range, Shared] = {}
 
     def shared(self, segment: range) -> Shared:
         """What searches of a segment share."""
         if segment not in self._shared:
-            space = SegmentSpace(self.space, segment)
-            self._shared[segment] = self._search_of(space, None)
+            self._shared[segment] = self._search_of(SegmentSpace(self.space, segment), None)
         return self._shared[segment]
 
-    def leaf(self, segment: range, hardware: SharedHardware) -> Shared:
-        """The same on given hardware."""
+    def on_array(self, segment: range, array: SharedArray, sharing: Sharing) -> Shared:
+        """The same on one array."""
         of = self.shared(segment)
         assert isinstance(of.space, SegmentSpace)
-        tiled = {i: self.tables.on(i, hardware.array) for i in of.space.shared_layers}
-        return self._search_of(HybridSpace(of.space, hardware, tiled), of)
+        tiled = {i: self.tables.on(i, array) for i in of.space.shared_layers}
+        return self._search_of(HybridSpace(of.space, array, sharing, tiled), of)
 
     def _search_of(self, space: SegmentSpace, of: Shared | None) -> Shared:
-        found = Shared(
-            space,
-            self.stop,
-            solver=self.solver,
-            whole=self.whole,
-            known=None if of is None else of.fifos,
-        )
-        found.counts = self.counts
+        known, options = None if of is None else of.fifos, self.counts.options
+        how = self.stop, self.solver, self.whole, self.counts, known
+        found = Shared(space, *how)
+        self.counts.options = options
         return found
 
     def prove(
@@ -316,7 +414,6 @@ class HybridGoal:
         table = of.pricing.table(span, of.allowed)
         if options is None or table is None:
             return math.inf
-        assert isinstance(of.pricing, SegmentPricing)
         dual = SegmentDual(of.pricing, table, span, options)
         return dual.solve(dual.scaled({self.goal.metric: 1.0})).value
 
@@ -324,19 +421,19 @@ class HybridGoal:
         """Search a segment up to a guess; push it again if there may be something above."""
         of = self._of(node.segment)
         self.search.counts.intervals += 1
-        most = of.value if self.incumbent is not None else of.cutoff
+        most = of.cutoff if self.incumbent is None else self.value
         aim = min(most, self._guess_above(node))
         span = node.span
         if self.goal.metric == INTERVAL:
             span = Range(max(span.least_s, node.lower), min(span.most_s, aim))
         options = of.options(span, aim)
         if options is not None:
-            if self.search.whole:
-                every = np.argwhere(np.isfinite(options.area)).tolist()
-                for at in every:
-                    self._solve(node, options.hardware(*at))
-            else:
-                self._search_options(node, of, span, aim, options)
+            arrays = dict.fromkeys(options.arrays)
+            if not self.search.whole:
+                arrays = dict.fromkeys(self._left(of, span, aim, options))
+            for array in arrays:
+                if array not in node.done:
+                    self._solve(node, of, array, options.of_array(array), aim)
         self._nothing_below(node, aim)
 
     def _guess_above(self, node: Node) -> float:
@@ -347,55 +444,51 @@ class HybridGoal:
 
     def _nothing_below(self, node: Node, aim: float) -> None:
         """A guess is a bound where nothing better than the incumbent is below."""
-        of = self._of(node.segment)
+        cutoff = self._of(node.segment).cutoff
         most = node.span.most_s if self.goal.metric == INTERVAL else math.inf
-        if aim < of.cutoff and aim < most:
+        if aim < cutoff and aim < most:
             node.lower, node.guess = aim, node.guess * GROWTH
             node.guesses += 1
             heapq.heappush(self.open, node)
 
-    def _search_options(
-        self, node: Node, of: SegmentGoal, span: Range, aim: float, options: SharedOptions
-    ) -> None:
-        """Rule out what a Lagrangian can, and search the rest, the most promising first."""
+    def _left(
+        self, of: SegmentGoal, span: Range, aim: float, options: SharedOptions
+    ) -> list[SharedArray]:
+        """Arrays that a Lagrangian does not rule out, the most promising first."""
         table = of.pricing.table(span, of.allowed)
         if table is None:
-            return
-        assert isinstance(of.pricing, SegmentPricing)
+            return []
         dual = SegmentDual(of.pricing, table, span, options)
-        value = math.inf if self.goal.metric == INTERVAL else aim
-        targets = of.targets(span, value)
-        found = ascend(dual, targets)
-        if found.value > PRUNED:
-            return
+        targets = of.targets(span, math.inf if self.goal.metric == INTERVAL else aim)
+        if ascend(dual, targets).value > PRUNED:
+            return []
         found = ascend(dual, targets, full=True)
         if found.value > PRUNED:
-            return
-        each: list[Floats] = [dual.values(x) for x in found.weights[-3:]]
-        values = np.max(each, axis=0)
-        left = np.argwhere(values <= PRUNED).tolist()
-        for at in sorted(left, key=lambda x: float(values[tuple(x)])):
-            hardware = options.hardware(*at)
-            if hardware in node.done:
-                continue
-            self.search.stop.check()
-            one = SegmentDual(of.pricing, table, span, options.only(*at))
-            now = of.targets(self._better(span), min(value, self.value))
-            if ascend(one, now).value <= PRUNED:
-                self._solve(node, hardware)
+            return []
+        of.try_choices(dual, found.choices)
+        self.incumbent = of.incumbent
+        values = np.max([dual.values(x) for x in found.weights[-3:]], axis=0).min(axis=(1, 2))
+        left = np.flatnonzero(values <= PRUNED)
+        return [options.arrays[h] for h in left[np.argsort(values[left], kind="stable")].tolist()]
 
-    def _better(self, span: Range) -> Range:
-        """The part of a range where the interval is better than the incumbent's."""
-        if self.goal.metric != INTERVAL:
-            return span
-        return Range(span.least_s, min(span.most_s, self.value))
+    def _solve(
+        self, node: Node, of: SegmentGoal, array: SharedArray, options: SharedOptions, aim: float
+    ) -> None:
+        """Search a segment on an array for what is better than the incumbent, and an aim.
 
-    def _solve(self, node: Node, hardware: SharedHardware) -> None:
-        """Search one segment on given hardware for what is better than the incumbent."""
-        on = self.search.leaf(node.segment, hardware), self.goal, self.incumbent, self.rel_gap
-        found = LeafSearch(*on, node.span).run()
-        if found.design is not None:
+        Where that is found, it is the best there is on this array.
+        """
+        metric, limits = self.goal.metric, dict(self.goal.limits)
+        most = min(aim, self.value)
+        if math.isfinite(most):
+            limits[metric] = min(most, limits.get(metric, math.inf))
+        goal = Goal(metric, limits)
+        on = self.search.on_array(node.segment, array, options.sharing), goal, of
+        found = ArraySearch(*on, self.incumbent, options, node.span).run()
+        better = found.design is not None and found.design is not self.incumbent
+        if better:
             self.incumbent = found.design
         if not found.complete:
             raise Stopped
-        node.done.add(hardware)
+        if better or aim >= self.value:
+            node.done.add(array)

@@ -10,7 +10,7 @@ import pyomo.core as pyo
 from codesign.problem.tolerances import LIMIT_MARGIN
 from codesign.search.dataflow.table import Pricing, Range, Table
 from codesign.search.milp.coefficients import Terms
-from codesign.space.segments import HybridSpace, SharedHardware
+from codesign.space.segments import HybridSpace
 
 AREA = "area_mm2"
 INTERVAL, LATENCY, ENERGY = "interval_s", "latency_s", "energy_j"
@@ -72,13 +72,28 @@ class Programme:
 
     def _share(self) -> None:
         """Layers that share an array: those with MACs, what it takes for each, and the others."""
-        self.hardware: SharedHardware | None = None
+        self.sharing = self.table.sharing
         self.shared, self.moving, self.array_s = list[int](), list[int](), dict[int, float]()
         if isinstance(self.space, HybridSpace):
             clock_hz, tiled = self.space.platform.clock_hz, self.space.tiled
-            self.hardware, self.shared = self.space.hardware, self.space.shared_layers
+            self.shared = self.space.shared_layers
             self.moving = [i for i in self.space.segment if i not in tiled]
             self.array_s = {i: x.cycles / clock_hz for i, x in tiled.items()}
+
+    def wider(self) -> list[tuple[int, int, int]]:
+        """Of classes that are operands on the shared array: each, 0 or 1 by operand, and a width.
+
+        Widths that not all PEs on offer take.
+        """
+        assert self.sharing is not None
+        found = dict[tuple[int, int, int], None]()
+        for i in self.shared:
+            for n, c in enumerate((self.space.weight_class[i], self.space.input_class[i])):
+                assert c is not None
+                bits = [self.space.bits[c][b] for b in np.flatnonzero(self.table.allowed[c])]
+                takes = [pe[n] for pe in self.sharing.pes]
+                found |= dict.fromkeys((c, n, x) for x in bits if x > min(takes))
+        return [*found]
 
     def widths(self, read: int) -> list[int]:
         """Those that the tensor of a read may have."""
@@ -131,10 +146,12 @@ class Programme:
             each = (costs[widths, r] / unit).tolist()
             terms.add(each, [model.width[c, b] for b in widths])
         self._add_fifos(model, name, unit, terms)
-        if name == AREA and self.hardware is not None:  # of its least SRAM columns tell
-            slope, least = self.pricing.memory.slope / unit, self.hardware.least_sram
-            terms.constant -= slope * least
-            terms.add([slope * self.hardware.most_sram], [model.sram])
+        if name == AREA and self.sharing is not None:
+            memory = self.pricing.memory
+            terms.constant += memory.fixed / unit
+            terms.add([memory.slope * self.sharing.most_sram / unit], [model.sram])
+            pes = [mm2 / unit for _, _, mm2 in self.sharing.pes]
+            terms.add(pes, [model.pes[n] for n in range(len(pes))])
         if name == ENERGY and self.static:
             w = self.pricing.static_w * self.span.most_s / unit
             terms.add([w], [model.interval])

@@ -15,16 +15,18 @@ import numpy as np
 
 from codesign.arrays import Bools, Floats, Ints
 from codesign.costs.widths import layer_bops
-from codesign.search.dataflow.bounds import Dual, Relaxed
+from codesign.search.dataflow.bounds import PRUNED, Dual, Relaxed
 from codesign.search.dataflow.segment_pricing import SEGMENT, SegmentPricing, least_bits
 from codesign.search.dataflow.table import Range, Table
 from codesign.space.segments import (
     SegmentSpace,
     SharedArray,
-    SharedHardware,
     SharedTables,
+    Sharing,
     sram_ranges,
+    tiles_as_well,
 )
+from codesign.units import UM2_PER_MM2
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,8 @@ class SharedOptions:
         Bits and seconds; finite.
     impossible : floats
         Of the same shape: inf where nothing fits, or a width is none; else 0.
-    area : floats, shape (H, W, A)
-        mm²; inf where it is too much, or too slow.
+    pes_mm2, area : floats, shape (H, W, A)
+        Of PEs, and with the least of the SRAM, mm²; inf where that is too much, or too slow.
     """
 
     arrays: list[SharedArray]
@@ -52,6 +54,7 @@ class SharedOptions:
     traffic: Floats
     time: Floats
     impossible: Floats
+    pes_mm2: Floats
     area: Floats
 
     def take(self, kept: Ints) -> SharedOptions:
@@ -65,25 +68,26 @@ class SharedOptions:
             self.traffic[kept],
             self.time[kept],
             self.impossible[kept],
+            self.pes_mm2[kept],
             self.area[kept],
         )
 
-    def only(self, h: int, w: int, a: int) -> SharedOptions:
-        """One alone."""
-        found = self.take(np.array([h]))
-        mine = np.full(found.area.shape, np.inf)
-        mine[0, w, a] = found.area[0, w, a]
-        return replace(found, area=mine)
+    def of_array(self, array: SharedArray) -> SharedOptions:
+        """Those of one array."""
+        return self.take(np.array([h for h, x in enumerate(self.arrays) if x == array]))
 
-    def hardware(self, h: int, w: int, a: int) -> SharedHardware:
-        """One of them."""
-        return SharedHardware(
-            self.arrays[h],
-            int(self.pe_weight_bits[w]),
-            int(self.pe_activation_bits[a]),
-            float(self.least_sram[h]),
-            float(self.most_sram[h]),
-        )
+    def only(self, alive: Bools) -> SharedOptions:
+        """Some of all (H, W, A)."""
+        found = replace(self, area=np.where(alive, self.area, np.inf))
+        return found.take(np.flatnonzero(alive.any(axis=(1, 2))))
+
+    @property
+    def sharing(self) -> Sharing:
+        """Of an array, what its SRAM and its PEs may be."""
+        pairs = np.argwhere(np.isfinite(self.area).any(axis=0)).tolist()
+        w_bits, a_bits = self.pe_weight_bits.tolist(), self.pe_activation_bits.tolist()
+        pes = [(w_bits[w], a_bits[a], float(self.pes_mm2[0, w, a])) for w, a in pairs]
+        return Sharing(float(self.least_sram.min()), float(self.most_sram.max()), tuple(pes))
 
 
 def shared_options(
@@ -105,15 +109,13 @@ def shared_options(
     w_bits, a_bits = np.array(choices.pe_weight_bits), np.array(choices.pe_activation_bits)
     beside = [space.other_bits(i, least_bits(space, allowed)) for i in macs]
     blocks, of = [], platform.of_segment
-    for array in tables.arrays:
+    fit = of.technology.sram_area_um2
+    for array in _undominated(space, tables, beside, most_s):
         own_s = np.array([tables.on(i, array).cycles for i in macs]) / platform.clock_hz
-        if own_s.sum() > most_s * (1 + 1e-9):
-            continue
         pes_mm2 = of.pes_mm2(*array[1:], w_bits[:, None], a_bits[None, :])
         needs = [tables.needs(i, array) for i in macs]
         least, most = max(x for x, _ in needs), max(x for _, x in needs)
-        fit = of.technology.sram_area_um2
-        room = (most_mm2 - pes_mm2.min()) * 1e6 * (1 + 1e-9) - fit.intercept
+        room = (most_mm2 - pes_mm2.min()) * UM2_PER_MM2 * (1 + 1e-9) - fit.intercept
         if fit.slope > 0 and np.isfinite(room):
             most = min(most, np.floor(room / fit.slope) + 1)
         if most < least:
@@ -132,15 +134,41 @@ def shared_options(
         kept = np.isfinite(area).any(axis=(1, 2))
         if kept.any():
             never = np.where(missing, np.inf, 0.0)
-            each = lows, highs, moved, time, never, area
+            each = lows, highs, moved, time, never, np.broadcast_to(pes_mm2, area.shape), area
             blocks.append(([array] * int(kept.sum()), *(x[kept] for x in each)))
     if not blocks:
         return None
     arrays = [x for block in blocks for x in block[0]]
-    lows, highs, moved, time, never, area = (
-        np.concatenate([block[n] for block in blocks]) for n in range(1, 7)
+    lows, highs, moved, time, never, pes_mm2, area = (
+        np.concatenate([block[n] for block in blocks]) for n in range(1, 8)
     )
-    return SharedOptions(arrays, lows, highs, w_bits, a_bits, moved, time, never, area)
+    return SharedOptions(arrays, lows, highs, w_bits, a_bits, moved, time, never, pes_mm2, area)
+
+
+def _undominated(
+    space: SegmentSpace, tables: SharedTables, beside: Sequence[int], most_s: float
+) -> list[SharedArray]:
+    """Arrays that are fast enough, without those to which another is as good.
+
+    One of no more PEs, on which every tile of the other is legal, and which is as fast for each
+    layer; or as fast as DRAM traffic lets the layer be at best.
+    """
+    macs, platform = space.shared_layers, space.platform
+    kept: list[tuple[SharedArray, Floats, Ints]] = []
+    for array in sorted(tables.arrays, key=lambda x: x.rows * x.cols):
+        each = [tables.on(i, array) for i in macs]
+        own_s = np.array([x.cycles for x in each]) / platform.clock_hz
+        if own_s.sum() > most_s * (1 + 1e-9):
+            continue
+        moved = [tables.least_traffic(i, array) for i in macs]
+        least_s = (np.array(moved) + np.array(beside)) / platform.dram_bits_per_s
+        granules = np.array([x.granules for x in each])
+        if not any(
+            (theirs <= np.maximum(own_s, least_s)).all() and tiles_as_well(finer, granules)
+            for _, theirs, finer in kept
+        ):
+            kept.append((array, own_s, granules))
+    return [array for array, _, _ in kept]
 
 
 def _padded(space: SegmentSpace, each: Sequence[Floats], allowed: Sequence[Bools]) -> Floats:
@@ -157,6 +185,13 @@ def _padded(space: SegmentSpace, each: Sequence[Floats], allowed: Sequence[Bools
             mine = np.where(np.eye(len(w), dtype=bool)[None], mine, np.inf)
         found[:, n, : len(a), : len(w)] = mine
     return found
+
+
+@dataclass(frozen=True)
+class SharedRelaxed(Relaxed):
+    """As `Relaxed`; and which of the hardware it has: numbers among H, W and A."""
+
+    at: tuple[int, int, int]
 
 
 class SegmentDual(Dual):
@@ -217,50 +252,96 @@ class SegmentDual(Dual):
 
     def _shared_cells(self, weights: Floats) -> Floats:
         """(H, n, a, w): what each layer costs."""
-        classes = self._classes(weights)
-        leaf = np.where(np.isfinite(classes), classes, 0.0)[self.shared_leaf]
-        fixed = (leaf * self.shared_share[:, None])[:, None, :]
+        fixed = self.leaf_costs(weights)[:, None, :]
         if self.bops_row is not None:
             fixed = fixed + self.bops * weights[self.bops_row]
         of = self.options
         found = of.traffic * weights[self.moved_row] + of.impossible
         return np.asarray(found + of.time * weights[self.time_row] + fixed)
 
+    def _batched(self, stars: Floats, cells: Floats) -> tuple[Floats, Floats]:
+        """(H, W, A, classes, widths): stars with the segment's layers; and each layer's least.
+
+        The latter, (n, H, W, widths of inputs), are among weights that the PEs take.
+        """
+        count, wide = len(cells), len(self.options.pe_weight_bits)
+        within = np.minimum.accumulate(cells, axis=3)
+        layers = np.full((len(self.shared), count, wide, self.most), np.inf)
+        for n, last in enumerate(self.widest):
+            for w in np.flatnonzero(last >= 0).tolist():
+                layers[n, :, w] = within[:, n, :, int(last[w])]
+        shape = count, wide, len(self.options.pe_activation_bits)
+        every = np.broadcast_to(stars, (*shape, *stars.shape)).copy()
+        for n, c in enumerate(self.shared_centre.tolist()):
+            every[..., c, :] += layers[n][:, :, None, :]
+        for c, mask in self.too_wide.items():
+            every[..., c, :] += mask
+        return every, layers
+
+    def _totals(self, weights: Floats, every: Floats) -> Floats:
+        """(H, W, A): the least weighted sums, of stars with all that is below them."""
+        total = sum((every[..., int(c), :].min(axis=-1) for c in self.roots), np.zeros(1))
+        area = self.options.area
+        of_area = 0.0 if self.area_row is None else float(weights[self.area_row])
+        spent = np.where(np.isfinite(area), of_area * np.where(np.isfinite(area), area, 0), np.inf)
+        return np.asarray(total + float(self.constant @ weights) + spent)
+
     def values(self, weights: Floats) -> Floats:
         """(H, W, A): the least weighted sum with each."""
         _, layer, stars, _ = self._tables(weights)
-        return self._values(weights, layer, stars, self._shared_cells(weights))
+        every, _ = self._batched(stars, self._shared_cells(weights))
+        self._messages(layer, every)
+        return self._totals(weights, every)
 
-    def _values(self, weights: Floats, layer: Floats, stars: Floats, cells: Floats) -> Floats:
-        within = np.minimum.accumulate(cells, axis=3)
-        count, wide = len(cells), len(self.options.pe_weight_bits)
-        every: dict[int, Floats] = {
-            int(c): stars[c][None, None, None, :] for c in np.flatnonzero(self.own)
-        }
+    def left_of(
+        self, weights: Floats, slack: float = PRUNED
+    ) -> tuple[Bools, Bools, list[Bools], Floats]:
+        """What some choice below ``slack`` may have.
+
+        Hardware (H, W, A); columns of stages and widths of classes, as of `Dual.left`; and for each
+        layer of the segment and width of its input the least sum of all but its own cell, (n, a).
+        """
+        cell, layer, stars, column = self._tables(weights)
+        every, layers = self._batched(stars, self._shared_cells(weights))
+        tables = self._messages(layer, every)
+        totals = self._totals(weights, every)
+        alive = totals <= slack
+        if not alive.any():
+            none = [np.zeros_like(x) for x in self.table.allowed]
+            return alive, np.zeros(len(column), bool), none, np.zeros(layers.shape[::3])
+        above, of_pair = self._forced(every[alive], tables, totals[alive])
+        pairs = {child: pair.min(axis=0) for child, pair in of_pair.items()}
+        h, w, _ = np.nonzero(alive)
+        rest = np.full((len(self.shared), self.most), np.inf)
         for n, c in enumerate(self.shared_centre.tolist()):
-            mine = np.full((count, wide, self.most), np.inf)
-            for w, last in enumerate(self.widest[n].tolist()):
-                if last >= 0:
-                    mine[:, w] = within[:, n, :, last]
-            every[c] = every[c] + mine[:, :, None, :]
-        for c, mask in self.too_wide.items():
-            every[c] = every[c] + mask[None, None]
+            own = layers[n, h, w]
+            there = np.isfinite(above[:, c]) & np.isfinite(own)
+            spread = np.where(there, above[:, c], 0.0) - np.where(there, own, 0.0)
+            rest[n] = np.where(there, spread, np.inf).min(axis=0)
+        kept, allowed = self._left(cell, layer, column, above.min(axis=0), pairs, slack)
+        return alive, kept, allowed, rest
+
+    def _messages(self, layer: Floats, every: Floats) -> dict[int, Floats]:
+        """Add to every star what is below it in its tree; each child's table."""
+        tables = {}
         for child, parent, layers in self.parents:
-            between = self._between(layer, child, layers)
-            message = (every[child][..., None] + between).min(axis=-2)
-            every[parent] = every[parent] + message
-        total = sum((every[int(c)].min(axis=-1) for c in self.roots), np.zeros((1, 1, 1)))
-        of_area = 0.0 if self.area_row is None else weights[self.area_row]
-        area = self.options.area
-        never = np.where(np.isfinite(area), 0.0, np.inf)
-        spent = of_area * np.where(np.isfinite(area), area, 0.0)
-        return np.asarray(total + float(self.constant @ weights) + spent + never)
+            tables[child] = self._between(layer, child, layers)
+            every[..., parent, :] += (every[..., child, :, None] + tables[child]).min(axis=-2)
+        return tables
+
+    def leaf_costs(self, weights: Floats) -> Floats:
+        """(n, weights' widths): what a layer's column has of its class of weights."""
+        classes = self._classes(weights)
+        leaf = np.where(np.isfinite(classes), classes, 0.0)[self.shared_leaf]
+        return np.asarray(leaf * self.shared_share[:, None])
 
     def solve(self, weights: Floats) -> Relaxed:
         """The least of all, and a choice that has it; its columns are those of stages alone."""
         cell, layer, stars, column = self._tables(weights)
         cells = self._shared_cells(weights)
-        values = self._values(weights, layer, stars, cells)
+        every, _ = self._batched(stars, cells)
+        self._messages(layer, every)
+        values = self._totals(weights, every)
         h, w, a = (int(x) for x in np.unravel_index(int(values.argmin()), values.shape))
         value = float(values[h, w, a])
         if not np.isfinite(value):
@@ -291,6 +372,8 @@ class SegmentDual(Dual):
             if self.shared_share[n]:
                 leaf = int(self.shared_leaf[n])
                 metrics += self.shared_share[n] * self.class_cost[leaf][weight]
+            if not self.own[self.shared_leaf[n]]:
+                found.widths[self.shared_leaf[n]] = weight
         if self.area_row is not None:
             metrics[self.area_row] += of.area[h, w, a]
         return metrics

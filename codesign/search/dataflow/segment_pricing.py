@@ -8,13 +8,14 @@ traffic take, outputs and residuals at their least widths.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from codesign.arrays import Bools, Floats, Ints
 from codesign.costs.tiling import operand_bits
 from codesign.costs.widths import layer_bops
-from codesign.search.dataflow.table import Block, Pricing, Range
+from codesign.search.dataflow.table import Block, Pricing, Range, Table
 from codesign.space.segments import HybridSpace, SegmentSpace
 
 SEGMENT = "segment_s"  # seconds for an image
@@ -34,14 +35,19 @@ class SegmentPricing(Pricing):
                     found[c][:, r] += count * np.array(self.space.bits[c]) / self.rate
         return found
 
+    def table(self, span: Range, allowed: Sequence[Bools], filtered: bool = True) -> Table | None:
+        """As of `Pricing`; with what may be shared."""
+        found = super().table(span, allowed, filtered)
+        if found is None or not isinstance(self.space, HybridSpace):
+            return found
+        return replace(found, sharing=self.space.sharing)
+
     def constant(self) -> Floats:
-        """As of `Pricing`; with the array and the least of its SRAM, where that is known."""
+        """As of `Pricing`; without what the shared array takes."""
         found, space = super().constant(), self.space
         for i in self._moving():
             count = sum(n for c, n in space.other_elements(i) if c is None)
             found[self.rows.index(SEGMENT)] += count * space.choices.output_bits / self.rate
-        if isinstance(space, HybridSpace) and "area_mm2" in self.rows:
-            found[self.rows.index("area_mm2")] += hardware_mm2(space)
         return found
 
     @property
@@ -59,19 +65,19 @@ class SegmentPricing(Pricing):
 
     def _tiled(self, space: HybridSpace, number: int, allowed: Sequence[Bools]) -> Block:
         """The tilings of a layer that fit, without those that others equal or beat."""
-        layer, tiled, hardware = space.network.layers[number], space.tiled[number], space.hardware
+        layer, tiled, sharing = space.network.layers[number], space.tiled[number], space.sharing
         w_class, a_class = space.weight_class[number], space.input_class[number]
         assert w_class is not None
         assert a_class is not None
         w, a = np.flatnonzero(allowed[w_class]), np.flatnonzero(allowed[a_class])
         bits_w, bits_a = np.array(space.bits[w_class]), np.array(space.bits[a_class])
-        w = w[bits_w[w] <= hardware.pe_weight_bits]
-        a = a[bits_a[a] <= hardware.pe_activation_bits]
+        w = w[bits_w[w] <= max(pe[0] for pe in sharing.pes)]
+        a = a[bits_a[a] <= max(pe[1] for pe in sharing.pes)]
         each = operand_bits(bits_w[w][:, None], bits_a[a][None, :], layer.accumulation_bits)
         need = np.einsum("no,wao->wan", tiled.tilings.need, each).astype(np.float64)
         moved = np.einsum("no,wao->wan", tiled.tilings.traffic, each).astype(np.float64)
-        there = _staircases(np.maximum(need, hardware.least_sram), moved)
-        there &= need <= hardware.most_sram
+        there = _staircases(np.maximum(need, sharing.least_sram), moved)
+        there &= need <= sharing.most_sram
         if w_class == a_class:
             there &= w[:, None, None] == a[None, :, None]
         ai, wi, oi = np.nonzero(there.transpose(1, 0, 2))
@@ -105,14 +111,6 @@ class SegmentPricing(Pricing):
 def least_bits(space: SegmentSpace, allowed: Sequence[Bools]) -> list[int]:
     """The least width of each class that is allowed."""
     return [bits[int(np.argmax(mine))] for bits, mine in zip(space.bits, allowed, strict=True)]
-
-
-def hardware_mm2(space: HybridSpace) -> float:
-    """Area of the segment's array, and of the least that its SRAM may be."""
-    platform, of = space.platform.of_segment, space.hardware
-    widths = of.pe_weight_bits, of.pe_activation_bits
-    pes_mm2 = float(platform.pes_mm2(of.array.rows, of.array.cols, *widths))
-    return pes_mm2 + platform.sram_mm2(of.least_sram)
 
 
 def _staircases(need: Floats, moved: Floats) -> Bools:

@@ -22,6 +22,7 @@ from codesign.costs.widths import layer_bops
 from codesign.search.dataflow.fifos import Fifos
 from codesign.search.dataflow.waiting import Waiting
 from codesign.space.dataflow import PipelineSpace, StageOptions, undominated
+from codesign.space.segments import Sharing
 from codesign.specs.fpga import Fpga
 from codesign.specs.layer import Layer
 from codesign.units import UM2_PER_MM2
@@ -73,6 +74,8 @@ class Table:
         Widths of each class.
     joint : bool
         Whether columns tell the widths of what their lags make wait.
+    sharing : Sharing or None
+        Of layers that share an array; None where none do.
     """
 
     rows: tuple[str, ...]
@@ -91,6 +94,7 @@ class Table:
     constant: Floats
     allowed: list[Bools]
     joint: bool
+    sharing: Sharing | None = None
 
     def within(
         self,
@@ -193,7 +197,7 @@ class Pricing:
                 return None
             found.append(self._beside(number, block, waiting, allowed, filtered))
         joined = (np.concatenate(x) for x in zip(*found, strict=True))
-        every = dict(zip(Block._fields, joined, strict=True))
+        every: dict[str, Any] = dict(zip(Block._fields, joined, strict=True))
         return Table(
             self.rows,
             **every,
