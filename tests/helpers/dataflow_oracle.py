@@ -36,7 +36,7 @@ Waits = list[list[Corner]]
 class Base(NamedTuple):
     """Stages of all layers, but when they start: what adds up, and the most cycles."""
 
-    cycles: int
+    cycles: float
     dram_bits: float
     hardware: tuple[float, ...]
     energy_j: float
@@ -104,12 +104,12 @@ def all_groups(problem: Problem) -> list[Group]:
             ]
             at = lags, tuple(bits[x.tensor] for x in reads)
             if at not in waits:
-                waits[at] = _waits(problem, reads, lags, bits)
+                waits[at] = waits_of(problem, reads, lags, bits)
             found.append(Group(widths, of_widths, waits[at], _bases(problem, each, bits)))
     return found
 
 
-def _waits(
+def waits_of(
     problem: Problem, reads: Sequence[Read], lags: Sequence[Fraction], bits: Mapping[str, int]
 ) -> Waits:
     if not isinstance(problem.technology, Fpga):
@@ -124,7 +124,11 @@ def _bases(
     written = {layer.output for layer in network.layers}
     edges = {*results(network), *(set(network.tensors) - written)}
     moved = float(sum(network.tensors[x] * bits[x] for x in edges))
-    nothing = Base(0, moved, (0.0,) * len(names(problem)), 0.0, ())
+    return bases_from(Base(0, moved, (0.0,) * len(names(problem)), 0.0, ()), each)
+
+
+def bases_from(nothing: Base, each: Sequence[Sequence[Priced]]) -> list[Base]:
+    """All choices of one of each, upon what there is without any, to which no other is as good."""
     left = [nothing]
     for stages in each:
         grown = [

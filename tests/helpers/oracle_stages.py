@@ -46,8 +46,10 @@ class Priced(NamedTuple):
 
     Attributes
     ----------
-    cycles, dram_bits : int
-        For an image; of the weights that it streams.
+    cycles : float
+        For an image; a whole number of one layer.
+    dram_bits : int
+        Of the weights that it streams.
     hardware : tuple of float
         ``area_mm2``, or ``lut``, ``dsp`` and ``bram``, without FIFOs.
     energy_j : float
@@ -55,7 +57,7 @@ class Priced(NamedTuple):
     """
 
     stage: Stage
-    cycles: int
+    cycles: float
     dram_bits: int
     hardware: tuple[float, ...]
     energy_j: float

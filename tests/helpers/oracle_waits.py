@@ -27,6 +27,8 @@ class Read(NamedTuple):
         Intervals from its first element to the start of the reader, at least.
     held : int
         Images of it that wait beside what comes before the start.
+    stored : bool
+        It waits in DRAM, which holds any number of images.
     """
 
     writer: int | None
@@ -36,6 +38,7 @@ class Read(NamedTuple):
     residual: bool
     held: int
     after: int
+    stored: bool = False
 
 
 class Corner(NamedTuple):
@@ -90,7 +93,10 @@ class _Grid:
             self._lag(x.writer) - x.held * self.step - (self._lag(x.reader) if x.residual else 0)
             for x in reads
         ]
-        self.rates = [int(x.elements * self.unit) * bits[x.tensor] for x in reads]
+        self.stored = [i for i, x in enumerate(reads) if x.stored]
+        self.rates = [
+            0 if x.stored else int(x.elements * self.unit) * bits[x.tensor] for x in reads
+        ]
 
     def _lag(self, stage: int | None) -> int:
         return 0 if stage is None else self.lags[stage]
@@ -133,7 +139,7 @@ class _Grid:
         return Corner(
             Fraction(self.depth(starts), self.step),
             Fraction(bits, self.step * self.unit),
-            tuple(i for i in fifos if self.wait(i, starts)),
+            tuple(i for i in fifos if self.wait(i, starts) and i not in self.stored),
             tuple(Fraction(x, self.step) for x in starts),
         )
 
@@ -146,9 +152,10 @@ def corners(
     every = range(len(network_reads))
     first = grid.earliest([None] * len(every))
     assert first is not None, "no starts are early enough"
-    must = [i for i in every if grid.least[i] > grid.offsets[i]]
+    must = [i for i in every if grid.least[i] > grid.offsets[i] or i in grid.stored]
     may = [i for i in every if i not in must]
-    if all(grid.wait(i, first) == grid.least[i] - grid.offsets[i] for i in every):
+    short = (i for i in every if i not in grid.stored)
+    if all(grid.wait(i, first) == grid.least[i] - grid.offsets[i] for i in short):
         return [[grid.corner(first, must)]]  # nothing waits longer than it has to
     found = []
     for count in range(len(may) + 1):

@@ -55,9 +55,9 @@ def dataflow_case(seed: int, kind: str = "") -> Case:
 
 
 def _drawn(rng: random.Random, kind: str) -> Case | None:
-    network = _network(rng, kind)
+    network = random_tiny_network(rng, kind)
     most = rng.choice({"joined": (1, 2, 4), "tail": (1,)}.get(kind, (16, 32, 64)))
-    choices = affordable(rng, network, _choices(rng, network), most)
+    choices = affordable(rng, network, random_choices(rng, network), most)
     clock_hz = 10 ** rng.uniform(7, 9.5)
     problem = Problem(
         network=network,
@@ -77,7 +77,7 @@ def _drawn(rng: random.Random, kind: str) -> Case | None:
             return None
     if kind == "energy":
         problem = with_energy(rng, problem)
-    if _too_many(problem):
+    if too_many(problem):
         return None
     groups = dataflow_oracle.all_groups(problem)
     if sum(len(group.bases) * len(group.waits) for group in groups) > MOST_PIPELINES:
@@ -131,7 +131,7 @@ def _joined(rng: random.Random, tail: bool) -> Network:
     return Network(name="joined", layers=layers, tensors=dict.fromkeys(names, channels * rows))
 
 
-def _network(rng: random.Random, kind: str) -> Network:
+def random_tiny_network(rng: random.Random, kind: str) -> Network:
     """A network of one image; mostly one in which something waits."""
     if kind in ("joined", "tail"):
         return _joined(rng, kind == "tail")
@@ -144,7 +144,7 @@ def _network(rng: random.Random, kind: str) -> Network:
             return found
 
 
-def _choices(rng: random.Random, network: Network) -> Choices:
+def random_choices(rng: random.Random, network: Network) -> Choices:
     pinned = {
         source: rng.choice(WIDTHS)
         for source in oracle_widths.noise_sources(network)
@@ -173,7 +173,7 @@ def _choices(rng: random.Random, network: Network) -> Choices:
     return with_sharing(rng, network, choices) if rng.random() < 0.2 else choices
 
 
-def _too_many(problem: Problem) -> bool:
+def too_many(problem: Problem) -> bool:
     """Whether there is more to look at than is quick."""
     ways, lags = 1, 1
     for layer in problem.network.layers:

@@ -321,7 +321,7 @@ class Fifos:
         upper = np.where(self.bridge, most, costs) / unit
         model.price = pyo.Var(model.READS, bounds=lambda _, e: (-most / unit, float(upper[e])))
 
-        @model.Constraint(pyo.RangeSet(0, self.count - 1))
+        @model.Constraint(np.setdiff1d(self.reader, [self.count]).tolist())
         def kept(model, stage):
             """No stage gives out more than it takes in."""
             terms = [model.price[e] for e in np.flatnonzero(self.reader == stage).tolist()]

@@ -1,0 +1,171 @@
+"""Plain enumeration of every hybrid of a tiny problem: some layers in a row share an array.
+
+Written from the model's page, upon the enumerations of pipelines (`dataflow_oracle`) and of tilings
+(`oracle_tilings`). Every segment, every array and PE for it, and every SRAM that a tiling needs is
+looked at; of the tilings that fit, a layer takes the one that moves least, which is as good in all.
+A segment stands among the stages as one more, of as many cycles as its seconds are worth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from itertools import product
+
+import oracle
+import oracle_tilings
+from dataflow_oracle import Base, Group, bases_from, undominated, waits_of
+from oracle import width_metrics
+from oracle_machine import machine_cycles
+from oracle_stages import Priced, Stage, lag, memory_cost, price, stages_on_offer
+from oracle_waits import Read, network_reads
+from oracle_widths import all_widths, layer_widths, results, tensor_bits
+
+from codesign.problem.problem import Problem
+from codesign.specs.network import Network
+
+IN_SEGMENT = Stage(None, None, None, None, 0)
+
+
+def segments(network: Network) -> list[range]:
+    """Every run of layers from one with MACs to another, unless it has all of those."""
+    macs = [i for i, layer in enumerate(network.layers) if not layer.moves]
+    every = [range(a, b + 1) for a in macs for b in macs if a <= b]
+    return [x for x in every if not {*macs} <= {*x}]
+
+
+def hybrid_reads(network: Network, segment: range) -> list[Read]:
+    """Reads of a network whose segment is a stage, numbered as its last layer."""
+    found, end = [], segment[-1]
+    for read in network_reads(network):
+        into, out_of = read.reader in segment, read.writer in segment
+        if into and not out_of and read.writer is not None:
+            found.append(read._replace(reader=end, residual=False, held=0, after=1, stored=True))
+        elif out_of and not into:
+            after = 1 + read.after
+            found.append(
+                read._replace(writer=end, residual=False, held=0, after=after, stored=True)
+            )
+        elif not into:
+            found.append(read)
+    return found
+
+
+def all_hybrids(problem: Problem) -> list[Group]:
+    """Every hybrid, whatever the budgets."""
+    return [
+        group for segment in segments(problem.network) for group in of_segment(problem, segment)
+    ]
+
+
+def of_segment(problem: Problem, segment: range) -> Iterator[Group]:
+    """All hybrids of a segment."""
+    network, alone = problem.network, [Stage(None, None, None, None, 1)]
+    offered = [
+        alone if i in segment else list(stages_on_offer(problem, layer))
+        for i, layer in enumerate(network.layers)
+    ]
+    every = list(zip(network.layers, offered, strict=True))
+    reads, waits = hybrid_reads(network, segment), dict[object, object]()
+    behind = [
+        [lag(x, x.P) * 0] if i in segment else sorted({lag(x, s.band_rows) for s in of})
+        for i, (x, of) in enumerate(every)
+    ]
+
+    @cache
+    def priced(n: int, bw: int, ba: int, late: object) -> list[Priced]:
+        layer, of = every[n]
+        if n in segment:
+            return [Priced(IN_SEGMENT, 0, 0, (0.0,), 0.0)]
+        here = [stage for stage in of if lag(layer, stage.band_rows) == late]
+        return undominated([price(problem, layer, stage, bw, ba) for stage in here])
+
+    for widths in all_widths(problem):
+        bits = {name: tensor_bits(problem, widths, name) for name in network.tensors}
+        shared = undominated(shared_arrays(problem, segment, widths))
+        if not shared:
+            continue
+        held = Priced(IN_SEGMENT, 0, 0, (_held_mm2(problem, segment, bits),), 0.0)
+        for lags in product(*behind):
+            each = [
+                priced(n, *layer_widths(layer, widths), late)
+                for n, (layer, late) in enumerate(zip(network.layers, lags, strict=True))
+            ]
+            at = lags, tuple(bits[x.tensor] for x in reads)
+            if at not in waits:
+                waits[at] = waits_of(problem, reads, lags, bits)
+            moved = float(edge_bits(network, segment, bits))
+            nothing = Base(0, moved, (0.0,), 0.0, ())
+            bases = bases_from(nothing, [*each, shared, [held]])
+            yield Group(widths, width_metrics(problem, widths), waits[at], bases)
+
+
+def edge_bits(network: Network, segment: range, bits: Mapping[str, int]) -> float:
+    """What stages move from and to DRAM beside weights."""
+    layers, found = network.layers, 0.0
+    stages = [i for i in range(len(layers)) if i not in segment]
+    written = {layer.output for layer in layers}
+    for name in {*network.tensors} - written:
+        if any(name in layers[i].reads for i in stages):
+            found += network.tensors[name] * bits[name]
+    for i in stages:
+        name = layers[i].output
+        fed = i < segment[0] and any(name in layers[x].reads for x in segment)
+        if fed or name in results(network):
+            found += oracle.elements(network, layers[i], name) * bits[name]
+    for read in network_reads(network):
+        if read.writer in segment and read.reader not in segment:
+            found += float(read.elements) * bits[read.tensor]
+    return found
+
+
+def _held_mm2(problem: Problem, segment: range, bits: Mapping[str, int]) -> float:
+    """Of two images of what layers that only move data fetch of a segment's."""
+    found = 0.0
+    for read in network_reads(problem.network):
+        crosses = read.writer in segment and read.reader not in segment
+        if crosses and problem.network.layers[read.reader].moves:
+            (mm2,) = memory_cost(problem, float(2 * read.elements * bits[read.tensor]))
+            found += mm2
+    return found
+
+
+def shared_arrays(problem: Problem, segment: range, widths: Mapping[str, int]) -> Iterator[Priced]:
+    """A segment on every array, PE and SRAM; cycles are its seconds times the clock."""
+    network, choices, engine = problem.network, problem.choices, problem.technology.engine
+    layers = [network.layers[i] for i in segment]
+    fixed = [sum(oracle.output_and_residual_bits(problem, x, widths)) for x in layers]
+    for option in oracle.hardware_options(problem):
+        mapping, tables, own = option.mapping[0], [], []
+        for layer in layers:
+            bw, ba = layer_widths(layer, widths)
+            costs = []
+            if not layer.moves:
+                if bw > option.pe_weight_bits or ba > option.pe_activation_bits:
+                    break
+                on = option.rows, option.cols, engine, mapping
+                costs = oracle_tilings.layer_costs(layer, *on, choices.zero_skipping)
+            tables.append(oracle_tilings.best_tilings(layer, costs, bw, ba))
+            cycles = 0
+            if not layer.moves:
+                cycles = machine_cycles(choices, layer, option.rows, option.cols, engine, mapping)
+            own.append(cycles / problem.clock_hz)
+        else:
+            yield from _in_srams(problem, option, fixed, tables, own)
+
+
+def _in_srams(
+    problem: Problem,
+    option: oracle.HardwareOption,
+    fixed: Sequence[int],
+    tables: Sequence[oracle_tilings.Tilings],
+    own: Sequence[float],
+) -> Iterator[Priced]:
+    least = max(table[0][0] for table in tables)
+    for sram_bits in sorted({need for table in tables for need, _ in table if need >= least}):
+        moved = [oracle_tilings.least_traffic(table, sram_bits) for table in tables]
+        bits = [a + b for a, b in zip(moved, fixed, strict=True)]
+        taken = [max(s, b / problem.dram_bits_per_s) for s, b in zip(own, bits, strict=True)]
+        stage = Stage(option.mapping[0], option.rows, option.cols, None, sram_bits)
+        area = oracle.area_mm2(problem, option, sram_bits)
+        yield Priced(stage, sum(taken) * problem.clock_hz, sum(bits), (area,), 0.0)
