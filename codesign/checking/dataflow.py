@@ -1,4 +1,4 @@
-"""A file of a pipeline: its stages, what waits between them, totals and proof, all recomputed."""
+"""A file of a pipeline, or a hybrid: stages, what waits between them, totals, all recomputed."""
 
 from __future__ import annotations
 
@@ -12,6 +12,13 @@ from codesign.checking.entries import Entry
 from codesign.checking.network import Layer, Network
 from codesign.checking.problem import INTERVAL, MOST_SIDE, Problem, read_problem
 from codesign.checking.proof import check_architectures, check_proof, check_solver
+from codesign.checking.segment import (
+    Segment,
+    check_segment,
+    check_starts,
+    edge_bits,
+    read_span,
+)
 from codesign.checking.stages import (
     Stage,
     bands,
@@ -37,7 +44,7 @@ from codesign.checking.widths import (
 FORMAT = "codesign-dataflow/1"
 KEYS = (
     *("format", "problem", "tensor_bits", "layers", "metrics", "throughput", "proof", "solver"),
-    *("architectures", "sha256"),
+    *("architectures", "segment", "sha256"),
 )
 ROW = (
     *("name", "weight_bits", "mapping", "rows", "cols", "weights", "band_rows", "start", "lag"),
@@ -63,6 +70,8 @@ class Read(NamedTuple):
         It waits until the reader's output, as a residual does.
     images : int
         That wait beside what comes before the reader's start.
+    stored : bool
+        It waits in DRAM, on its way to or from a segment, but for so many images.
     """
 
     name: str
@@ -73,30 +82,44 @@ class Read(NamedTuple):
     after: int
     until_output: bool
     images: int
+    stored: bool = False
 
 
 def check_dataflow(file: Entry) -> Problem:
     """Compare every figure of the file of a pipeline; returns its problem."""
     file.known_keys(KEYS)
     problem = read_problem(file["problem"])
-    if "dataflow" not in problem.choices.architecture:
-        file["problem"]["choices"].get("architecture", None).fault("dataflow among them")
-    network = problem.network
+    network, given = problem.network, file.get("segment", None)
+    span = read_span(given, network)
+    mine = "hybrid" if span else "dataflow"
+    if mine not in problem.choices.architecture:
+        file["problem"]["choices"].get("architecture", None).fault(f"{mine} among them")
     check_proof(file["proof"], file["metrics"], problem.objective, file["solver"])
     check_solver(file["solver"], ("seconds",), COUNTS, "method")
     file["solver"]["method"].text(("search", "whole"))
     tensor_bits = check_tensor_bits(file["tensor_bits"], problem)
     rows = read_rows(file["layers"], network)
-    stages = [_read_stage(row, layer, problem, tensor_bits) for layer, row in rows]
+    segment = check_segment(given, problem, span, tensor_bits) if span else None
+    stages = [
+        _read_stage(row, layer, problem, tensor_bits, i not in span)
+        for i, (layer, row) in enumerate(rows)
+    ]
     operand_bits = [stage.bw for stage in stages]
     check_shared_weights(file["layers"], network, operand_bits)
     check_weight_bits(file["layers"], problem, operand_bits, tensor_bits)
-    fifos = _waiting(rows, network, stages, tensor_bits)
-    each = [
-        _check_row(row, layer, problem, stage, waiting)
-        for (layer, row), stage, waiting in zip(rows, stages, fifos, strict=True)
+    check_starts([row for _, row in rows], span)
+    lags = [
+        Fraction(0) if i in span else lag(layer, x.band_rows)
+        for i, ((layer, _), x) in enumerate(zip(rows, stages, strict=True))
     ]
-    expected, terms = _totals(rows, problem, stages, tensor_bits, each)
+    fifos = _waiting(rows, network, lags, tensor_bits, span)
+    each = [
+        _check_row(row, layer, problem, stage, behind, waiting)
+        for (layer, row), stage, behind, waiting in zip(rows, stages, lags, fifos, strict=True)
+    ]
+    if segment is not None:
+        each = _check_shared(rows, segment, each)
+    expected, terms = _totals(rows, problem, stages, tensor_bits, each, segment)
     metrics = check_metrics(file["metrics"], expected, problem, terms)
     throughput = file["throughput"]
     throughput.known_keys(("images_per_s",))
@@ -104,20 +127,22 @@ def check_dataflow(file: Entry) -> Problem:
     file.ledger.close(rate.where, rate.figure(), 1 / metrics[INTERVAL])
     offered, tried = problem.choices.architecture, file.get("architectures", None)
     if tried.value is not None or len(offered) > 1:
-        check_architectures(tried, offered, "dataflow", file["proof"])
+        check_architectures(tried, offered, mine, file["proof"])
     check_digest(file)
     return problem
 
 
-def _read_stage(row: Entry, layer: Layer, problem: Problem, bits: Mapping[str, int]) -> Stage:
-    """What is decided of a stage, held to what is on offer."""
+def _read_stage(
+    row: Entry, layer: Layer, problem: Problem, bits: Mapping[str, int], alone: bool
+) -> Stage:
+    """What is decided of a stage, held to what is on offer; a layer of a segment has no more."""
     row.known_keys(ROW)
     bw, ledger = check_operand_bits(row, layer, bits), row.ledger
-    if layer.moves:
+    if layer.moves or not alone:
         for key in OF_ARRAYS:
             ledger.same(row[key].where, row[key].value, None)
         ledger.same(row["band_rows"].where, row["band_rows"].value, layer.P)
-        return Stage(None, 0, 0, False, layer.P)
+        return Stage(None, bw, bits[layer.input], False, layer.P)
     choices = problem.choices
     offered = {"rows": choices.rows, "cols": choices.cols}
     sides = {key: row[key].whole(1, MOST_SIDE) for key in offered}
@@ -139,11 +164,25 @@ def _read_stage(row: Entry, layer: Layer, problem: Problem, bits: Mapping[str, i
     return Stage(array, bw, bits[layer.input], streams, p)
 
 
-def reads(network: Network) -> list[Read]:
+def reads(network: Network, span: range) -> list[Read]:
     """Every read of a network; of a tensor that is not complete, of the layers that wrote by then.
 
-    Each has its share of what is read.
+    Each has its share of what is read. Those inside a segment are none; others of it wait in DRAM.
     """
+    found = []
+    for read in _all_reads(network):
+        into, out_of = read.reader in span, read.writer in span
+        if not into and not out_of:
+            found.append(read)
+        elif into and not out_of and read.writer is not None:
+            found.append(read._replace(after=1, until_output=False, images=0, stored=True))
+        elif not into:
+            after, images = read.after + 1, 2 if network.layers[read.reader].moves else 0
+            found.append(read._replace(after=after, until_output=False, images=images, stored=True))
+    return found
+
+
+def _all_reads(network: Network) -> list[Read]:
     found: list[Read] = []
     written: dict[str, list[int]] = {}
     for n, layer in enumerate(network.layers):
@@ -167,19 +206,21 @@ def reads(network: Network) -> list[Read]:
 def _waiting(
     rows: Sequence[tuple[Layer, Entry]],
     network: Network,
-    stages: Sequence[Stage],
+    lags: Sequence[Fraction],
     tensor_bits: Mapping[str, int],
+    span: range,
 ) -> list[dict[str, tuple[Fraction, ...]]]:
     """Of each stage the FIFOs, by name: terms of their bits. Starts are held to what is read."""
     starts = [row["start"].figure() for _, row in rows]
-    lags = [lag(layer, x.band_rows) for (layer, _), x in zip(rows, stages, strict=True)]
     found: list[dict[str, tuple[Fraction, ...]]] = [{} for _ in rows]
-    for read in reads(network):
+    for read in reads(network, span):
         ready = Fraction(0) if read.writer is None else starts[read.writer] + lags[read.writer]
         start, entry = starts[read.reader], rows[read.reader][1]["start"]
         there = f"at least {float(ready + read.after):g}, when tensor {read.tensor!r} is there"
         right = start - ready - read.after >= -LEAST_WAIT
         entry.ledger.holds(entry.where, right, start, there)
+        if read.stored:
+            start, ready = Fraction(0), Fraction(0)
         until = start + (lags[read.reader] if read.until_output else 0) + read.images
         if until - ready >= LEAST_WAIT:
             bits = read.elements * tensor_bits[read.tensor]
@@ -203,16 +244,17 @@ def _check_row(
     layer: Layer,
     problem: Problem,
     stage: Stage,
+    behind: Fraction,
     fifos: Mapping[str, Sequence[Fraction]],
 ) -> Row:
-    """Compare the figures of a stage."""
-    ledger, machine = row.ledger, problem.choices.machine
-    behind, held = lag(layer, stage.band_rows), held_bits(layer, stage)
+    """Compare the figures of a stage; of a layer of a segment but what it takes of its array."""
+    ledger, machine, alone = row.ledger, problem.choices.machine, stage.array is not None
+    held, dram_bits = held_bits(layer, stage), streamed_bits(layer, stage)
     ledger.close(row["lag"].where, row["lag"].figure(), behind)
     cycles = 0 if stage.array is None else machine.cycles(layer, stage.array)
-    ledger.same(row["cycles"].where, row["cycles"].value, cycles)
-    dram_bits = streamed_bits(layer, stage)
-    ledger.same(row["dram_bits"].where, row["dram_bits"].value, dram_bits)
+    if alone or (layer.moves and behind):
+        ledger.same(row["cycles"].where, row["cycles"].value, cycles)
+        ledger.same(row["dram_bits"].where, row["dram_bits"].value, dram_bits)
     memory = row["memory_bits"]
     memory.known_keys((*held._fields, "fifos"))
     for name, bits in held._asdict().items():
@@ -232,6 +274,22 @@ def _check_row(
         block_rams=_check_taken(row["taken"], problem, terms, memories),
         fifos=tuple(fifos),
     )
+
+
+def _check_shared(
+    rows: Sequence[tuple[Layer, Entry]], segment: Segment, each: Sequence[Row]
+) -> list[Row]:
+    """Compare what stages of a segment's layers say with what their rows on its array do."""
+    found = [*each]
+    for n, i in enumerate(segment.span):
+        layer, row = rows[i]
+        for key, of in (("cycles", segment.cycles), ("dram_bits", segment.dram_bits)):
+            row.ledger.same(row[key].where, row[key].value, of[n])
+        if not layer.moves:
+            given = row["weight_bits"]
+            row.ledger.same(given.where, given.value, segment.weight_bits[n])
+        found[i] = each[i]._replace(cycles=segment.cycles[n], dram_bits=segment.dram_bits[n])
+    return found
 
 
 def _check_taken(
@@ -261,18 +319,20 @@ def _totals(
     stages: Sequence[Stage],
     tensor_bits: Mapping[str, int],
     each: Sequence[Row],
+    segment: Segment | None,
 ) -> tuple[dict[str, Fraction], dict[str, list[Fraction]]]:
     """All metrics, and the terms of those of the hardware."""
-    network = problem.network
-    made = {layer.output for layer in network.layers}
-    edges = [x for x in network.tensors if x not in made or x in network.results]
-    dram_bits = sum(x.dram_bits for x in each)
-    dram_bits += sum(network.tensors[x] * tensor_bits[x] for x in edges)
-    compute_s = max(x.cycles for x in each) / problem.clock_hz
+    network, span = problem.network, range(0) if segment is None else segment.span
+    dram_bits = sum(x.dram_bits for x in each) + edge_bits(network, span, tensor_bits)
+    compute_s = max(x.cycles for i, x in enumerate(each) if i not in span) / problem.clock_hz
     interval_s = max(compute_s, dram_bits / problem.dram_bits_per_s)
+    if segment is not None:
+        interval_s = max(interval_s, segment.latency_s)
     terms: dict[str, list[Fraction]] = {}
     for name in each[0].terms:
         terms[name] = [x for row in each for x in row.terms[name]]
+    if segment is not None:
+        terms["area_mm2"] += segment.terms_mm2
     expected = {name: sum(of, Fraction(0)) for name, of in terms.items()}
     if isinstance(problem.technology, Fpga):
         expected["bram"] = sum((x.block_rams for x in each), Fraction(0))
@@ -283,11 +343,11 @@ def _totals(
         **width_metrics(network, [x.bw for x in stages], tensor_bits, problem.noise_of),
     }
     energies = problem.energies(expected.get("area_mm2"))
-    if energies is not None:
+    if energies is not None and segment is None:
         spent = energies.dram * dram_bits + energies.static_w * interval_s
         for (layer, _), stage in zip(rows, stages, strict=True):
             spent += stage_j(layer, stage, problem.choices.machine, energies)
-        for read in reads(network):
+        for read in reads(network, span):
             if read.name in each[read.reader].fifos:
                 through = read.elements * tensor_bits[read.tensor]
                 spent += (energies.read + energies.write) * through

@@ -102,7 +102,7 @@ def _totals(rows: Sequence[LayerRow], runs: Sequence[FusedRun]) -> Totals:
             if n in fused:
                 step = check_fused(fused[n], rows)
             elif n not in inside:
-                step = _check_layer(row)
+                step = check_layer(row)
             else:
                 continue
         except Unreadable:
@@ -116,7 +116,7 @@ def _totals(rows: Sequence[LayerRow], runs: Sequence[FusedRun]) -> Totals:
     return Totals(latency_s, dram_bits, tuple(operand_bits), tuple(steps))
 
 
-def _check_layer(row: LayerRow) -> Totals:
+def check_layer(row: LayerRow) -> Totals:
     """Compare the figures of a layer alone."""
     entry, layer, platform, network = row.entry, row.layer, row.platform, row.network
     bw = row.check_operands()

@@ -35,7 +35,7 @@ from codesign.checking.width_problem import (
 )
 
 INTERVAL = "interval_s"  # a metric of its own where layers may work at once
-ARCHITECTURES = ("array", "dataflow")
+ARCHITECTURES = ("array", "dataflow", "hybrid")
 MOST_SIDE, MOST_OPTIONS, MOST_SRAM_BITS = 65536, 1_000_000, 10**18
 REGRET = "regret"
 ADDITIVE = ("latency_s", "dram_bits", "noise", "model_bits", "bops")  # members have shares
@@ -227,6 +227,8 @@ def _check_architecture(problem: Problem, entry: Entry) -> None:
         given.fault("array for a suite, a batch or a network with a cache")
     if isinstance(technology, Silicon) and technology.sram_intercept < 0:
         entry["technology"].fault("a fit of SRAMs with an area, however small they are")
+    if "hybrid" in choices.architecture:
+        _check_hybrid(problem, entry)
     if "array" in choices.architecture:
         return
     for key in OF_ONE_ARRAY:
@@ -235,6 +237,20 @@ def _check_architecture(problem: Problem, entry: Entry) -> None:
             said.fault("no entry, where no shared array is on offer")
     if choices.machine.exposed:
         entry["choices"]["overlap"].fault("no entry, where no shared array is on offer")
+
+
+def _check_hybrid(problem: Problem, entry: Entry) -> None:
+    """A hybrid is of silicon, of more than one layer with MACs; its machine has the plain terms."""
+    given, machine = entry["choices"]["architecture"], problem.choices.machine
+    if not isinstance(problem.technology, Silicon):
+        given.fault("no hybrid on an FPGA")
+    if sum(not layer.moves for layer in problem.network.layers) < 2:
+        given.fault("no hybrid of a network of one layer")
+    if machine.precision != "fixed" or machine.exposed or machine.reconfigurable:
+        given.fault("no hybrid of such a machine")
+    for key in (*BUFFERS, "sram_bits_per_cycle", "stored_channels"):
+        if entry["choices"].get(key, None).value is not None:
+            entry["choices"][key].fault("no entry, where hybrids are on offer")
 
 
 def _read_references(entry: Entry, metrics: tuple[str, ...]) -> dict[str, Fraction]:

@@ -34,6 +34,7 @@ from codesign.results.consistency import (
     check_layers,
     check_names,
     check_positive,
+    without_usual,
 )
 from codesign.results.energy import absence
 from codesign.results.records import (
@@ -309,7 +310,7 @@ class DataflowDesign(ResultFile):
             "throughput": {"images_per_s": self.images_per_s},
             "proof": asdict(self.proof),
             "solver": asdict(self.solver),
-            **({} if self.segment is None else {"segment": asdict(self.segment)}),
+            **({} if self.segment is None else {"segment": _segment_dict(self.segment)}),
             **({"architectures": tried} if tried else {}),
         }
         return with_digest(content)
@@ -320,6 +321,11 @@ class DataflowDesign(ResultFile):
         content = read_content(cls, ROWS, data, where)
         content["problem"] = problem_from_dict(content.get("problem"), where)
         return parse_content(cls, ROWS, content, where)
+
+
+def _segment_dict(segment: SegmentDesign) -> dict[str, Any]:
+    """A segment as a file has it: its layers as those of a `Design`, nothing on chip."""
+    return without_usual({**asdict(segment), "on_chip": None}, "layers")
 
 
 def platform_of(problem: Problem) -> Platform:

@@ -104,6 +104,9 @@ def _bisect(evaluate: Evaluate, found: Ascent, patient: bool) -> None:
     ends = []
     for share in (0.0, 1.0):
         value, slopes = evaluate(np.array([share, 1 - share]))
+        if not math.isfinite(value):
+            found.value = math.inf
+            return
         ends.append((share, value, slopes[0] - slopes[1]))
     for _ in range(CROSSINGS):
         (x0, v0, g0), (x1, v1, g1) = ends

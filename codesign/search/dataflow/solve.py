@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyomo.core as pyo
 
+from codesign.arrays import Ints
 from codesign.errors import SolverError
 from codesign.problem.goal import Goal
 from codesign.problem.tolerances import (
@@ -26,6 +27,7 @@ from codesign.search.milp import solvers
 from codesign.search.milp.solve import MAX_RECHECKS, NEAR_MISSES, TOO_MANY
 from codesign.stopping import StopCondition
 
+SAME_PACE = 2e-9  # relative: a range of the interval around one, wider than `WITHIN` is narrower
 WITHIN = -BUDGET_TOLERANCE / 2  # a margin that leaves the solver's tolerance within a limit
 
 
@@ -103,12 +105,15 @@ def solve_range(
             assert best is not None
             return RangeResult(best, min(bound, best.metrics[goal.metric]), complete)
         kept = np.isin(np.arange(len(table)), columns)
-        same = Programme(
-            pricing, table.only(kept, table.allowed), span, goal.metric, limits, unit, WITHIN
-        )
-        again = _started_within(same, stop, solver)  # the same stages may start otherwise
-        if again is not None and goal.kept_by(again.metrics) and again.metrics[goal.metric] < value:
-            best = again
+        pace_s = design.metrics["interval_s"]  # that of these stages, however they start
+        paced = Range(pace_s * (1 - SAME_PACE), pace_s * (1 + SAME_PACE))
+        few = table.only(kept, table.allowed)
+        same = Programme(pricing, few, paced, goal.metric, limits, unit, WITHIN)
+        for again in (_started_within(same, stop, solver), _started_early(given, model, columns)):
+            value = math.inf if best is None else best.metrics[goal.metric]
+            better = again is not None and again.metrics[goal.metric] < value
+            if again is not None and better and goal.kept_by(again.metrics):
+                best = again
         excluded.append(columns)
         forbid(model, excluded)
     raise SolverError(f"{MAX_RECHECKS} {TOO_MANY}", model=solvers.lp_text(model))
@@ -124,14 +129,29 @@ def _started_within(given: Programme, stop: StopCondition, solver: str) -> Pipel
     return _read(given, model, columns)
 
 
-def _read(given: Programme, model: pyo.ConcreteModel, columns: list[int]) -> Pipeline:
-    """The design that a model's variables hold."""
-    space, table, fifos = given.space, given.table, given.fifos
-    options = {int(table.layer[o]): int(table.option[o]) for o in columns}
-    widths = np.zeros(len(space.classes), dtype=np.int64)
+def _started_early(given: Programme, model: pyo.ConcreteModel, columns: list[int]) -> Pipeline:
+    """The stages that a model's variables hold, each started as early as can be."""
+    options, widths = _chosen(given, model, columns)
+    starts = earliest(given.fifos, lags_of(given.space, options))
+    return price(given.space, options, widths, starts)
+
+
+def _chosen(
+    given: Programme, model: pyo.ConcreteModel, columns: list[int]
+) -> tuple[dict[int, int], Ints]:
+    """The option of each layer, and the index of each class's width."""
+    options = {int(given.table.layer[o]): int(given.table.option[o]) for o in columns}
+    widths = np.zeros(len(given.space.classes), dtype=np.int64)
     for (c, b), variable in model.width.items():
         if pyo.value(variable) > 0.5:
             widths[c] = b
+    return options, widths
+
+
+def _read(given: Programme, model: pyo.ConcreteModel, columns: list[int]) -> Pipeline:
+    """The design that a model's variables hold."""
+    space, fifos = given.space, given.fifos
+    options, widths = _chosen(given, model, columns)
     lags = lags_of(space, options)
     if len(model.STAGES):
         near = np.array([pyo.value(model.start[i]) for i in range(given.layers)])

@@ -1,0 +1,140 @@
+"""A segment of a hybrid: layers in a row that share an array, beside the stages of a pipeline.
+
+Its layers are checked as those of a design whose tensors all go through DRAM. What stages write for
+it, or read of what it writes, goes through DRAM too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from typing import NamedTuple
+
+from codesign.checking.cost_model import Array
+from codesign.checking.entries import Entry
+from codesign.checking.layer_rows import LayerRow, Platform
+from codesign.checking.layers import ROW, check_layer
+from codesign.checking.network import Network
+from codesign.checking.problem import MOST_SIDE, MOST_SRAM_BITS, Problem
+from codesign.checking.technology import UM2_PER_MM2, Silicon
+from codesign.checking.width_problem import MOST_BITS
+
+SIZES = {
+    "rows": MOST_SIDE,
+    "cols": MOST_SIDE,
+    "pe_weight_bits": MOST_BITS,
+    "pe_activation_bits": MOST_BITS,
+}
+KEYS = (*SIZES, "mapping", "sram_bits", "layers", "array_mm2", "sram_mm2")
+NONE = range(0)
+
+
+class Segment(NamedTuple):
+    """What a segment adds to the totals; of each layer its weights' width, cycles and DRAM bits."""
+
+    span: range
+    latency_s: Fraction
+    terms_mm2: tuple[Fraction, ...]
+    weight_bits: tuple[int, ...]
+    cycles: tuple[int, ...]
+    dram_bits: tuple[int, ...]
+
+
+def read_span(entry: Entry, network: Network) -> range:
+    """Numbers of a segment's layers; none without a segment. One with MACs at least is left out."""
+    if entry.value is None:
+        return NONE
+    names = [layer.name for layer in network.layers]
+    given = [row["name"].text() for row in entry["layers"].items()]
+    first = names.index(given[0]) if given and given[0] in names else len(names)
+    span = range(first, first + len(given))
+    alone = [x for i, x in enumerate(network.layers) if i not in span and not x.moves]
+    if not given or given != names[first : span.stop] or not alone:
+        entry["layers"].fault("layers of the network in a row, and not all with MACs")
+    if network.layers[span[0]].moves or network.layers[span[-1]].moves:
+        entry["layers"].fault("layers with MACs at both ends")
+    return span
+
+
+def check_segment(
+    entry: Entry, problem: Problem, span: range, tensor_bits: dict[str, int]
+) -> Segment:
+    """Compare every figure of a segment."""
+    entry.known_keys(KEYS)
+    ledger, choices, technology = entry.ledger, problem.choices, problem.technology
+    assert isinstance(technology, Silicon)
+    sizes = {key: entry[key].whole(1, most) for key, most in SIZES.items()}
+    for key, size in sizes.items():
+        offered = getattr(choices, key)
+        ledger.holds(entry[key].where, size in offered, size, f"one of {offered}")
+    rows, cols, *pe_bits = sizes.values()
+    square = not choices.square or rows == cols
+    ledger.holds(entry.where, square, f"{rows} × {cols}", "a square array")
+    mapping, sram_bits = (
+        entry["mapping"].text(choices.machine.mapping),
+        entry["sram_bits"].whole(1, MOST_SRAM_BITS),
+    )
+    platform = Platform(
+        array=Array(rows, cols, technology.engine, mapping, choices.machine.skips_zeros),
+        pe_weight_bits=pe_bits[0],
+        pe_activation_bits=pe_bits[1],
+        machine=choices.machine,
+        clock_hz=problem.clock_hz,
+        sram_bits=sram_bits,
+        dram_bits_per_s=problem.dram_bits_per_s,
+    )
+    network, each = problem.network, []
+    for row, i in zip(entry["layers"].items(), span, strict=True):
+        row.known_keys(ROW)
+        on = row, network.layers[i], network, platform, tensor_bits, frozenset[str]()
+        each.append((check_layer(LayerRow(*on, 0, None, 0)), row["cycles"].whole(0)))
+    pes = [problem.area_overhead * rows * cols * x for x in technology.pe_terms_um2(*pe_bits)]
+    srams = [technology.sram_slope * sram_bits, technology.sram_intercept]
+    for name, terms in (("array_mm2", pes), ("sram_mm2", srams)):
+        mm2 = [x / UM2_PER_MM2 for x in terms]
+        ledger.close(entry[name].where, entry[name].figure(), sum(mm2, Fraction(0)), mm2)
+    return Segment(
+        span=span,
+        latency_s=sum((found.latency_s for found, _ in each), Fraction(0)),
+        terms_mm2=tuple(x / UM2_PER_MM2 for x in (*pes, *srams)),
+        weight_bits=tuple(found.operand_bits[0] for found, _ in each),
+        cycles=tuple(cycles for _, cycles in each),
+        dram_bits=tuple(found.dram_bits for found, _ in each),
+    )
+
+
+def edge_bits(network: Network, span: range, tensor_bits: Mapping[str, int]) -> Fraction:
+    """Bits between stages and DRAM, but of weights: inputs, results, and from and to a segment."""
+    stages = [(i, x) for i, x in enumerate(network.layers) if i not in span]
+    inside, found = [network.layers[i] for i in span], Fraction(0)
+    made = {layer.output for layer in network.layers}
+    for name in network.tensors:
+        if name not in made and any(name in layer.reads for _, layer in stages):
+            found += network.tensors[name] * tensor_bits[name]
+    whole = {x for x in network.results if not any(layer.output == x for layer in inside)}
+    found += sum(network.tensors[x] * tensor_bits[x] for x in whole)
+    for i, layer in stages:
+        name = layer.output
+        fed = i < span.start and any(name in x.reads for x in inside)
+        if name not in whole and (fed or name in network.results):
+            found += network.touched(layer, name) * tensor_bits[name]
+    for i, layer in stages:
+        for name in dict.fromkeys(layer.reads):
+            found += _fetched(network, span, i, name) * tensor_bits[name]
+    return found
+
+
+def _fetched(network: Network, span: range, reader: int, name: str) -> Fraction:
+    """Elements that a stage reads of what a segment has written."""
+    before = [(w, x) for w, x in enumerate(network.layers[:reader]) if x.output == name]
+    sizes = {w: network.touched(x, name) for w, x in before}
+    own = sum(size for w, size in sizes.items() if w in span)
+    touched = network.touched(network.layers[reader], name)
+    return Fraction(touched * own, sum(sizes.values())) if own else Fraction(0)
+
+
+def check_starts(rows: Sequence[Entry], span: range) -> None:
+    """All layers of a segment have one start."""
+    for i in span:
+        ledger, given = rows[i].ledger, rows[i]["start"]
+        ledger.close(given.where, given.figure(), rows[span.start]["start"].figure())
