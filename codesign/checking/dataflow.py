@@ -127,7 +127,7 @@ def check_dataflow(file: Entry) -> Problem:
     file.ledger.close(rate.where, rate.figure(), 1 / metrics[INTERVAL])
     offered, tried = problem.choices.architecture, file.get("architectures", None)
     if tried.value is not None or len(offered) > 1:
-        check_architectures(tried, offered, mine, file["proof"])
+        check_architectures(tried, offered, mine, file["proof"], offered)
     check_digest(file)
     return problem
 

@@ -83,13 +83,27 @@ def read_outcomes(
     return Outcomes(found, best, min(bounds, default=Fraction(0)))
 
 
-def check_architectures(entry: Entry, offered: Collection[str], mine: str, proof: Entry) -> None:
+def check_architectures(
+    entry: Entry,
+    known: Collection[str],
+    mine: str,
+    proof: Entry,
+    offered: Collection[str] | None = None,
+) -> None:
     """Each on offer has an outcome, this one the best; the bound is no more than any one's.
 
     That no other architecture is better stays the word of the search.
+
+    Parameters
+    ----------
+    offered : collection of str, optional
+        Of those that are known; without it this one and some other.
     """
-    told = read_outcomes(entry, "architecture", lambda x: x.text(offered))
+    told = read_outcomes(entry, "architecture", lambda x: x.text(known))
     ledger, claimed = entry.ledger, proof["bound"].figure()
+    if offered is None:
+        offered = {*told.alternatives, mine}
+        ledger.holds(entry.where, len(offered) > 1, sorted(offered), f"{mine} and another")
     ledger.same(entry.where, sorted(told.alternatives), sorted(offered))
     ledger.same(f"{entry.where}: the best", told.best, [mine])
     holds = claimed <= told.least * (1 + TOLERANCE)

@@ -241,7 +241,10 @@ class DataflowDesign(ResultFile):
 
     @cached_property
     def stage_parts(self) -> tuple[dict[str, dict[str, float]], ...]:
-        """Of each stage what its array, weights, lines, partial sums and FIFOs take, by metric."""
+        """Of each stage what its array, weights, lines, partial sums and FIFOs take, by metric.
+
+        A shared array counts in equal shares to its layers.
+        """
         found = []
         for layer, row in zip(self.network.layers, self.stages, strict=True):
             held = row.memory_bits
@@ -252,6 +255,9 @@ class DataflowDesign(ResultFile):
                 widths = row.weight_bits, self.tensor_bits[layer.input]
                 parts["PEs"] = array_metrics(self.platform, row.rows, row.cols, *widths)
             found.append(parts)
+        for i in self.shared_layers:
+            assert self.segment is not None
+            found[i]["shared"] = {"area_mm2": self.segment.area_mm2 / len(self.shared_layers)}
         return tuple(found)
 
     @cached_property
@@ -341,14 +347,21 @@ def platform_of(problem: Problem) -> Platform:
 
 
 def utilisation(design: DataflowDesign) -> list[float | None]:
-    """Share of its interval's multiplications that each stage does; None where data only moves."""
+    """Share of its interval's multiplications that each stage does; None where data only moves.
+
+    Of a shared array the share that each layer does of it.
+    """
     per_cycle = design.metrics["interval_s"] * design.problem.clock_hz
-    engine, choices = design.problem.technology.engine, design.problem.choices
+    engine, choices, segment = (
+        design.problem.technology.engine,
+        design.problem.choices,
+        design.segment,
+    )
     found: list[float | None] = []
     for layer, row in zip(design.network.layers, design.stages, strict=True):
-        if row.rows is None or row.cols is None:
-            found.append(None)
-            continue
-        could = row.rows * row.cols * engine * per_cycle
-        found.append(math.fsum([choices.products(layer)]) / could)
+        pes = (row.rows or 0) * (row.cols or 0)
+        if len(found) in design.shared_layers and segment is not None and not layer.moves:
+            pes = segment.rows * segment.cols
+        could = pes * engine * per_cycle
+        found.append(math.fsum([choices.products(layer)]) / could if pes else None)
     return found

@@ -13,7 +13,7 @@ PARTS = ("PEs", "weights", "lines", "psums", "fifos")  # of what a stage takes
 
 def stage_frame(design: DataflowDesign) -> pd.DataFrame:
     """One row per stage; see `DataflowDesign.layers`."""
-    shares, energy = utilisation(design), design.energy
+    shares, energy, segment = utilisation(design), design.energy, design.segment
     rows = []
     for n, (layer, row) in enumerate(zip(design.network.layers, design.stages, strict=True)):
         held, parts = row.memory_bits, design.stage_parts[n]
@@ -31,7 +31,7 @@ def stage_frame(design: DataflowDesign) -> pd.DataFrame:
             "lag": row.lag,
             "macs": layer.macs,
             "cycles": row.cycles,
-            "busy_s": row.cycles / design.problem.clock_hz,
+            "busy_s": _busy_s(design, n),
             "utilisation": shares[n],
             "weight_memory_bits": held.weights,
             "line_memory_bits": held.lines,
@@ -43,7 +43,17 @@ def stage_frame(design: DataflowDesign) -> pd.DataFrame:
         if "area_mm2" in row.taken:
             each = {part: parts.get(part, {}).get("area_mm2", 0.0) for part in PARTS}
             columns |= {f"{part.lower()}_area_mm2": area for part, area in each.items()}
+            if segment is not None:
+                columns["shared_area_mm2"] = parts.get("shared", {}).get("area_mm2", 0.0)
         if energy is not None:
             columns["energy_j"] = math.fsum(energy[n].values())
         rows.append(columns)
     return pd.DataFrame(rows).set_index("layer").convert_dtypes()
+
+
+def _busy_s(design: DataflowDesign, stage: int) -> float:
+    """How long a layer's array is at work on it."""
+    if design.segment is not None and stage in design.shared_layers:
+        row = design.segment.layers[stage - design.shared_layers.start]
+        return row.latency_s or 0.0
+    return design.stages[stage].cycles / design.problem.clock_hz

@@ -51,6 +51,8 @@ def explain(
     """
     started_s = time.monotonic()
     check_asked(design, step)
+    if "hybrid" in design.problem.choices.architecture:
+        raise SpecError("where hybrids are on offer designs are not explained: solve without them")
     try:
         analysis = _Analysis(design, step, StopCondition(time_limit_s), on_step)
     except Stopped:

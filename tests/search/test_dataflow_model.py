@@ -1,6 +1,7 @@
 """The programme of pipelines, constraint by constraint, against golden files read by hand.
 
-A layer whose input skips it: two layers, two widths of tensors, two arrays. Every row of a
+A layer whose input skips it: two layers, two widths of tensors, two arrays; and a hybrid in which
+the first of them has a shared array, of one row and two columns, for itself. Every row of a
 constraint of `codesign.search.dataflow.formulation` stands in ``golden_dataflow/<constraint>.lp``.
 After a deliberate change, write them anew from this folder::
 
@@ -25,12 +26,22 @@ from pyomo.repn import generate_standard_repn
 from sources import sources
 
 from codesign import Choices, Layer, Network, Problem, load_technology
+from codesign.costs.tiling import ORDERS
+from codesign.problem.choices import Architecture
 from codesign.results.dataflow_design import platform_of
 from codesign.search.dataflow.fifos import Fifos
 from codesign.search.dataflow.formulation import build, forbid
 from codesign.search.dataflow.programme import Programme
+from codesign.search.dataflow.segment_pricing import SEGMENT, SegmentPricing
 from codesign.search.dataflow.table import Pricing, Range
 from codesign.space.dataflow import PipelineSpace
+from codesign.space.segments import (
+    HybridSpace,
+    SegmentSpace,
+    SharedArray,
+    SharedTables,
+    Sharing,
+)
 from codesign.specs.fpga import AnyTechnology
 
 pytestmark = pytest.mark.smoke
@@ -39,7 +50,7 @@ GOLDEN = Path(__file__).parent / "golden_dataflow"
 LIMITS = {"area_mm2": 0.1, "latency_s": 1e-6, "energy_j": 1e-8, "noise": 0.1}
 
 
-def space(technology: AnyTechnology) -> PipelineSpace:
+def space(technology: AnyTechnology, architecture: Architecture = "dataflow") -> PipelineSpace:
     """Layer ``a``, and ``b`` that adds its own input's input."""
     shape = {"C": 2, "K": 2, "P": 2, "H": 2}
     first = Layer(name="a", input="in", output="x", **shape)
@@ -51,7 +62,7 @@ def space(technology: AnyTechnology) -> PipelineSpace:
         cols=(1, 2),
         weight_bits=(4,),
         activation_bits=(2, 4),
-        architecture=("dataflow",),
+        architecture=(architecture,),
     )
     problem = Problem(
         network=network,
@@ -65,10 +76,14 @@ def space(technology: AnyTechnology) -> PipelineSpace:
 
 
 def programme(
-    given: PipelineSpace, metric: str, limits: dict[str, float], rows: tuple[str, ...]
+    given: PipelineSpace,
+    metric: str,
+    limits: dict[str, float],
+    rows: tuple[str, ...],
+    kind: type[Pricing] = Pricing,
 ) -> Programme:
     """All columns of 2 to 8 ns."""
-    pricing = Pricing(given, rows, Fifos(given))
+    pricing = kind(given, rows, Fifos(given))
     pricing.by_cycles = True
     span = Range(2e-9, 8e-9)
     allowed = [np.ones(len(bits), dtype=bool) for bits in given.bits]
@@ -92,6 +107,17 @@ def blocks() -> Programme:
     return programme(space(load_technology("finn-lut")), "bram", {}, ("bram", "dram_bits"))
 
 
+def hybrid() -> Programme:
+    """Layer ``a`` on a shared array, with an SRAM of 64 to 96 bits."""
+    whole = space(load_technology("tsmc28"), "hybrid")
+    tables, array = SharedTables(whole), SharedArray("window", 1, 2)
+    sharing = Sharing(64, 96, ((4, 2, 0.001), (4, 4, 0.002)))
+    tiled = {0: tables.on(0, array)}
+    given = HybridSpace(SegmentSpace(whole, range(1)), array, sharing, tiled)
+    rows = ("area_mm2", "dram_bits", SEGMENT)
+    return programme(given, "interval_s", {"area_mm2": 0.1}, rows, SegmentPricing)
+
+
 def names_of(given: Programme) -> dict[str, str]:
     """What the variables of a model are, in words."""
     layers = [layer.name for layer in given.space.network.layers]
@@ -101,14 +127,17 @@ def names_of(given: Programme) -> dict[str, str]:
     for o in range(len(table)):
         i = int(table.layer[o])
         options, w, a = given.space.options[i], given.space.weight_class[i], None
-        assert options is not None
         assert w is not None
         a = given.space.input_class[i]
         assert a is not None
         n, place = int(table.option[o]), "stream"
-        if not options.streams[n]:
-            place = "chip"
-        array = f"{options.rows[n]}x{options.cols[n]},{place},p{options.band_rows[n]}"
+        if options is None:
+            assert isinstance(given.space, HybridSpace)
+            tiles = given.space.tiled[i].tilings
+            array = f"tile{'.'.join(map(str, tiles.tile[n]))},{ORDERS[tiles.order[n]]}"
+        else:
+            place = place if options.streams[n] else "chip"
+            array = f"{options.rows[n]}x{options.cols[n]},{place},p{options.band_rows[n]}"
         widths = f"w{bits[w][table.weight[o]]},a{bits[a][table.activation[o]]}"
         beside = f",beside{table.beside[o]}" if i in given.beside else ""
         names[f"run[{o}]"] = f"run[{layers[i]},{array},{widths}{beside}]"
@@ -119,6 +148,9 @@ def names_of(given: Programme) -> dict[str, str]:
         c = int(given.fifos.width_class[e])
         for b, x in enumerate(bits[c]):
             names |= {f"{of}[{e},{b}]": f"{of}[{read},{x}]" for of in ("wait", "passing")}
+    if given.sharing is not None:
+        names |= {f"pes[{n}]": f"pes[{w}x{a}]" for n, (w, a, _) in enumerate(given.sharing.pes)}
+        names |= {f"takes[{i}]": f"takes[{layers[i]}]" for i in given.shared}
     return names | {f"start[{i}]": f"start[{layer}]" for i, layer in enumerate(layers)}
 
 
@@ -143,7 +175,7 @@ def row_text(row: Any, names: dict[str, str]) -> str:
 def texts() -> dict[str, str]:
     """What every golden file should hold, by its stem."""
     found = dict[str, str]()
-    for given in (blocks(), silicon()):
+    for given in (hybrid(), blocks(), silicon()):
         model, names = build(given), names_of(given)
         forbid(model, [[0]])
         forbid(model, [[0], [1, given.columns[1][0]]])  # all of them anew

@@ -23,15 +23,16 @@ from codesign.results.plots.drawing import (
     short_label,
     title_and_legend,
 )
-from codesign.results.text.pipeline import PARTS
+from codesign.results.text.pipeline import PARTS, bottleneck_text, segment_text
 from codesign.units import METRIC_UNITS, MS_PER_S, four_digits, gap_text
 
-SHADES = {  # grey levels 0.35, 0.9, 0.68, 0.5 and 0.97
+SHADES = {  # grey levels 0.35, 0.9, 0.68, 0.5, 0.97 and 0.77
     "PEs": ("#2f5d8c", ""),
     "weights": ("#f4e3b5", ""),
     "lines": ("#8fb3a0", "////"),
     "psums": ("#a8702f", ""),
     "fifos": ("#f7f7f7", "...."),
+    "shared": ("#b9c7dd", "xxxx"),
 }
 
 
@@ -67,14 +68,18 @@ def _titles(design: DataflowDesign) -> list[str]:
     if proof.status != "optimal":
         sure = f"feasible, bound {unit.amount(proof.bound)}, gap {gap_text(proof.gap)}"
     network = short_label(design.network.name, 50)
-    answer = f"{network}, dataflow, least {unit.label}: {unit.amount(proof.objective)} – {sure}"
+    reached = f"least {unit.label}: {unit.amount(proof.objective)}"
+    answer = f"{network}, {design.architecture}, {reached} – {sure}"
     pes = sum((row.rows or 0) * (row.cols or 0) for row in design.stages)
     taken = [
         METRIC_UNITS[x].at_most(design.metrics[x]).replace("≤ ", "")
         for x in design.problem.technology.hardware_metrics
     ]
     streamed = sum(row.weights == "stream" for row in design.stages)
-    parts = [f"{pes:,} PEs in {len(design.stages)} stages", *taken]
+    stages = len(design.stages) - len(design.shared_layers)
+    parts = [f"{pes:,} PEs in {stages} stages", *taken]
+    if design.segment is not None:
+        parts.insert(1, f"shared array: {segment_text(design.segment)}")
     parts.append(f"{four_digits(design.images_per_s)} images/s")
     parts.append(f"weights of {streamed} stages streamed" if streamed else "all weights on chip")
     limits = budgets_text(design.problem)
@@ -90,7 +95,8 @@ def _taken(axes: Axes, design: DataflowDesign, metric: str) -> None:
         each = np.array([x.get(part, {}).get(metric, 0.0) for x in design.stage_parts])
         if not each.any():
             continue
-        label = f"{PARTS[part]}: Σ {unit.amount(float(each.sum()))}"
+        shares = ", in equal shares" if part == "shared" else ""
+        label = f"{PARTS[part]}{shares}: Σ {unit.amount(float(each.sum()))}"
         look: Look = {"color": colour, "hatch": hatch, "bottom": ground, "label": label, **rim}
         legend.append(axes.bar(number, each, **look))
         ground = ground + each
@@ -126,7 +132,8 @@ def _name_bottleneck(axes: Axes, design: DataflowDesign, interval_ms: float) -> 
     names = [row.name for row in design.stages]
     place = names.index(design.bottleneck.name) + 1
     align = ("left", "center", "right")[min(2, int(3 * place / (len(names) + 1)))]
-    text = f"bottleneck: {short_label(design.bottleneck.name, MAX_NAME)}"
+    name = (bottleneck_text(design) or "").removeprefix("layer ")
+    text = f"bottleneck: {short_label(name, MAX_NAME)}"
     shift: Look = {"textcoords": "offset points", "ha": align, "fontsize": 8}
     axes.annotate(text, (place, interval_ms), (0, 3), **shift)
 

@@ -38,6 +38,7 @@ from codesign.units import (
 )
 
 if TYPE_CHECKING:
+    from codesign.costs.segment import SegmentDesign
     from codesign.costs.stage_row import StageDesign
     from codesign.results.design import Design
     from codesign.specs.layer import Layer
@@ -48,6 +49,7 @@ PARTS = {
     "lines": "input rows",
     "psums": "partial sums",
     "fifos": "FIFOs",
+    "shared": "shared array",
 }
 
 
@@ -65,7 +67,8 @@ def pipeline_parts(design: DataflowDesign) -> list[RenderableType]:
 def pipeline_summary(design: DataflowDesign) -> str:
     """The whole design in one line: status, gap, totals, stages."""
     arrays = sum(row.rows is not None for row in design.stages)
-    return f"{status_text(design.proof)}: {metrics_text(design.metrics)}; {arrays} stages"
+    shared = f", {len(design.shared_layers)} layers on a shared array" if design.segment else ""
+    return f"{status_text(design.proof)}: {metrics_text(design.metrics)}; {arrays} stages{shared}"
 
 
 def hardware_table(design: DataflowDesign) -> Table:
@@ -99,6 +102,9 @@ def _held_text(design: DataflowDesign, part: str) -> str:
         pes = sum((row.rows or 0) * (row.cols or 0) for row in rows)
         arrays = sum(row.rows is not None for row in rows)
         return f"{pes:,} PEs of {counted(engine, 'multiplier')} in {counted(arrays, 'array')}"
+    if part == "shared":
+        assert design.segment is not None
+        return segment_text(design.segment)
     if part == "fifos":
         sizes = [x for row in rows for x in row.memory_bits.fifos.values()]
     else:
@@ -109,13 +115,31 @@ def _held_text(design: DataflowDesign, part: str) -> str:
     return f"{bits} in {len(sizes)} {'memory' if len(sizes) == 1 else 'memories'}{beside}"
 
 
+def segment_text(segment: SegmentDesign) -> str:
+    """The array and SRAM of a segment."""
+    pes = f"{segment.rows} × {segment.cols} PEs"
+    mapping = "" if segment.mapping == "window" else f", {segment.mapping}"
+    widths = f"{segment.pe_weight_bits} × {segment.pe_activation_bits} bit"
+    sram = METRIC_UNITS["dram_bits"].amount(segment.sram_bits)
+    return f"{pes} at {widths}{mapping}, SRAM {sram}, for {counted(len(segment.layers), 'layer')}"
+
+
+def bottleneck_text(design: DataflowDesign) -> str | None:
+    """What decides the interval, of stages and the shared array; None where DRAM traffic does."""
+    slowest = design.bottleneck
+    if slowest is None:
+        return None
+    shared = {row.name for row in design.segment.layers} if design.segment else set[str]()
+    return "the shared array" if slowest.name in shared else f"layer {slowest.name}"
+
+
 def rates_text(design: DataflowDesign) -> str:
     """Clock, DRAM bandwidth, images, and what decides the interval."""
-    problem, slowest = design.problem, design.bottleneck
+    problem = design.problem
     dram = RATE_UNITS["dram_bits_per_s"].amount(problem.dram_bits_per_s)
     first = f"clock {RATE_UNITS['clock_hz'].amount(problem.clock_hz)}, DRAM {dram}, "
     first += f"{four_digits(design.images_per_s)} images/s"
-    binds = "DRAM traffic" if slowest is None else f"layer {literal(slowest.name)}"
+    binds = literal(bottleneck_text(design) or "DRAM traffic")
     return f"{first}; bottleneck: {binds}"
 
 
@@ -132,11 +156,13 @@ def stage_table(design: DataflowDesign) -> Table:
             "/".join(map(str, (row.weight_bits or ABSENT, bits[x.input], bits[x.output])))
             for x, row in zip(layers, rows, strict=True)
         ],
-        "rows ×\ncolumns": [_array(row) for row in rows],
+        "rows ×\ncolumns": [
+            "shared" if i in design.shared_layers else _array(row) for i, row in enumerate(rows)
+        ],
         "<mapping": _unless_usual([row.mapping for row in rows]),
         "<weights": [row.weights for row in rows],
-        "band\nrows": [None if x.moves else str(row.band_rows) for x, row in _pairs(design)],
-        "\ncycles": [f"{row.cycles:,}" if row.rows is not None else None for row in rows],
+        "band\nrows": [None if row.rows is None else str(row.band_rows) for row in rows],
+        "\ncycles": [None if x.moves else f"{row.cycles:,}" for x, row in _pairs(design)],
         "utilisa-\ntion %": [
             None if share is None else f"{100 * share:.1f}" for share in utilisation(design)
         ],
@@ -147,7 +173,8 @@ def stage_table(design: DataflowDesign) -> Table:
     for name in metrics:
         unit = METRIC_UNITS[name]
         columns[f"{unit.label}\n{unit.unit}".strip()] = [
-            four_digits(row.taken[name]) for row in rows
+            None if i in design.shared_layers else four_digits(row.taken[name])
+            for i, row in enumerate(rows)
         ]
     known = ((name, x) for name, x in columns.items() if any(cell is not None for cell in x))
     return columns_table((name, [cell or ABSENT for cell in cells]) for name, cells in known)
@@ -170,9 +197,10 @@ def _unless_usual(mappings: list[str | None]) -> list[RenderableType | None]:
 def proof_line(design: DataflowDesign) -> Text:
     """The proof, what it took, and the time."""
     solver = design.solver
+    kind = "pipeline" if design.segment is None else "hybrid"
     equal = "LUTs, block RAMs or noise" if "lut" in design.metrics else "area or noise"
     return Text.assemble(
-        proof_text(design.proof, design.problem.objective, f"pipeline of less {equal}"),
+        proof_text(design.proof, design.problem.objective, f"{kind} of less {equal}"),
         f"; {counted(solver.options, 'option')} of stages, "
         f"{counted(solver.intervals, 'range')} of intervals, "
         f"{counted(solver.programmes, 'programme')}, "

@@ -1,0 +1,84 @@
+"""The best hybrid against plain enumeration, by both methods; and among architectures."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import dataflow_oracle
+import pytest
+from altered import findings
+from pipelines import tiny
+from random_dataflow import Case
+from random_hybrids import hybrid_case
+
+from codesign import InfeasibleError, solve
+from codesign.results.dataflow_design import DataflowDesign
+from codesign.search.lexicographic import Method, tie_breakers
+
+SEEDS = (1, 2, 5, 7, 12, 18, 24, 27, 28, 32, 36, 76)
+LONG_SEEDS, WHOLE_SEEDS = range(100, 220), (2, 5, 12)
+SAME = 2e-6  # of what breaks ties, whose first metric is held with its tolerance
+
+
+def found(case: Case, method: Method) -> DataflowDesign | None:
+    """The answer; None where there is none."""
+    try:
+        design = solve(case.problem, method=method)
+    except InfeasibleError:
+        return None
+    assert isinstance(design, DataflowDesign)
+    return design
+
+
+def compare(seed: int, method: Method) -> None:
+    """Hold an answer to the enumerated one, and its file to the checker."""
+    case = hybrid_case(seed)
+    problem, best = case.problem, dataflow_oracle.best(case.problem, case.groups)
+    design = found(case, method)
+    assert (design is None) == (best is None)
+    if design is None or best is None:
+        return
+    value = best.metrics[problem.objective]
+    assert math.isclose(design.metrics[problem.objective], value, rel_tol=1e-6)
+    assert design.proof.status == "optimal"
+    assert design.proof.bound <= value * (1 + 1e-7)
+    for metric in tie_breakers(problem.technology):
+        assert math.isclose(design.metrics[metric], best.metrics[metric], rel_tol=SAME)
+    assert design.segment is not None
+    assert findings(json.loads(json.dumps(design.to_dict()))) == []
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_best_hybrid_is_the_enumerated_one(seed: int) -> None:
+    compare(seed, "search")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", LONG_SEEDS)
+def test_best_hybrids_are_the_enumerated_ones(seed: int) -> None:
+    compare(seed, "search")
+    compare(seed, "whole")
+
+
+@pytest.mark.parametrize("seed", WHOLE_SEEDS)
+def test_a_programme_for_each_array_agrees(seed: int) -> None:
+    compare(seed, "whole")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("area_mm2", [0.03, 0.2])
+def test_best_of_all_architectures_is_no_worse_than_any(area_mm2: float) -> None:
+    asked = {"objective": "interval_s", "budgets": {"area_mm2": area_mm2}}
+    every = solve(tiny(("array", "dataflow", "hybrid"), **asked))
+    values = {}
+    for architecture in ("array", "dataflow", "hybrid"):
+        alone = solve(tiny((architecture,), **asked))
+        values[architecture] = alone.metrics[alone.problem.objective]
+    value = every.metrics[every.problem.objective]
+    assert math.isclose(value, min(values.values()), rel_tol=1e-9)
+    assert every.proof.status == "optimal"
+    outcomes = {x.architecture: x.outcome for x in every.architectures}
+    assert {*outcomes} == {*values}
+    (best,) = (x for x, outcome in outcomes.items() if outcome == "best")
+    assert math.isclose(values[best], value, rel_tol=1e-9)
