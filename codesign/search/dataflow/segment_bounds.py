@@ -115,7 +115,7 @@ def shared_options(
         pes_mm2 = of.pes_mm2(*array[1:], w_bits[:, None], a_bits[None, :])
         needs = [tables.needs(i, array) for i in macs]
         least, most = max(x for x, _ in needs), max(x for _, x in needs)
-        room = (most_mm2 - pes_mm2.min()) * UM2_PER_MM2 * (1 + 1e-9) - fit.intercept
+        room = (most_mm2 - pes_mm2.min()) * UM2_PER_MM2 * PRUNED - fit.intercept
         if fit.slope > 0 and np.isfinite(room):
             most = min(most, np.floor(room / fit.slope) + 1)
         if most < least:
@@ -123,14 +123,14 @@ def shared_options(
         lows, highs = sram_ranges(least, most, several)
         sram_mm2 = np.array([of.sram_mm2(x) for x in lows])
         area = pes_mm2[None] + sram_mm2[:, None, None]
-        area = np.where(area <= most_mm2 * (1 + 1e-8), area, np.inf)
+        area = np.where(area <= most_mm2 * PRUNED, area, np.inf)
         moved = _padded(space, [tables.traffic(i, array, highs) for i in macs], allowed)
         missing = np.isinf(moved)
         moved = np.where(missing, 0.0, moved)
         taken = (moved + np.array(beside)[:, None, None]) / platform.dram_bits_per_s
         time = np.maximum(own_s[:, None, None], taken)
         least_time = np.where(missing, np.inf, time).min(axis=(2, 3)).sum(axis=1)
-        area[least_time > most_s * (1 + 1e-9)] = np.inf
+        area[least_time > most_s * PRUNED] = np.inf
         kept = np.isfinite(area).any(axis=(1, 2))
         if kept.any():
             never = np.where(missing, np.inf, 0.0)
@@ -158,7 +158,7 @@ def _undominated(
     for array in sorted(tables.arrays, key=lambda x: x.rows * x.cols):
         each = [tables.on(i, array) for i in macs]
         own_s = np.array([x.cycles for x in each]) / platform.clock_hz
-        if own_s.sum() > most_s * (1 + 1e-9):
+        if own_s.sum() > most_s * PRUNED:
             continue
         moved = [tables.least_traffic(i, array) for i in macs]
         least_s = (np.array(moved) + np.array(beside)) / platform.dram_bits_per_s

@@ -27,7 +27,7 @@ from codesign.search.milp import solvers
 from codesign.search.milp.solve import MAX_RECHECKS, NEAR_MISSES, TOO_MANY
 from codesign.stopping import StopCondition
 
-SAME_PACE = 2e-9  # relative: a range of the interval around one, wider than `WITHIN` is narrower
+SAME_PACE = 2 * BUDGET_TOLERANCE  # relative: a range around an interval, which `WITHIN` leaves
 WITHIN = -BUDGET_TOLERANCE / 2  # a margin that leaves the solver's tolerance within a limit
 
 
