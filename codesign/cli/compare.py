@@ -13,6 +13,8 @@ from codesign.cli.terminal import PROVEN, hand_over
 from codesign.cli.views import view_of
 from codesign.errors import SpecError
 
+PAGES = (".html", ".htm")  # endings of pages for a browser
+
 
 @click.command(
     params=[
@@ -24,7 +26,7 @@ from codesign.errors import SpecError
             type=FILE,
             shell_complete=completed([], [".json"]),
         ),
-        file("--out", "Write the comparison file (JSON)."),
+        file("--out", "Write the comparison (JSON), or a page for a browser (.html)."),
         file("--plot", "Draw it: .png, .pdf or .svg."),
         flag("--json", "Print the comparison (JSON) and nothing else."),
     ]
@@ -45,7 +47,16 @@ def compare(**given: Any) -> int:
         raise SpecError("compare takes two files or more")
     _check_outputs(given, paths)
     found = compare_results(*map(load_built, paths), names=_names(paths))
-    hand_over(view_of(found), given, out=found.save, plot=found.plot)
+
+    def write(path: Path) -> None:
+        if path.suffix.lower() in PAGES:
+            from codesign.results.html.report import report
+
+            report(found, path)
+        else:
+            found.save(path)
+
+    hand_over(view_of(found), given, out=write, plot=found.plot)
     return PROVEN
 
 

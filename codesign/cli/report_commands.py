@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from codesign.results.dataflow_design import DataflowDesign
     from codesign.results.design import Design
 
-REPORTED = ("design", "dataflow", "evaluation", "assignment", "explanation", "front", "store")
+REPORTED = (
+    *("design", "dataflow", "evaluation", "assignment", "explanation", "comparison"),
+    *("front", "store"),
+)
 BESIDE = ("explanation", "certificate")  # may stand beside a design's file
 
 
@@ -39,8 +42,8 @@ BESIDE = ("explanation", "certificate")  # may stand beside a design's file
 def report(**given: Any) -> None:
     """Make a page for a browser of FILE, and print its name.
 
-    FILE is of a design, an evaluation, an assignment or an explanation (.json), a front (.csv) or a
-    study's store (.sqlite). Beside a design's file may stand that of its explanation and its
+    FILE is of a design, evaluation, assignment, explanation or comparison (.json), a front (.csv)
+    or a study's store (.sqlite). Beside a design's file may stand that of its explanation and its
     certificate, which is verified. The page is one file, needs no network and asks nobody for
     anything. One that is there is replaced. See: codesign help reports.
     """

@@ -201,6 +201,8 @@ class Comparison(ResultFile):
             )
         first = self.results[0]
         names = [row.name for row in first.layers]
+        if not names:
+            raise SpecError("results[0].layers: missing")
         for number, each in enumerate(self.results):
             if each.layers and [row.name for row in each.layers] != names:
                 raise SpecError(f"results[{number}].layers: not those of the first result")
@@ -256,7 +258,12 @@ def _check_difference(first: Compared, other: Compared, told: Difference, where:
             raise SpecError(f"{where}: {metric!r} stands there twice")
         if not (metric in first.metrics and metric in other.metrics):
             raise SpecError(f"{where}: {metric!r} is no metric of both results")
+    layers = [row.name for row in first.layers]
     for each in told.explained:
+        if each.by == "changes" and each.rows and [row.name for row in each.rows] != layers:
+            raise SpecError(
+                f"{where}.explained ({each.metric!r}).rows: not the layers of the first result"
+            )
         values = first.metrics[each.metric], other.metrics[each.metric]
         room = ROUNDING * max(values)
         sums = {

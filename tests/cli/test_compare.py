@@ -85,6 +85,7 @@ ALTERATIONS: dict[str, Any] = {
         copy.deepcopy(x["differences"][0]["explained"][0])
     ),
     "no metric": lambda x: x["differences"][0]["unexplained"].update(energy_j="so"),
+    "no layers": lambda x: [each.update(layers=[]) for each in x["results"]],
     "an unknown key": lambda x: x.update(more=1),
     "an unknown metric": lambda x: x["results"][0]["metrics"].update(speed=1.0),
     "a negative size": lambda x: x["results"][0]["hardware"].update(pes=-1),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,7 @@ FITTING: dict[str, tuple[str, ...]] = {
     "design": ("design.json", "evaluation.json", "tiny.toml"),
     "measured": ("pes.csv", "ones.csv", "srams.csv", "losses.csv", "tiny.toml"),
     "file": ("design.json", "evaluation.json", "certificate.json", "tiny.toml"),
+    "results": ("design.json", "evaluation.json", "evaluation.json", "assignment.json"),
     "files": (*(f"{x}.json" for x in RESULTS), "tiny.toml", "store.sqlite"),
     "what": (
         *KINDS,
@@ -151,7 +153,7 @@ def arguments(data: Any, name: str, command: click.Command) -> list[str]:
         if isinstance(parameter, click.Option):
             options.append(parameter)
         else:
-            words.append(value(data, name, parameter))
+            words += [value(data, name, parameter) for _ in range(1 + (name == "compare"))]
     picked = data.draw(st.lists(st.sampled_from(options), max_size=6), "options") if options else []
     for option in [*picked, *(option for option in options if option.required)]:
         words.append(option.opts[0])
@@ -171,7 +173,7 @@ NOT_TRIED = ("study", "import", "sweep", "help")
 COMMANDS = [name for name in program.commands if name not in NOT_TRIED]
 MANY = {"solve": (40, 1500), "pareto": (10, 250), "explain": (2, 25), "evaluate": (40, 1500)}
 MANY |= {"assign": (40, 1000), "fit": (40, 600), "check": (20, 500), "show": (20, 500)}
-MANY |= {"report": (10, 200)}
+MANY |= {"report": (10, 200), "compare": (10, 300)}
 MANY |= {"export": (20, 300), "plot": (10, 200), "sensitivity": (20, 300), "technology": (20, 500)}
 NUMBERED = [(name, few, False) for name, (few, _) in MANY.items()]
 NUMBERED += [(name, many, True) for name, (_, many) in MANY.items()]
@@ -189,10 +191,15 @@ def test_options(name: str, number: int, here: Path) -> None:
 
     def judge(data: Any) -> None:
         for file in OUT:
+            if (here / file).is_dir():  # of an export
+                shutil.rmtree(here / file)
             (here / file).unlink(missing_ok=True)
         words = arguments(data, name, command)
         told(*words)
-        check_whole(here, *OUT)
+        folders = [here / file for file in OUT if (here / file).is_dir()]
+        check_whole(here, *(file for file in OUT if here / file not in folders))
+        for folder in folders:
+            check_whole(folder, *(path.name for path in folder.iterdir()))
         for file, text in FILES.items():
             if (here / file).read_text() != text:
                 assert words.count(file) == 1, "written without being named, or though it is read"

@@ -298,7 +298,7 @@ def check_whole(folder: Path, *names: str) -> None:
     for name in names:
         path = folder / name
         if path.exists():
-            READERS[path.suffix](path.read_bytes())
+            READERS.get(path.suffix, bytes.decode)(path.read_bytes())
 
 
 def _is_picture(content: bytes) -> None:

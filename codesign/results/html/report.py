@@ -14,12 +14,14 @@ from codesign.checking import check_content
 from codesign.errors import SpecError
 from codesign.files import read_json
 from codesign.results.assignment import Assignment
+from codesign.results.comparison import Comparison
 from codesign.results.dataflow_design import DataflowDesign
 from codesign.results.design import Design
 from codesign.results.evaluation import Evaluation
 from codesign.results.explanation import Explanation
 from codesign.results.front import Front
 from codesign.results.hardware_result import HardwareResult
+from codesign.results.html.comparison_charts import difference_charts, layer_charts
 from codesign.results.html.front_charts import front_charts
 from codesign.results.html.layer_charts import (
     energy_charts,
@@ -34,6 +36,7 @@ from codesign.results.html.pipeline_charts import busy_chart, taken_charts
 from codesign.results.html.reproduce import problem_parts, reproduce_parts
 from codesign.results.result_file import ResultFile
 from codesign.results.text import assignment as text_assignment
+from codesign.results.text import comparison as text_comparison
 from codesign.results.text import design as text_design
 from codesign.results.text import pipeline as text_pipeline
 from codesign.results.text.check import certificate_lines, report_lines
@@ -70,7 +73,7 @@ def report(
 
     Parameters
     ----------
-    result : Design, DataflowDesign, Evaluation, Assignment, Explanation or Front
+    result : Design, DataflowDesign, Evaluation, Assignment, Explanation, Comparison or Front
     path : str or Path
         Ends in .html; what is there is replaced.
     explanation : Explanation, optional
@@ -117,6 +120,10 @@ def page_title(result: ResultFile | Front) -> str:
         return f"Widths of {short(result.network.name)}"
     if isinstance(result, Explanation):
         return f"Explanation of a design for {subject(result.design.problem)}"
+    if isinstance(result, Comparison):
+        return f"Comparison of {', '.join(str(short(x.name)) for x in result.results[:3])}" + (
+            " and others" if len(result.results) > 3 else ""
+        )
     if isinstance(result, Front):
         named = ", ".join(METRIC_UNITS[name].label for name in result.objectives)
         return f"Front of {named} for {subject(result.problem)}"
@@ -143,7 +150,7 @@ def result_tabs(
     if explanation is not None:
         _check_explained(result, explanation)
     found = tabs_of(result)
-    if not isinstance(result, Explanation):
+    if not isinstance(result, Explanation | Comparison):
         checked = Tab("check", _checked_lines(result, certificate))
         proof = next((tab for tab in found if tab.name == "proof"), None)
         if proof is None:
@@ -351,6 +358,18 @@ def _assignment_tabs(assignment: Assignment) -> list[Tab]:
 @tabs_of.register
 def _explanation_tabs(explanation: Explanation) -> list[Tab]:
     return [Tab("explanation", explanation_parts(explanation))]
+
+
+@tabs_of.register
+def _comparison_tabs(comparison: Comparison) -> list[Tab]:
+    outline = text_comparison.outline_parts(comparison)
+    differences = text_comparison.difference_parts(comparison)
+    layers = Numbered(text_comparison.layer_table(comparison))
+    return [
+        Tab("summary", [*outline, *difference_charts(comparison)]),
+        Tab("differences", differences),
+        Tab("layers", [layers, *layer_charts(comparison)]),
+    ]
 
 
 def front_tabs(front: Front, designs: Sequence[Design | DataflowDesign] | None = None) -> list[Tab]:

@@ -63,12 +63,20 @@ Cell = Callable[[ComparedHardware], str | None]
 
 def comparison_parts(comparison: Comparison) -> list[RenderableType]:
     """The whole report."""
-    parts: list[RenderableType] = [_legend(comparison), "", _hardware(comparison)]
-    parts += ["", _totals(comparison)]
+    parts = [*outline_parts(comparison), *difference_parts(comparison)]
+    return [*parts, "", layer_table(comparison)]
+
+
+def outline_parts(comparison: Comparison) -> list[RenderableType]:
+    """What is compared, hardware and totals."""
+    return [_legend(comparison), "", _hardware(comparison), "", _totals(comparison)]
+
+
+def difference_parts(comparison: Comparison) -> list[RenderableType]:
+    """What makes each result differ from the first."""
+    parts: list[RenderableType] = []
     for number, told in enumerate(comparison.differences, 1):
         parts += ["", *_difference(comparison, number, told)]
-    if comparison.results[0].layers:
-        parts += ["", _layers(comparison)]
     return parts
 
 
@@ -191,7 +199,7 @@ def _sources(noise: Explained) -> RenderableType:
     return remark(f"noise, most of {named}" + (f"; {counted(left, 'other')}" if left else ""))
 
 
-def _layers(comparison: Comparison) -> Table:
+def layer_table(comparison: Comparison) -> Table:
     """A row per layer: widths and latency of each result, and the parts of two."""
     shown = [
         (letter, each.layers)
@@ -220,7 +228,7 @@ def _layers(comparison: Comparison) -> Table:
 
 def _parts_of_layers(told: Explained | None, unit: str) -> list[tuple[str, list[RenderableType]]]:
     """A column for each change: what it does to each layer's latency."""
-    if told is None or not told.rows:
+    if told is None or not told.rows or not unit:
         return []
     scale = dict(TIME_UNITS)[unit]
     found = []
@@ -228,7 +236,7 @@ def _parts_of_layers(told: Explained | None, unit: str) -> list[tuple[str, list[
         cells: list[RenderableType] = [
             signed(row.parts[change] / scale) if change in row.parts else "" for row in told.rows
         ]
-        found.append((f"by {LABELS[change].split(',')[0]}\n{unit}", cells))
+        found.append((f"by {LABELS.get(change, change).split(',')[0]}\n{unit}", cells))
     return found
 
 
