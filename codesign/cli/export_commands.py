@@ -32,6 +32,8 @@ def export() -> None:
     codesign export brevitas design.json --onnx model.onnx --out quantised
     codesign export finn pipeline.json --out folding.json
     codesign export zigzag design.json --out zigzag --run
+    codesign export timeloop design.json --out timeloop
+    codesign export accelforge design.json --out accelforge
     """
 
 
@@ -83,6 +85,44 @@ def zigzag(**given: Any) -> int:
     from codesign.exports import export_zigzag
 
     return _hand_over_layers(given, "ZigZag", lambda x: export_zigzag(x, given["run"]))
+
+
+@export.command(
+    params=[
+        _design(),
+        option("--out DIR", "Write the YAML files there.", FILE),
+        flag("--json", "Print the table as JSON and nothing else."),
+    ]
+)
+def timeloop(**given: Any) -> int:
+    """Write DESIGN as Timeloop reads it: an architecture, a problem and mapping for each piece.
+
+    DESIGN is a file of solve or evaluate. Tiles, their order and every width are fixed in it.
+    Printed is a table of its layers, with the cause wherever the two models cannot agree: codesign
+    help exports.
+    """
+    from codesign.exports import export_timeloop
+
+    return _hand_over_layers(given, "Timeloop", export_timeloop)
+
+
+@export.command(
+    params=[
+        _design(),
+        option("--out DIR", "Write the YAML files there.", FILE),
+        flag("--json", "Print the table as JSON and nothing else."),
+    ]
+)
+def accelforge(**given: Any) -> int:
+    """Write DESIGN as AccelForge reads it: an architecture, a workload and mapping for each piece.
+
+    DESIGN is a file of solve or evaluate. Tiles, their order and every width are fixed in it.
+    Printed is a table of its layers, with the cause wherever the two models cannot agree: codesign
+    help exports.
+    """
+    from codesign.exports import export_accelforge
+
+    return _hand_over_layers(given, "AccelForge", export_accelforge)
 
 
 def _hand_over_layers(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from codesign.costs.layers import LayerDesign, operand_bits_on
 from codesign.errors import SpecError
@@ -14,6 +15,32 @@ from codesign.specs.layer import Layer
 from codesign.specs.network import Network
 
 KINDS = ("weights", "ifmap", "output", "residual")  # of traffic; partial sums are of the output
+
+
+class Transfer(NamedTuple):
+    """A tensor that moves beside the loops of a layer, each element once.
+
+    Attributes
+    ----------
+    part : str
+        Its name beside the layer's.
+    elements, bits : int
+    kind : str
+        Of `KINDS`.
+    tensor : str or None
+        What is read; None: outputs are written.
+    """
+
+    part: str
+    elements: int
+    bits: int
+    kind: str
+    tensor: str | None
+
+    @property
+    def written(self) -> bool:
+        """Whether it goes to DRAM, rather than comes from there."""
+        return self.tensor is None
 
 
 @dataclass(frozen=True)
@@ -73,6 +100,27 @@ class Mapped:
     def stored_output(self, layer: Layer) -> int:
         """Elements of its output that a layer writes to DRAM; 0 where they stay on chip."""
         return 0 if self.on_chip(layer.output) else self.network.touched(layer, layer.output)
+
+    def as_computed(self, layer: Layer) -> bool:
+        """Whether a layer stores, if anything, just the outputs that it computes."""
+        return not layer.moves and self.stored_output(layer) in (0, layer.computed_outputs)
+
+    def written_bits(self, layer: Layer) -> int:
+        """Width at which a layer writes the outputs that it computes; 0 where it writes others."""
+        stored = self.as_computed(layer) and self.stored_output(layer)
+        return self.bits(layer.output) if stored else 0
+
+    def transfers(self, layer: Layer) -> Iterator[Transfer]:
+        """What moves beside the loops of a layer."""
+        if layer.moves and not self.on_chip(layer.input):
+            yield Transfer("reads", layer.ifmap, self.bits(layer.input), "ifmap", layer.input)
+        for n, name in enumerate(layer.residuals):
+            if not self.on_chip(name):
+                count = self.network.touched(layer, name)
+                yield Transfer(f"adds {n + 1}", count, self.bits(name), "residual", name)
+        if not self.as_computed(layer) and self.stored_output(layer):
+            count, bits = self.stored_output(layer), self.bits(layer.output)
+            yield Transfer("stores", count, bits, "output", None)
 
     def widths(self, layer: Layer, row: LayerDesign) -> tuple[int, int, int]:
         """Bits of weights, ifmap and partial sums as they are fetched: 0 of what is on chip."""

@@ -16,6 +16,10 @@ TAKEN = {"true", "false", "yes", "no", "on", "off", "null", "y", "n", "inf", "na
 WIDTH = 88
 
 
+class Quoted(str):
+    """A string that is written in quotes, however plain: some tools evaluate those without."""
+
+
 @dataclass(frozen=True)
 class Tagged:
     """A mapping with a tag, ``!Memory`` say."""
@@ -84,6 +88,7 @@ def _scalar(value: Any) -> str:
     if isinstance(value, float):
         text = repr(value)
         return text.replace("e", ".0e") if "e" in text and "." not in text else text
-    if isinstance(value, str) and PLAIN.fullmatch(value) and value.lower() not in TAKEN:
+    plain = isinstance(value, str) and not isinstance(value, Quoted)
+    if plain and PLAIN.fullmatch(value) and value.lower() not in TAKEN:
         return value
     return json.dumps(value)

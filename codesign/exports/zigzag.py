@@ -21,7 +21,7 @@ from typing import Any
 
 from codesign.costs.layer_energy import rates_of
 from codesign.costs.layers import LayerDesign
-from codesign.exports.mapped import KINDS, Exported, ExportedLayer, Mapped, kinds_of
+from codesign.exports.mapped import KINDS, Exported, ExportedLayer, Mapped, Transfer, kinds_of
 from codesign.exports.pieces import DIMENSIONS, Piece, pieces
 from codesign.exports.yaml_text import yaml_text
 from codesign.exports.zigzag_run import zigzag_bits
@@ -160,32 +160,20 @@ class _Node:
 def _nodes(mapped: Mapped, layer: Layer, row: LayerDesign) -> Iterator[_Node]:
     """Of one layer: its pieces, then what moves beside them."""
     tensors = {"I": layer.input} | ({"W": layer.weight_tensor} if layer.weight_tensor else {})
-    lanes, as_computed = mapped.accelerator.rows * mapped.accelerator.engine, False
     if not layer.moves:
         found = pieces(layer, row)
-        as_computed = mapped.stored_output(layer) in (0, layer.computed_outputs)
         for n, piece in enumerate(found):
             part = "" if len(found) == 1 else str(n + 1)
-            yield _convolution(mapped, layer, row, piece, part, as_computed, tensors)
-    else:
-        ifmap = 0 if mapped.on_chip(layer.input) else layer.ifmap
-        yield from _transfer("reads", ifmap, mapped.bits(layer.input), "ifmap", layer.input, lanes)
-    for n, name in enumerate(layer.residuals):
-        if not mapped.on_chip(name):
-            count = mapped.network.touched(layer, name)
-            yield from _transfer(f"adds {n + 1}", count, mapped.bits(name), "residual", name, lanes)
-    if not as_computed:
-        count, bits = mapped.stored_output(layer), mapped.bits(layer.output)
-        yield from _transfer("stores", count, bits, "output", None, lanes)
+            yield _convolution(mapped, layer, row, piece, part, tensors)
+    lanes = mapped.accelerator.rows * mapped.accelerator.engine
+    for each in mapped.transfers(layer):
+        yield _transfer(each, lanes)
 
 
-def _transfer(
-    part: str, elements: int, bits: int, kind: str, tensor: str | None, lanes: int
-) -> Iterator[_Node]:
-    """Elements read for a sum on chip; or written from there, where no tensor is named."""
-    if not elements:
-        return
-    own = "O" if tensor is None else "I"
+def _transfer(given: Transfer, lanes: int) -> _Node:
+    """Elements read for a sum on chip, or written from there."""
+    part, elements, bits, kind, tensor = given
+    own = "O" if given.written else "I"
     content = {
         "operator_type": "Add",
         "equation": "O[k]=W[k]+I[k]",
@@ -202,7 +190,9 @@ def _transfer(
     order = [("K", elements // at_once)] if elements > at_once else []
     spatial = {"D1": [f"K, {at_once}"], "D2": ["K, 1"]}
     mapping = {"spatial_mapping": spatial, "temporal_ordering": order}
-    yield _Node(part, content, mapping, order, {own: kind}, {} if tensor is None else {"I": tensor})
+    return _Node(
+        part, content, mapping, order, {own: kind}, {} if tensor is None else {"I": tensor}
+    )
 
 
 def _convolution(
@@ -211,12 +201,11 @@ def _convolution(
     row: LayerDesign,
     piece: Piece,
     part: str,
-    as_computed: bool,
     tensors: dict[str, str],
 ) -> _Node:
     """A piece of a layer; its outputs are written here where they are stored as computed."""
     weights, ifmap, psum = mapped.widths(layer, row)
-    final = mapped.bits(layer.output) if as_computed and mapped.stored_output(layer) else 0
+    final = mapped.written_bits(layer)
     sizes, charged = piece.sizes, piece.charged
     content = {
         "operator_type": "Conv",

@@ -183,6 +183,8 @@ SLOTS: dict[tuple[str, ...], tuple[str, ...]] = {  # where FILE stands: the kind
     ("check", "FILE", *DEEP, "proof.json"): ("design",),
     ("check", "design.json", *DEEP, "FILE"): ("certificate",),
     ("explain", "FILE"): ("design", "dataflow"),
+    ("export", "accelforge", "FILE"): ("design", "evaluation"),
+    ("export", "timeloop", "FILE"): ("design", "evaluation"),
     ("export", "zigzag", "FILE"): ("design", "evaluation"),
     ("export", "sheet", "FILE"): ("design", "evaluation"),
     ("export", "csv", "FILE", "--out", "tables"): ("design", "dataflow", "evaluation"),

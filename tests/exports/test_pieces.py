@@ -16,7 +16,7 @@ from codesign.exports.yaml_text import Tagged, yaml_text
 from codesign.results.evaluation import Evaluation
 from codesign.specs.layer import Layer
 
-RANDOM = random_evaluations(0, 150)
+RANDOM = random_evaluations(0, 100)
 DEPENDS = {"weights": "GKC", "ifmap": "GCNPQ", "output": "GKNPQ"}
 
 

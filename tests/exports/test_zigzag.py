@@ -55,9 +55,9 @@ def test_known_networks_move_the_same_bits(network: str) -> None:
 @needs_zigzag
 @pytest.mark.slow
 def test_random_layers_move_the_same_bits_or_the_cause_is_told() -> None:
-    results = random_evaluations(0, 120)
+    results = random_evaluations(0, 80)
     equal, count = sum(map(check, results)), sum(len(x.network.layers) for x in results)
-    assert 100 < 0.85 * count < equal < count
+    assert 60 < 0.8 * count < equal < count
 
 
 @needs_zigzag

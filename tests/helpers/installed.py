@@ -54,6 +54,8 @@ WITH_JSON = {  # every command, with all it needs
     "export sheet": ("export", "sheet", "design.json"),
     "export brevitas": ("export", "brevitas", "design.json", "--out", "bits"),
     "export finn": ("export", "finn", "pipeline.json"),
+    "export accelforge": ("export", "accelforge", "design.json"),
+    "export timeloop": ("export", "timeloop", "design.json"),
     "export zigzag": ("export", "zigzag", "design.json"),
     "fit": ("fit", "srams.csv", "--kind", "sram"),
     "import": ("import", "small.onnx"),

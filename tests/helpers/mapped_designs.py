@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+import pytest
 from random_networks import random_network
 
 import codesign
@@ -63,3 +64,12 @@ def evaluation(network: str, sram_bits: int = 1_600_000, bits: int = 8) -> Evalu
         dram_bits_per_s=1.5e11,
     )
     return codesign.evaluate(codesign.load_network(network), chip, bits)
+
+
+KNOWN = [  # of the known networks the smallest, and in a long run all
+    evaluation("alexnet"),
+    *(
+        pytest.param(evaluation(name), marks=[pytest.mark.long, pytest.mark.slow])
+        for name in NETWORKS
+    ),
+]
