@@ -14,7 +14,8 @@ from __future__ import annotations
 from typing import Any
 
 from codesign.costs.layers import LayerDesign
-from codesign.exports.loop_nests import (
+from codesign.exports.mapped import Exported, ExportedLayer, Mapped, kinds_of
+from codesign.exports.perfect_nests import (
     PADDED,
     SPILLED,
     Nest,
@@ -23,7 +24,6 @@ from codesign.exports.loop_nests import (
     nests,
     spans_as_held,
 )
-from codesign.exports.mapped import Exported, ExportedLayer, Mapped, kinds_of
 from codesign.exports.pieces import DIMENSIONS, IRRELEVANT
 from codesign.exports.yaml_text import Quoted, Tagged, yaml_text
 from codesign.results.design import Design

@@ -1,4 +1,4 @@
-"""Loop nests as tools have them that take every loop to divide what it runs over.
+"""Loop nests of perfect factors, as tools have them that take every loop to divide its dimension.
 
 A piece of a layer (`codesign.exports.pieces`) has loops over tiles, then those within a tile, then
 the array: rows × engine multipliers a column, each a divisor of what is left.
