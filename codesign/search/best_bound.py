@@ -5,7 +5,7 @@ They are bounded ever more dearly, each only once it has the least bound of all:
 
 1. Screening (`screening`) bounds all options, by pairs of PE widths on an ideal array, then by
    array shapes with ideal tilings. Where energy counts, open shapes are then bounded by ranges of
-   SRAM, with the tilings of the finest array, which all have (`bound_by_finest`).
+   SRAM, with the tilings of finer arrays, which are as good (`bound_by_finer`).
 2. A shape at the head of the queue is bounded with the SRAM that its options can have, together
    with a few that follow it, and queued again.
 3. At the head again, it is opened: its options are bounded with their own SRAM and tilings, and
@@ -80,7 +80,7 @@ class BestBound:
         search.lower[options] = np.inf  # until it ends: then they have the bounds of those as good
         try:
             screen(search)
-            search.bound_by_finest()
+            search.bound_by_finer()
             for shape in self.space.shapes_among(search.open_options()):
                 self._push(Stage.BOUND_SHAPE, int(shape))
             while self.queue and not (search.task.feasibility_only and search.incumbent):

@@ -80,8 +80,8 @@ class HardwareSearch(GoalSearch, ABC):
     def bound_as_one(self) -> None:
         """Bound all open options by a single envelope, where that helps."""
 
-    def bound_by_finest(self) -> None:
-        """Bound all open shapes by tilings that all of them have, where that helps."""
+    def bound_by_finer(self) -> None:
+        """Bound open shapes by tilings of finer ones, which are as good, where that helps."""
 
     def bound_shapes(self, options: Ints) -> None:
         """Bound the shapes of options with the most SRAM that one of them has, where that helps."""
@@ -210,6 +210,8 @@ class HardwareSearch(GoalSearch, ABC):
         coefficients, most = self.dual.coefficients(multipliers[None]), self.marginal_ceiling
         forced = relaxation.forced(single, coefficients, most(multipliers))
         marginals, polished = relaxation.marginals_of(forced), not np.isfinite(found.incumbent[0])
+        # An incumbent of least energy stands at an edge where solvers are slow.
+        polished |= self.task.primary_metric == ENERGY and self.incumbent is not None
         while True:
             ceiling = self.incumbent_ceiling
             domains = self.reduced_domains(marginals, multipliers)
@@ -219,6 +221,8 @@ class HardwareSearch(GoalSearch, ABC):
                 polished, near = True, domains & self._as_found(found, domains)
                 if not self.solve_option_milp(option, sram, near, joint).complete:
                     raise Stopped  # for an incumbent alone: it bounds nothing
+                if self._splits(option, sram):
+                    return self.bound_from_milp(float(found.value[0]))
                 continue
             each = np.concatenate([x.forced for x in joint if x is not None] or [np.zeros(0)])
             everything = len(each) <= 2 * wanted
@@ -234,6 +238,20 @@ class HardwareSearch(GoalSearch, ABC):
             wanted *= CORE_GROWTH
             if cores is not None and (cores := cores - 1) == 0:
                 return bound
+
+    def _splits(self, option: int, sram: tuple[float, float]) -> bool:
+        """Whether a range is better split, at the SRAM of the incumbent within it, before solved.
+
+        Power at all times is exact at its ends alone: between, the solver finds what is no design.
+        """
+        best = self.incumbent
+        if best is None or best.option != option or not sram[0] < best.sram_bits < sram[1]:
+            return False
+        ends = (np.array([bits]) for bits in sram)
+        if not self.power_grows(np.array([option]), *ends)[0]:
+            return False
+        self.last_sram_bits = best.sram_bits
+        return True
 
     def _in_core(self, rows: LayerCandidates, least: float) -> Bools:
         """Joint choices of one layer whose bound is below the least left out; some of each.

@@ -15,8 +15,9 @@ from operator import itemgetter
 import numpy as np
 
 from codesign.arrays import Bools, Floats, Ints
+from codesign.problem.goal import Goal
 from codesign.problem.metrics import ENERGY
-from codesign.problem.tolerances import CLOSING_GAP, beyond
+from codesign.problem.tolerances import AREA_ROUNDING, CLOSING_GAP, beyond
 from codesign.search.bounds.batch import Batch
 from codesign.search.bounds.lagrangian import MAX_ROUNDS, Dual, DualBound
 from codesign.search.bounds.narrowest import least_with_narrowest
@@ -30,9 +31,9 @@ NEAR = 1 + 1e-3  # times the least bound: ranges that are halved together
 SPLIT_AT = 0.6  # of the length of a range that is halved: more SRAM is mostly better
 MOST_HALVINGS = 12  # of ranges of SRAM before an option is solved
 HALVED_TOGETHER = 2e-2  # growth of the power at all times within a range of a shape that is left
-HALVED_BY_FINEST = 0.1  # the same with the tilings of the finest shape, which tell less
+HALVED_BY_FINER = 0.1  # the same with the tilings of finer shapes, which tell less
 HALVED = 1e-3  # the same of an option
-SRAMS_TRIED, PRICED = 8, 4  # of each option for a first incumbent; of what is found
+SRAMS_TRIED, PRICED = 8, 4  # of a shape for a first incumbent; options of it with the best
 # Where layers may be fused a bound is farther from the best than finer ranges bring it.
 FEW_HALVINGS, HALVED_FUSED = 3, 1e-2
 LARGE_TABLES = 10_000  # entries of a family, so many that widths left out spare time
@@ -50,6 +51,7 @@ class LeastOverSrams(LeastMetric):
         self.ranges: dict[int, list[SramRange]] = {}  # of options
         self.shape_ranges: dict[int, list[SramRange]] = {}
         self.tried: set[int] = set()  # shapes
+        self.trying = True  # further ones, as long as that finds anything
         self.left_out = np.inf  # what designs of widths that are left out cost at least
         self.met: Floats | None = None  # (limits,): multipliers of the best bounded lately
 
@@ -86,7 +88,7 @@ class LeastOverSrams(LeastMetric):
         parts = [
             SramRanges(
                 options,
-                np.minimum(np.full(len(options), low), high),
+                np.clip(self.least_sram_bits[options], low, high),
                 np.minimum(high, most),
                 np.maximum(self.lower[options], bound),
                 start,
@@ -118,39 +120,64 @@ class LeastOverSrams(LeastMetric):
             self.ranges[option].append(every.range(n))
 
     def _try_srams(self, options: Ints, low: float, high: Floats) -> Floats:
-        """Look for an incumbent with a few sizes of SRAM each; returns good multipliers.
+        """Look for an incumbent with a few sizes of SRAM; returns good multipliers.
 
-        A range of SRAM is not worth halving that a design closes.
+        A range of SRAM is not worth halving that a design closes. Of the sizes that is tried which
+        suits an envelope of all options of the shape best, on each as far as it may have it.
         """
-        shares = np.linspace(0.0, 1.0, SRAMS_TRIED)[:, None]
-        sram_bits = self.space.capacities.within(low * (high / low) ** shares).ravel()
-        row = np.tile(np.arange(len(options)), SRAMS_TRIED)
-        batch = self.batches.of_options(options[row], sram_bits, roughly=True)
-        start = self.first_multipliers(options[row])
+        shares, most = np.linspace(0.0, 1.0, SRAMS_TRIED), float(high.max())
+        sizes = np.unique(self.space.capacities.within(low * (most / low) ** shares))
+        sizes = sizes[sizes >= low]
+        row = np.repeat(np.arange(len(sizes)), len(options))
+        shapes = np.full(len(sizes), self.space.shape_of[options[0]])
+        batch = self.batches.of_shapes(np.tile(options, len(sizes)), shapes, row, sizes, sizes)
+        start = self.first_multipliers(options[:1])
+        rough = self.dual_bound(batch, np.tile(start, (len(sizes), 1)), rounds=1)
+        sram_bits = np.minimum(sizes[rough.value.argmin()], high)
+        batch = self.batches.of_options(options, sram_bits, roughly=True)
+        start = np.tile(start, (len(options), 1))
         rough = self.dual_bound(batch, start, rounds=1)
         best = np.argsort(rough.value, kind="stable")[:PRICED]
         found = self.dual_bound(batch.take(best), start[best], accuracy=1e-4)
         for n, k in enumerate(best.tolist()):
-            self.update_from_bound(int(options[row[k]]), found, n, float(sram_bits[k]))
+            self.update_from_bound(int(options[k]), found, n, float(sram_bits[k]))
         self.met = found.multipliers[int(found.incumbent.argmin())]
         return self.first_multipliers(options)
 
-    def bound_by_finest(self) -> None:
-        """Bound all open shapes by ranges of their SRAM, with the tilings of the finest shape.
+    def bound_by_finer(self) -> None:
+        """Bound open shapes by ranges of their SRAM, with the tilings of finer shapes.
 
-        Staircases of every shape would take longer than to bound most of them so.
+        Staircases of every shape would take longer than to bound most of them so. Those of the
+        largest finer shapes have the fewest steps; what they find closes most shapes of others.
         """
-        finest, options = self.space.finest, self.open_options()
-        if self.batches.energy is None or finest is None:
+        space, finer = self.space, self.space.finer_shapes
+        if self.batches.energy is None or finer is None:
             return
-        if len(self.space.shapes_among(options)) <= FEW_SHAPES:
+        each = np.unique(finer[space.shapes_among(self.open_options())])
+        largest = np.argsort(-space.shape_rows[each] * space.shape_cols[each], kind="stable")
+        for shape in each[largest].tolist():
+            self._bound_by_finer(finer == shape)
+
+    def _bound_by_finer(self, shapes: Bools) -> None:
+        """The same of some shapes (shapes,), all with the tilings of one."""
+
+        def left() -> Ints:
+            options = self.open_options()
+            return options[shapes[self.space.shape_of[options]]]
+
+        if len(self.space.shapes_among(left())) <= FEW_SHAPES:
             return
         if self.incumbent is None:
-            self._probe(options)
-            self._bound_shape_ranges(self.open_options(), finest=True, halvings=0, rounds=1)
-            self._try_nearest(self.open_options())
-        self._bound_shape_ranges(self.open_options(), finest=True)
-        self._try_nearest(self.open_options())
+            self._probe(left())
+            self._bound_shape_ranges(left(), finer=True, halvings=0, rounds=1)
+            self._try_nearest(left())
+        over_all = self.relaxation, self.left_out
+        self._bound_shape_ranges(left(), finer=True)
+        self._relax_over(*over_all)  # the widths left out are so of these shapes alone
+        known = self.incumbent
+        if len(left()) and self.trying:
+            self._try_nearest(left())
+            self.trying = self.incumbent is not known
 
     def _probe(self, options: Ints) -> None:
         """Bound some shapes, from small to large, for multipliers that suit the best of them."""
@@ -161,9 +188,9 @@ class LeastOverSrams(LeastMetric):
         probed = np.unique(shapes[np.argsort(pes, kind="stable")[spread]])
         each = [self._of(options, shape) for shape in probed.tolist()]
         row = np.repeat(np.arange(len(each)), [len(mine) for mine in each])
-        most = np.array([self._useful_sram_bits(mine, finest=True).max() for mine in each])
+        most = np.array([self._useful_sram_bits(mine, finer=True).max() for mine in each])
         every = np.concatenate(each)
-        batch = self.batches.of_shapes(every, probed, row, most, most, finest=True)
+        batch = self.batches.of_shapes(every, probed, row, most, most, finer=True)
         start = self.first_multipliers(np.array([mine[0] for mine in each]))
         found = self.dual_bound(batch, start, accuracy=BELOW)
         self.met = found.multipliers[int(found.value.argmin())]
@@ -185,12 +212,14 @@ class LeastOverSrams(LeastMetric):
     def first_multipliers(self, options: Ints) -> Floats:
         if self.met is None:
             return super().first_multipliers(options)
-        return np.tile(self.met, (len(options), 1))
+        known = np.array([x in self.shape_ranges for x in self.space.shape_of[options].tolist()])
+        own = self.multipliers[self.space.shape_of[options]]
+        return np.where(known[:, None], own, self.met)
 
     def _bound_shape_ranges(
         self,
         options: Ints,
-        finest: bool = False,
+        finer: bool = False,
         halvings: int = MOST_HALVINGS,
         rounds: int = MAX_ROUNDS,
     ) -> None:
@@ -201,7 +230,7 @@ class LeastOverSrams(LeastMetric):
         closed: list[list[SramRange]] = []
         for n, shape in enumerate(shapes.tolist()):
             mine = self._of(options, shape)
-            high = self._useful_sram_bits(mine, finest).max()
+            high = self._useful_sram_bits(mine, finer).max()
             known = self.shape_ranges.get(shape, [self._whole_range(shape)])
             closed.append([x for x in known if x[2] >= self.cutoff])
             for low, end, bound in known:
@@ -216,30 +245,36 @@ class LeastOverSrams(LeastMetric):
             each = [self._of(options, int(space.shape_of[x])) for x in mine.option]
             row = np.repeat(np.arange(len(each)), [len(x) for x in each])
             asked = space.shape_of[mine.option], row, mine.high, mine.low
-            return self.batches.of_shapes(np.concatenate(each), *asked, finest=finest)
+            return self.batches.of_shapes(np.concatenate(each), *asked, finer=finer)
 
         if not len(rows):
             return
-        if rounds == 1 or (np.isfinite(rows.bound).all() and not finest):
+        if rounds == 1 or (np.isfinite(rows.bound).all() and not finer):
             rows = self._bounded(rows, tables, rounds=rounds)
-        worth = HALVED_BY_FINEST if finest else HALVED_TOGETHER
-        every = self._halved(rows, tables, worth, halvings=halvings, narrow=finest)
+        worth = HALVED_BY_FINER if finer else HALVED_TOGETHER
+        every = self._halved(rows, tables, worth, halvings=halvings, narrow=finer)
         for shape, option, others in zip(shapes.tolist(), options[first], closed, strict=True):
             mine = self._of(options, shape)
             own = np.flatnonzero(every.option == option)
+            if len(own):
+                self.multipliers[shape] = every.multipliers[own[every.bound[own].argmin()]]
             ranges = sorted(every.range(int(n)) for n in own)
-            if finest and ranges:  # more than that is of no use to the finest alone
+            if finer and ranges:  # more than that is of no use to the finer one
                 low, high, least_j = ranges[-1]
-                ranges[-1] = low, np.inf if high >= self._finest_useful else high, least_j
+                useful = self._useful_to(self._finer_of(shape))
+                ranges[-1] = low, np.inf if high >= useful else high, least_j
             self.shape_ranges[shape] = ranges = sorted(ranges + others)
             bound = min((x[2] for x in ranges), default=np.inf)
             self.raise_bounds(mine, np.full(len(mine), bound))
 
-    @cached_property
-    def _finest_useful(self) -> float:
-        """The most SRAM that the finest shape has a use for."""
-        assert self.space.finest is not None
-        useful = self.space.useful_sram_bits(self.space.finest, self.batches.moves_data)
+    def _finer_of(self, shape: int) -> int:
+        """The shape whose tilings stand for those of a shape, where they are told apart."""
+        finer = self.space.finer_shapes
+        return shape if finer is None else int(finer[shape])
+
+    def _useful_to(self, shape: int) -> float:
+        """The most SRAM that a shape has a use for."""
+        useful = self.space.useful_sram_bits(shape, self.batches.moves_data)
         return float(self.space.capacities.holding(useful))
 
     def _of(self, options: Ints, shape: int) -> Ints:
@@ -247,20 +282,32 @@ class LeastOverSrams(LeastMetric):
         return np.asarray(options[self.space.shape_of[options] == shape])
 
     def _whole_range(self, shape: int) -> SramRange:
-        """All SRAM that a shape may have."""
-        least = self.space.min_sram_bits_of_shapes[shape]
-        return float(self.space.capacities.holding(least)), np.inf, -np.inf
+        """All SRAM that a design on a shape may have."""
+        least = self.least_sram_bits[self.space.shape_of == shape].min()
+        return float(least), np.inf, -np.inf
 
-    def _useful_sram_bits(self, options: Ints, finest: bool = False) -> Floats:
+    @cached_property
+    def least_sram_bits(self) -> Floats:
+        """(options,): what no design within the limits has less of, by what earlier goals say."""
+        space = self.space
+        least = space.capacities.holding(space.min_sram_bits_of_shapes[space.shape_of])
+        for metric in space.hardware_metrics.values():
+            known = self.cut_pool.lower(Goal(metric.name, self.goal.limits), least)
+            if metric.slope:
+                parts = np.where(np.isfinite(known), known, 0.0) * metric.scale
+                rounded = AREA_ROUNDING * (np.abs(parts) + metric.base)
+                bits = np.ceil((parts - metric.base - rounded) / metric.slope)
+                least = np.maximum(least, space.capacities.holding(np.maximum(bits, 0.0)))
+        return least
+
+    def _useful_sram_bits(self, options: Ints, finer: bool = False) -> Floats:
         """(options,) of one shape: the most SRAM that each can have, and has a use for.
 
-        ``finest``: with the tilings of the finest shape.
+        ``finer``: with the tilings of its finer shape.
         """
-        if finest:
-            return np.minimum(self.most_sram_bits(options), self._finest_useful)
-        shape, capacities = int(self.space.shape_of[options[0]]), self.space.capacities
-        useful = self.space.useful_sram_bits(shape, self.batches.moves_data)
-        return np.minimum(self.most_sram_bits(options), capacities.holding(useful))
+        shape = int(self.space.shape_of[options[0]])
+        useful = self._useful_to(self._finer_of(shape) if finer else shape)
+        return np.minimum(self.most_sram_bits(options), useful)
 
     def _halved(
         self,

@@ -177,7 +177,7 @@ class OptionBatches:
         row: Ints,
         sram_bits: Floats | None = None,
         powered_bits: Floats | None = None,
-        finest: bool = False,
+        finer: bool = False,
     ) -> Batch:
         """An envelope of the options of each shape: any of their PEs, the best tilings.
 
@@ -189,11 +189,12 @@ class OptionBatches:
             Capacities that tilings must fit in.
         powered_bits : floats, shape (shapes,), optional
             SRAM that takes power at least.
-        finest : bool
-            With the tilings of the finest shape, which all have.
+        finer : bool
+            With the tilings of finer shapes, which are as good, see `HardwareSpace.finer_shapes`.
         """
         space = self.space
-        tiled = shapes if not finest or space.finest is None else np.full_like(shapes, space.finest)
+        finer_shapes = space.finer_shapes if finer else None
+        tiled = shapes if finer_shapes is None else finer_shapes[shapes]
         runs_on = space.runnable(options)
         runs = np.zeros((len(shapes), *runs_on.shape[1:]), dtype=bool)
         np.logical_or.at(runs, row, runs_on)

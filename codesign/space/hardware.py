@@ -6,7 +6,6 @@ geometries).
 
 from __future__ import annotations
 
-import math
 from collections import abc
 from copy import copy
 from dataclasses import replace
@@ -18,7 +17,7 @@ import numpy as np
 
 from codesign.arrays import Bools, Floats, Ints
 from codesign.costs.buffers import fits_buffers, in_unified
-from codesign.costs.compute import PEArray, trips
+from codesign.costs.compute import PEArray
 from codesign.costs.port import BITS
 from codesign.costs.residency import moved_elements
 from codesign.costs.stored import stored_tilings
@@ -32,6 +31,7 @@ from codesign.space.energy import EnergyCosts, problem_rates
 from codesign.space.hardware_metrics import hardware_metrics, most_sram_bits
 from codesign.space.least_runs import least_run_bits
 from codesign.space.room import PricedRooms, RoomTable, room_table
+from codesign.space.shape_order import finer_shapes, finest_shape, smallest_alike
 from codesign.space.shape_tilings import ShapeTilings, of_variant
 from codesign.space.staircase import Staircase, least_of
 from codesign.space.widths import WidthSpace
@@ -244,47 +244,18 @@ class HardwareSpace(WidthSpace):
 
     @cached_property
     def finest(self) -> int | None:
-        """The array shape whose sides divide those of all; None where it is not on offer.
+        """See `shape_order.finest_shape`."""
+        return finest_shape(self)
 
-        Whatever tiling another shape has, this one has one that needs no more SRAM and moves no
-        more: multiples of its granules are those of the others too, and of groups side by side a
-        few at a time need less and move the same.
-        """
-        choices = self.problem.choices
-        if choices.mapping != ("window",) or self.widens:  # what granules divide says less there
-            return None
-        sides = math.gcd(*choices.rows), math.gcd(*choices.cols)
-        engine = self.problem.technology.engine
-        finest = PEArray(*sides, engine, zero_skipping=choices.zero_skipping)
-        return self.shapes.index(finest) if finest in self.shapes else None
+    @cached_property
+    def finer_shapes(self) -> Ints | None:
+        """(shapes,): see `shape_order.finer_shapes`."""
+        return finer_shapes(self)
 
     @cached_property
     def smallest_alike(self) -> Ints:
-        """(shapes,): the shape of fewest rows and columns that is as good as each, or itself.
-
-        Where every layer takes the same steps over channels and sets as many groups side by side,
-        its cycles are the same, and each of its tilings on the larger shape has one on the smaller
-        of the same trips, hence the same traffic, in tiles no larger: with PEs of the same widths
-        the smaller shape is as good in every metric, and better in area.
-        """
-        engine, choices = self.problem.technology.engine, self.problem.choices
-        if self.widens:
-            return np.arange(len(self.shapes))
-        sides = np.array(choices.rows), np.array(choices.cols)
-        kinds = product(self.geometries, choices.mapping)
-        each = [trips(x, *sides, engine, m, choices.zero_skipping) for x, m in kinds]
-        tables = zip(*each, strict=True)
-        number = {mapping: n for n, mapping in enumerate(choices.mapping)}
-        kind = len(choices.rows) * np.array([number[x.mapping] for x in self.shapes])
-        if choices.on_chip != "none" and any(x.moves for x in self.geometries):
-            kind += np.searchsorted(choices.rows, self.shape_rows)  # they set the pace of movement
-        for side, mine, table in zip(
-            sides, (self.shape_rows, self.shape_cols), tables, strict=True
-        ):
-            alike = np.unique(np.hstack(table), axis=0, return_inverse=True)[1].ravel()
-            kind = kind * len(side) + alike[np.searchsorted(side, mine)]
-        _, first, which = np.unique(kind, return_index=True, return_inverse=True)
-        return np.asarray(first[which.ravel()])
+        """(shapes,): see `shape_order.smallest_alike`."""
+        return smallest_alike(self)
 
     def shapes_among(self, options: Ints) -> Ints:
         """Shapes of some options, each once, in order."""

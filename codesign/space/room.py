@@ -14,6 +14,8 @@ import numpy as np
 from codesign.arrays import Floats, Ints
 from codesign.space.staircase import Staircase, stacked
 
+MOST_REMEMBERED = 2**21  # answers, of each table (16 MiB)
+
 
 class RoomTable:
     """Staircases of traffic over SRAM need, all in one ascending list of keys.
@@ -43,6 +45,7 @@ class RoomTable:
         keys += self.span * np.arange(len(need))[:, None]
         self._keys, self._traffic = keys[real], traffic.reshape(len(need), -1)[real]
         self.shape = shape
+        self._remembered: dict[tuple[int, int, int, float], tuple[Floats, Ints, Ints]] = {}
 
     @property
     def size(self) -> int:
@@ -95,6 +98,24 @@ class RoomTable:
         """
         return np.asarray(self._traffic[self._step_within(row, room)])
 
+    def traffic_beside(self, row: Ints, held: Ints, sram_bits: Floats) -> Floats:
+        """(n, m): least DRAM bits of rows beside so many bits, (m,) each, in some SRAMs (n,).
+
+        Remembered: many options and ranges end at the same SRAM, and ask for the same rows.
+        """
+        sizes, which = np.unique(sram_bits, return_inverse=True)
+        found = np.empty((len(sizes), len(row)))
+        asked = row.ctypes.data, held.ctypes.data, len(row)
+        for n, size in enumerate(sizes.tolist()):
+            key = (*asked, size)
+            if key not in self._remembered:
+                if len(self._remembered) * len(row) > MOST_REMEMBERED:
+                    self._remembered.clear()
+                least = self.traffic(row, size - held)
+                self._remembered[key] = least, row, held  # so that no others take their places
+            found[n] = self._remembered[key][0]
+        return found[which.ravel()]
+
     def _step_within(self, row: Ints, room: Floats) -> Ints:
         """The last step that fits: its number among all rows'."""
         held = np.clip(room, -1, self.span - 2).astype(np.int64) + 1
@@ -124,9 +145,20 @@ class PricedRooms:
         """The least of rows within so much room each; inf where no tile fits."""
         return self.priced(row, self.table.traffic(row, room))
 
+    def traffic_beside(self, row: Ints, held: Ints, sram_bits: Floats) -> Floats:
+        """As of `RoomTable`."""
+        return self.priced(row, self.table.traffic_beside(row, held, sram_bits))
+
     def priced(self, row: Ints, traffic: Floats) -> Floats:
         """The least of rows that move so many bits."""
         return traffic * self._per_bit[row] + self._further[row]
+
+
+def taken(tables: Floats, row: Ints) -> Floats:
+    """(B, n) entries of tables (B, rows); ``row`` (B, n), or (n,): the same of all."""
+    if row.ndim == 1:
+        return np.take(tables, row, axis=1)
+    return np.take_along_axis(tables, row, axis=1)
 
 
 def traffic_beside(
@@ -141,8 +173,9 @@ def traffic_beside(
 
     Parameters
     ----------
-    least, row, held : floats, ints, ints, shape (B, n)
-        ``least`` is the traffic in all of the SRAM.
+    least : floats, shape (B, n)
+        The traffic in all of the SRAM.
+    row, held : ints, shape (B, n), or (n,): the same of all
     rooms : sequence of RoomTable
     room_of, sram_bits : ints, floats, shape (B,)
         Which of them is each row's, and its SRAM.
@@ -151,9 +184,11 @@ def traffic_beside(
         return least
     found = np.empty_like(least)
     for n, table in enumerate(rooms):
-        mine = room_of == n
-        room = sram_bits[mine, None] - held[mine]
-        found[mine] = table.traffic(row[mine], room)
+        mine = np.flatnonzero(room_of == n)
+        if row.ndim == 1:
+            found[mine] = table.traffic_beside(row, held, sram_bits[mine])
+        else:
+            found[mine] = table.traffic(row[mine], sram_bits[mine, None] - held[mine])
     return np.where(np.isinf(least), np.inf, found)
 
 

@@ -169,6 +169,20 @@ def test_a_larger_array_alike_is_offered_once_the_smaller_is_not(seed: int) -> N
         )
 
 
+@pytest.mark.parametrize("seed", mostly_long(range(20), 6))
+def test_no_array_needs_less_than_its_finer_one(seed: int) -> None:
+    space = space_of(seed, (1, 2, 3, 4, 6, 8, 12, 24), (1, 4, 8, 12, 16))
+    assert space.finer_shapes is not None
+    sides = [(x.rows, x.cols) for x in space.shapes]
+    finer = {own: sides[n] for own, n in zip(sides, space.finer_shapes.tolist(), strict=True)}
+    right = {(24, 16): (8, 8), (24, 12): (8, 4), (12, 8): (4, 8), (8, 8): (8, 8), (6, 8): (1, 1)}
+    assert {own: finer[own] for own in right} == right
+    for shape, its in enumerate(space.finer_shapes.tolist()):
+        capacities = space.rooms(shape).needs[::5].astype(float)
+        fine, own = (space.rooms(n).within(capacities) for n in (its, shape))
+        assert (fine <= own).all()
+
+
 def test_arrays_alike_are_common_in_the_random_problems() -> None:
     problems = [broad_case(20000 + seed).problem for seed in range(10)]
     counts = [np.unique(HardwareSpace(problem).smallest_alike).size for problem in problems]
@@ -196,7 +210,9 @@ def test_groups_side_by_side_on_a_finer_array() -> None:
 
 @pytest.mark.parametrize("rows", [(2, 3), (4, 6), (6, 10, 15)])
 def test_without_a_shape_that_divides_all_none_is_the_finest(rows: tuple[int, ...]) -> None:
-    assert space_of(0, rows, (1, 2)).finest is None
+    space = space_of(0, rows, (1, 2))
+    assert space.finest is None
+    assert space.finer_shapes is None
 
 
 # --- what is bounded as one ---------------------------------------------------------------------

@@ -37,6 +37,7 @@ from codesign.search.hardware_search import HardwareSearch
 from codesign.search.lexicographic import LexicographicSearch, Method
 from codesign.search.option_batches import OptionBatches
 from codesign.search.sram_ranges import SramRanges
+from codesign.space import shape_order
 from codesign.space.capacities import Capacities
 from codesign.space.energy import EnergyCosts
 from codesign.space.energy_tilings import undominated_rows
@@ -256,7 +257,7 @@ def test_the_optimum_where_layers_may_be_fused_is_the_enumerated_one(seed: int) 
 @pytest.mark.parametrize(
     "first", [0, *(pytest.param(x, marks=pytest.mark.long) for x in range(100, 300, 20))]
 )
-def test_the_finest_tilings_bound_all_shapes(
+def test_the_tilings_of_finer_shapes_bound_all(
     first: int, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However few there are: on more the same steps are taken as on these that are enumerated.
@@ -264,6 +265,7 @@ def test_the_finest_tilings_bound_all_shapes(
     And widths are left out however small the tables, as of larger networks.
     """
     monkeypatch.setattr(least_over_srams, "FEW_SHAPES", 0)
+    monkeypatch.setattr(shape_order, "COARSE_SIDES", (4, 2))
     monkeypatch.setattr(least_over_srams, "LARGE_TABLES", 0)
     for seed in range(first, first + (20 if first else 3)):
         if drawn(seed, kind)[1]:

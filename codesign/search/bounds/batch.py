@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from codesign.arrays import Bools, Floats, Ints
 from codesign.search.bounds.energy_tables import EnergyTables
-from codesign.space.room import RoomTable, traffic_beside
+from codesign.space.room import RoomTable, taken, traffic_beside
 
 
 @dataclass(frozen=True)
@@ -135,9 +135,8 @@ class Batch:
 
         Parameters
         ----------
-        row, held : ints, shape (B or 1, n)
+        row, held : ints, shape (B, n), or (n,): the same of all
         """
         flat = self.traffic.reshape(len(self), -1)
-        row, held = (np.broadcast_to(x, (len(self), x.shape[1])) for x in (row, held))
-        least = np.take_along_axis(flat, row, axis=1)
+        least = taken(flat, row)
         return traffic_beside(least, row, held, self.rooms, self.room_of, self.sram_bits)

@@ -11,6 +11,8 @@ from codesign.arrays import Floats
 from codesign.search.bounds.batch import Batch
 from codesign.search.bounds.families import Family
 
+CACHED = 2**15  # entries worked on at once, so that they stay near the processor (256 KiB)
+
 
 def static_w(batch: Batch) -> Floats:
     """(B,): power at all times."""
@@ -57,27 +59,33 @@ def energies_alone(family: Family, batch: Batch, dram_bits_per_s: float) -> Floa
     tables, static = batch.energy, static_w(batch)
     assert tables is not None
     per_bit = static / dram_bits_per_s
-    barred = family.spread(family.barred[None])
+    barred, which = family.spread(family.barred[None]), None
     if family.settled:
         bits = family.spread(family.traffic(batch)) + barred
         memory_j = _times(bits, per_bit)
         dynamic_j = family.spread(_finite(family.of_kinds(tables.layers())))
     else:
         rows, held, which = family.rooms_asked
-        moved = batch.traffic_beside(rows[None], held[None])
-        asked = rows[None], held[None], batch.room_of, batch.sram_bits
-        memory_j = np.take(_times(moved, per_bit), which, axis=1)
-        dynamic_j = np.take(_finite(tables.beside(*asked, moved)), which, axis=1)
-        memory_j += barred
+        moved = batch.traffic_beside(rows, held)
+        asked = rows, held, batch.room_of, batch.sram_bits
+        memory_j, dynamic_j = _times(moved, per_bit), _finite(tables.beside(*asked, moved))
     compute_s = family.compute_s(batch)
     compute_j = compute_s * along(static, compute_s)
     extra_bits = family.extra_bits[None]
-    parts = memory_j, extra_bits, compute_j, dynamic_j, family.extra_j
-    total = np.empty(np.broadcast_shapes(*(x.shape for x in parts)))
-    np.add(memory_j, extra_bits * along(per_bit, extra_bits), out=total)
-    np.maximum(total, compute_j, out=total)
-    total += dynamic_j
-    total += family.extra_j
+    extra_j = extra_bits * along(per_bit, extra_bits)
+    total = np.empty((len(batch), len(family.geometry), *family.sizes))
+    step = max(1, CACHED // family.entries)
+    for first in range(0, len(batch), step):
+        mine = slice(first, first + step)
+        memory, dynamic = memory_j[mine], dynamic_j[mine]
+        if which is not None:
+            memory = np.take(memory, which, axis=1) + barred
+            dynamic = np.take(dynamic, which, axis=1)
+        some = total[mine]
+        np.add(memory, extra_j[mine], out=some)
+        np.maximum(some, compute_j[mine], out=some)
+        some += dynamic
+        some += family.extra_j
     return total
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from codesign.arrays import Floats, Ints
-from codesign.space.room import PricedRooms, RoomTable, traffic_beside
+from codesign.space.room import PricedRooms, RoomTable, taken, traffic_beside
 
 
 @dataclass(frozen=True)
@@ -71,21 +71,20 @@ class EnergyTables:
 
         Parameters
         ----------
-        row, held : ints, shape (B or 1, n)
+        row, held : ints, shape (B, n), or (n,): the same of all
         room_of, sram_bits : ints, floats, shape (B,)
         traffic : floats, shape (B, n), optional
             DRAM bits of the rows, where they are known.
         """
-        row, held = (np.broadcast_to(x, (len(self.constant), x.shape[1])) for x in (row, held))
         flat = self.constant.reshape(len(self.constant), -1)
-        constant = np.take_along_axis(flat, row, axis=1)
+        constant = taken(flat, row)
         priced = [x for x in self.rooms if isinstance(x, PricedRooms)]
         if traffic is not None and len(priced) == len(self.rooms) > 0:
             for n, rooms in enumerate(priced):
                 mine = room_of == n
-                constant[mine] += rooms.priced(row[mine], traffic[mine])
+                constant[mine] += rooms.priced(row if row.ndim == 1 else row[mine], traffic[mine])
             return constant
-        least = np.take_along_axis(self.least.reshape(flat.shape), row, axis=1)
+        least = taken(self.least.reshape(flat.shape), row)
         return constant + traffic_beside(least, row, held, self.rooms, room_of, sram_bits)
 
 

@@ -19,6 +19,7 @@ from codesign.costs.roofline import longer, weights_of_roofs
 from codesign.problem.metrics import ADDITIVE_METRICS, ENERGY
 from codesign.search.bounds.batch import Batch, RunPrices
 from codesign.search.bounds.charged_costs import (
+    CACHED,
     along,
     charged_costs,
     energies_alone,
@@ -39,7 +40,6 @@ LATENCY, DRAM, NOISE, MODEL, BOPS = range(len(ADDITIVE_METRICS))
 ONLY_ENERGY = np.zeros((1, 1)), np.zeros((1, 1)), np.ones((1, 1))  # coefficients
 MAX_ENTRIES = 2**23  # entries of one table (64 MiB)
 MAX_BATCH = 2**21  # entries of one table over all options worked on at once (16 MiB)
-CACHED = 2**15  # entries worked on at once where a table is only minimised (256 KiB)
 MAX_FAMILY = 2**20  # entries of one family's table for one option
 
 
@@ -192,15 +192,26 @@ class LayerTables:
         family = self.families[number]
         if not family.free:
             return self.full(number, batch, coefficients, prices)
-        parts, result = self._parts(number, batch, coefficients, prices), None
-        step = max(1, CACHED * family.sizes[0] // (len(batch) * family.entries))
+        parts = self._parts(number, batch, coefficients, prices)
+        shape = np.broadcast_shapes(*(x.shape for x in parts))
+        least = np.empty((*shape[:2], *shape[2 + family.free :]))
         free = tuple(range(2, 2 + family.free))
-        for first in range(0, family.sizes[0], step):
-            least = self._sum(parts, slice(first, first + step)).min(axis=free)
-            result = least if result is None else np.minimum(result, least, out=result)
-        assert result is not None
-        shape = (*result.shape[:2], *family.sizes[family.free :])
-        return result if result.shape == shape else np.broadcast_to(result, shape)
+        step, rows = self._at_once(family)
+        for begin in range(0, shape[0], rows):
+            some = [x[begin : begin + rows] if len(x) > 1 else x for x in parts]
+            mine = least[begin : begin + rows]
+            for first in range(0, family.sizes[0], step):
+                found = self._sum(some, slice(first, first + step)).min(axis=free)
+                np.copyto(mine, found if not first else np.minimum(mine, found))
+        shape = (*least.shape[:2], *family.sizes[family.free :])
+        return least if least.shape == shape else np.broadcast_to(least, shape)
+
+    @staticmethod
+    def _at_once(family: Family) -> tuple[int, int]:
+        """How many widths of the first axis, of how many options, are summed up in a cache."""
+        if family.entries > CACHED:
+            return max(1, CACHED * family.sizes[0] // family.entries), 1
+        return family.sizes[0], max(1, CACHED // family.entries)
 
     def narrowest(self, number: int, batch: Batch, coefficients: Floats) -> Floats:
         """(B, K, w, …): `least`, of the first free axis at its first width alone."""
@@ -296,7 +307,7 @@ class LayerTables:
                 bits = family.spread(family.traffic(batch)) + family.barred_or_extra_bits
             else:
                 rows, held, which = family.rooms_asked
-                moved = batch.traffic_beside(rows[None], held[None])
+                moved = batch.traffic_beside(rows, held)
                 bits = np.take(moved, which, axis=1) + family.barred_or_extra_bits
             never = np.isinf(bits)
             if math.isinf(self.space.dram_bits_per_s):
@@ -326,7 +337,7 @@ class LayerTables:
             found = family.spread(family.of_kinds(tables.layers()))
         else:
             rows, helds, which = family.rooms_asked
-            asked = rows[None], helds[None], batch.room_of, batch.sram_bits
+            asked = rows, helds, batch.room_of, batch.sram_bits
             found = np.take(tables.beside(*asked, moved), which, axis=1)
         found = found + family.extra_j
         found = np.where(np.isinf(found), 0.0, found)
