@@ -247,8 +247,8 @@ class HardwareSearch(GoalSearch, ABC):
         best = self.incumbent
         if best is None or best.option != option or not sram[0] < best.sram_bits < sram[1]:
             return False
-        ends = (np.array([bits]) for bits in sram)
-        if not self.power_grows(np.array([option]), *ends)[0]:
+        low, high = (np.array([bits]) for bits in sram)
+        if not self.power_grows(np.array([option]), low, high)[0]:
             return False
         self.last_sram_bits = best.sram_bits
         return True

@@ -250,7 +250,7 @@ class HardwareSpace(WidthSpace):
     @cached_property
     def finer_shapes(self) -> Ints | None:
         """(shapes,): see `shape_order.finer_shapes`."""
-        return finer_shapes(self)
+        return finer_shapes(self, self.finest)
 
     @cached_property
     def smallest_alike(self) -> Ints:

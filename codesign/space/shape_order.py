@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import math
 from itertools import product
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from codesign.arrays import Ints
 from codesign.costs.compute import PEArray, trips
-
-if TYPE_CHECKING:
-    from codesign.space.hardware import HardwareSpace
+from codesign.space.array_cycles import Options
 
 COARSE_SIDES = 8, 4  # rows or columns of arrays with few tilings, near those of multiples
 
 
-def finest_shape(space: HardwareSpace) -> int | None:
+def finest_shape(space: Options) -> int | None:
     """The array shape whose sides divide those of all; None where it is not on offer.
 
     Whatever tiling another shape has, this one has one that needs no more SRAM and moves no more:
@@ -33,13 +30,12 @@ def finest_shape(space: HardwareSpace) -> int | None:
     return space.shapes.index(finest) if finest in space.shapes else None
 
 
-def finer_shapes(space: HardwareSpace) -> Ints | None:
+def finer_shapes(space: Options, finest: int | None) -> Ints | None:
     """(shapes,): a shape whose sides divide each one's; None where there is none for all.
 
     Whatever tiling a shape has, its finer one has one that is as good, for the reasons of
     `finest_shape`. They are few: that of the largest `COARSE_SIDES`, or else the finest.
     """
-    finest = space.finest
     if finest is None:
         return None
     sides = [*zip(space.shape_rows.tolist(), space.shape_cols.tolist(), strict=True)]
@@ -52,7 +48,7 @@ def finer_shapes(space: HardwareSpace) -> Ints | None:
     return found
 
 
-def smallest_alike(space: HardwareSpace) -> Ints:
+def smallest_alike(space: Options) -> Ints:
     """(shapes,): the shape of fewest rows and columns that is as good as each, or itself.
 
     Where every layer takes the same steps over channels and sets as many groups side by side, its
