@@ -88,7 +88,12 @@ def _scalar(value: Any) -> str:
     if isinstance(value, float):
         text = repr(value)
         return text.replace("e", ".0e") if "e" in text and "." not in text else text
-    plain = isinstance(value, str) and not isinstance(value, Quoted)
-    if plain and PLAIN.fullmatch(value) and value.lower() not in TAKEN:
+    if isinstance(value, str) and _is_plain(value):
         return value
     return json.dumps(value)
+
+
+def _is_plain(text: str) -> bool:
+    if isinstance(text, Quoted):
+        return False
+    return PLAIN.fullmatch(text) is not None and text.lower() not in TAKEN
