@@ -209,7 +209,7 @@ def test_readme_tells_the_setting(study: Any, frames: Any) -> None:
     )
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_quick_run_writes_everything(tmp_path: Path) -> None:
     run = subprocess.run(
         [sys.executable, str(STUDY / "run.py"), "--quick", "--out", str(tmp_path)],
