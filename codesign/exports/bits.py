@@ -82,7 +82,7 @@ def report_lines(report: Mapping[str, Any]) -> list[str]:
         largest = "" if same is None else f", the same entry is largest in {percent(same)}"
         lines.append(f"result {printable(name)}: {sqnr}{largest}")
     for name in report["not_in_the_file"]:
-        lines.append(f"note: {printable(name)}: within an operator, not quantised")
+        lines.append(f"note: {printable(name)}: no value of the file stands for it, not quantised")
     for name, bits in report["read_back_otherwise"].items():
         read = "no width" if bits is None else f"{bits} bit"
         lines.append(f"note: {printable(name)}: read back with {read}")

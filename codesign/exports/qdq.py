@@ -31,6 +31,7 @@ from codesign.quality.quantise import most_code, quantise
 from codesign.specs.onnx.read import Imported
 
 LEAST_OPSET = 13  # a step for each channel
+LEAST_IR = 4  # constants need not be inputs too
 SMALL_TYPES_OPSET = 21  # int4, and 16 bits
 MOST_BITS = 16
 Array = npt.NDArray[Any]
@@ -306,6 +307,8 @@ class _Rewriting:
         graph.node.extend(nodes)
         graph.initializer.extend([*kept, *self.added])
         graph.input.extend(fed)
+        least = helper.find_min_ir_version_for([*self.model.opset_import], ignore_unknown=True)
+        self.model.ir_version = max(self.model.ir_version, least, LEAST_IR)
         return self.model
 
 

@@ -102,6 +102,48 @@ def test_read_back_with_the_same_widths(first: int, tmp_path: Path) -> None:
     check_all(range(first, first + 8), lambda seed: check_round_trip(seed, tmp_path))
 
 
+ATTENTION = """
+    q: q = MatMul (x, wq)
+    k: k = MatMul (x, wk)
+    v: v = MatMul (x, wv)
+    t: kt = Transpose <perm=[0,2,1]> (k)
+    s: s = MatMul (q, kt)
+    p: p = Softmax (s)
+    o: o = MatMul (p, v)
+    a: r = Add (o, x)
+    n: z = LayerNormalization (r, g)
+    e: y = MatMul (z, we)
+"""
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_attention_is_read_back_too(seed: int, tmp_path: Path) -> None:
+    rng = np.random.default_rng(seed)
+    weights = {name: rng.standard_normal((8, 8)).astype(np.float32) for name in ("wq", "wk", "wv")}
+    weights["we"] = rng.standard_normal((8, 5)).astype(np.float32)
+    weights["g"] = np.ones(8, np.float32)
+    made = model(ATTENTION, {"x": (1, 4, 8)}, weights, opset=21)
+    onnx.save(made, tmp_path / "m.onnx")
+    imported = import_onnx(tmp_path / "m.onnx")
+    widths = chosen(random.Random(seed), imported.network.noise_sources, 16)
+    runs = random_runs(made, shapes_of(made, None, {}), {})
+    found = quantise_onnx(made, imported, {}, widths, runs)
+    assert (found.read_back, found.left) == (widths, ())
+
+
+def test_old_files_whose_constants_are_inputs(tmp_path: Path) -> None:
+    """As of IR version 3, where every constant is an input too."""
+    made = model("c: y = Conv (x, w)", {"x": (1, 4, 6, 6)}, {"w": (8, 4, 3, 3)}, opset=9)
+    made.ir_version = 3
+    sizes = onnx.helper.make_tensor_value_info("w", onnx.TensorProto.FLOAT, (8, 4, 3, 3))
+    made.graph.input.append(sizes)
+    onnx.save(made, tmp_path / "m.onnx")
+    imported = import_onnx(tmp_path / "m.onnx")
+    widths = {"weight:c": 5, "tensor:x": 7}
+    runs = random_runs(made, shapes_of(made, None, {}), {})
+    assert quantise_onnx(made, imported, {}, widths, runs).read_back == widths
+
+
 def test_more_bits_are_closer(tmp_path: Path) -> None:
     path = written(tmp_path / "m.onnx", 21)
     imported, proto = import_onnx(path), onnx.load(path)
