@@ -242,6 +242,23 @@ def test_bits_in_the_words_of_others(tmp_path: Path) -> None:
     assert content["tensors"] == dict.fromkeys(network.tensors, 5)
 
 
+def test_brevitas_takes_its_words(tmp_path: Path) -> None:
+    nn = pytest.importorskip("brevitas.nn", reason="Brevitas is not installed")
+    from brevitas.quant import Int8ActPerTensorFloat
+
+    network = import_onnx(written(tmp_path / "m.onnx", 20)).network
+    widths = chosen(random.Random(1), [*evaluate(network, WIDE, 5).widths], 8)
+    given = bit_assignment(network, widths)["brevitas"]["first"]
+    quantisers = {f"{x}_quant": Int8ActPerTensorFloat for x in ("input", "output")}
+    layer = nn.QuantConv2d(4, 8, 3, **quantisers, **given)
+    found = {
+        "weight_bit_width": layer.quant_weight().bit_width,
+        "input_bit_width": layer.input_quant.bit_width(),
+        "output_bit_width": layer.output_quant.bit_width(),
+    }
+    assert {name: int(x) for name, x in found.items()} == given
+
+
 @pytest.fixture
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
