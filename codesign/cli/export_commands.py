@@ -154,7 +154,8 @@ def sheet(**given: Any) -> int:
 
     DESIGN is a file of solve or evaluate --out, of one array on tiles. The sheet has the array,
     widths of operands, products and accumulators, words and depths of the buffers, what stays on
-    chip, and every layer's tile loops as pseudo-code: codesign help sheets.
+    chip, and every layer's tile loops as pseudo-code: codesign help sheets. Without --out it is
+    printed.
     """
     from codesign.exports import sheet as sheet_of
     from codesign.exports import sheet_markdown
@@ -173,13 +174,16 @@ def sheet(**given: Any) -> int:
             make_folder(out)
         folder = out.parent if single else out
         names = [out.name] if single else ["sheet.md", "sheet.json"]
-        for path in (folder / name for name in names):
+        paths = [folder / name for name in names]
+        for path in paths:
             if path.suffix.lower() == ".md":
                 write_atomically(path, text)
             else:
                 write_json(path, found)
     if given["json"]:
         print_json(found)
+    elif out is not None:
+        click.echo("\n".join(map(str, paths)))
     else:
         print_text(text)
     return PROVEN

@@ -246,7 +246,7 @@ def _tiled(result: Result, layer: Layer, row: LayerDesign) -> dict[str, Any]:
     places = {
         "weights": "chip" if layer.weight_tensor in stays else "dram",
         "ifmap": "chip" if layer.input in stays else "dram",
-        "psum": "dram",
+        "psum": None,  # made here
     }
     table = one_tiling(layer, GivenTiling(tile=row.tile, order=row.order))
     sizes = row.tile.sizes(layer)
@@ -260,7 +260,7 @@ def _tiled(result: Result, layer: Layer, row: LayerDesign) -> dict[str, Any]:
     operands, start, widths = {}, 0, _widths(result, layer, row)
     for n, operand in enumerate(OPERANDS):
         copies = 2 if tiles[n] > 1 else 1
-        here = places[operand] == "dram"
+        here = places[operand] != "chip"
         elements = int(table.need[0, n]) // copies
         size = elements * copies * widths[n] if here else 0
         own = result.accelerator.buffers[n] is not None

@@ -31,7 +31,7 @@ Result = Design | DataflowDesign | Evaluation
 KINDS = {Design: "design", DataflowDesign: "dataflow", Evaluation: "evaluation"}
 PIPELINE_CHANGES = ("clock", "arrays", "traffic", "bandwidth", "depth")
 HARDWARE = ("area_mm2", "lut", "dsp", "bram")
-OTHER_NETWORK = "the networks differ"
+OTHER_NETWORK = "the networks, or the images at once, differ"
 OTHER_ARCHITECTURE = "one array works layer by layer, the stages of a pipeline at once"
 
 

@@ -129,4 +129,4 @@ def test_pipelines_are_drawn_and_shown(folder: Path, capsys: pytest.CaptureFixtu
     code, out, err = run(capsys, "compare", "p.json", "q.json", "a.json", "--plot", "p.png")
     assert (code, err) == (0, "")
     assert "interval" in out
-    assert "note: latency of C and A: the networks differ" in out
+    assert "note: latency of C and A: the networks, or the images at once, differ" in out

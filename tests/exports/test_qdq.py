@@ -242,6 +242,7 @@ def test_bits_in_the_words_of_others(tmp_path: Path) -> None:
     assert content["tensors"] == dict.fromkeys(network.tensors, 5)
 
 
+@pytest.mark.long
 def test_brevitas_takes_its_words(tmp_path: Path) -> None:
     nn = pytest.importorskip("brevitas.nn", reason="Brevitas is not installed")
     from brevitas.quant import Int8ActPerTensorFloat

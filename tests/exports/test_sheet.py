@@ -140,7 +140,7 @@ class Walk:
         """SRAM bits: the largest tile of each operand, twice where there are several."""
         found = Fraction(0)
         for operand, elements in self.held.items():
-            if self.layer["operands"][operand]["place"] == "dram":
+            if self.layer["operands"][operand]["place"] != "chip":
                 copies = 2 if len(self.tiles[operand]) > 1 else 1
                 found += copies * elements * self.layer["bits"][operand]
         assert found.denominator == 1
@@ -173,7 +173,7 @@ def check_sheet(content: Mapping[str, Any], plain: bool = True) -> None:
         assert buffer["word_bits"] == buffer["word_elements"] * buffer["element_bits"]
         for layer in content["layers"]:
             tile = layer["operands"].get(operand)
-            if tile is not None and tile["place"] == "dram":
+            if tile is not None and tile["place"] != "chip":
                 assert tile["sram_bits"] <= buffer["bits"]
 
 
@@ -265,6 +265,8 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     found.save(file)
     code, printed, err = run(capsys, "export", "sheet", str(file), "--out", str(out))
     assert (code, err) == (0, "")
+    assert printed.split() == [str(out / "sheet.md"), str(out / "sheet.json")]
+    _, printed, _ = run(capsys, "export", "sheet", str(file))
     assert printed == (out / "sheet.md").read_text("utf-8")
     assert json.loads((out / "sheet.json").read_text("utf-8")) == sheet(found)
     for name, right in (("x.md", printed), ("x.json", (out / "sheet.json").read_text("utf-8"))):

@@ -262,7 +262,7 @@ def test_other_networks_have_totals_and_hardware_alone() -> None:
     assert told.results[1].metrics == other.metrics
     (difference,) = told.differences
     assert {each.metric for each in difference.explained} == {"area_mm2"}
-    assert difference.unexplained["latency_s"] == "the networks differ"
+    assert difference.unexplained["latency_s"] == "the networks, or the images at once, differ"
 
 
 @pytest.mark.parametrize("count", [0, 1, 27])

@@ -64,7 +64,8 @@ Cell = Callable[[ComparedHardware], str | None]
 def comparison_parts(comparison: Comparison) -> list[RenderableType]:
     """The whole report."""
     parts = [*outline_parts(comparison), *difference_parts(comparison)]
-    return [*parts, "", layer_table(comparison)]
+    alike = sum(bool(each.layers) for each in comparison.results)
+    return [*parts, "", layer_table(comparison)] if alike > 1 else parts
 
 
 def outline_parts(comparison: Comparison) -> list[RenderableType]:
