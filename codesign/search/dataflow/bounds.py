@@ -44,6 +44,28 @@ class Relaxed:
     columns: Ints
 
 
+@dataclass(frozen=True)
+class Sums:
+    """Least weighted sums of parts of a choice.
+
+    Attributes
+    ----------
+    layer : floats, shape (layers, k, a)
+        Of each layer, by the width beside it and that of its input.
+    stars : floats, shape (classes, widths)
+        Of each class, with all below it in its tree.
+    between : mapping of int to floats, shape (widths, widths)
+        Of each child in a tree: the layers coupled to it and its parent, by their widths.
+    best : float
+        The least of all.
+    """
+
+    layer: Floats
+    stars: Floats
+    between: Mapping[int, Floats]
+    best: float
+
+
 class Dual:
     """The relaxation of a table in a range of the interval."""
 
@@ -202,6 +224,17 @@ class Dual:
             tables[child] = self._between(layer, child, layers)
             stars[parent] += (stars[child][:, None] + tables[child]).min(axis=0)
         return stars, tables
+
+    def sums(self, weights: Floats) -> Sums:
+        """The least weighted sums of all parts."""
+        _, layer, own, _ = self._tables(weights)
+        stars, between = self._upward(layer, own)
+        best = float(stars[self.roots].min(axis=1).sum() + self.constant @ weights)
+        return Sums(layer, stars, between, best)
+
+    def forced(self, sums: Sums) -> tuple[Floats, dict[int, Floats]]:
+        """The least sum where a class has a width, and where a child and its parent have two."""
+        return self._forced(sums.stars, dict(sums.between), np.asarray(sums.best))
 
     def solve(self, weights: Floats) -> Relaxed:
         """The least weighted sum and a choice that has it, which may be of several minds."""

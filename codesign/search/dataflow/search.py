@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from codesign.arrays import Floats
 from codesign.problem.goal import Goal
 from codesign.problem.tolerances import CLOSING_GAP
 from codesign.search.dataflow.ascent import ascend
@@ -24,18 +25,22 @@ from codesign.search.dataflow.bounds import PRUNED, Dual
 from codesign.search.dataflow.goal_bounds import (
     INTERVAL,
     LATENCY,
+    PRICED,
     GoalBounds,
     OnProgress,
     Shared,
 )
-from codesign.search.dataflow.pricing import Pipeline
+from codesign.search.dataflow.labels import LabelSetting, TooManyLabels
+from codesign.search.dataflow.pricing import Pipeline, chosen_options, with_good_starts
 from codesign.search.dataflow.programme import least_of
 from codesign.search.dataflow.solve import RangeResult, solve_range
 from codesign.search.dataflow.table import Range, Table
 from codesign.stopping import Stopped
 
 FIRST_GUESS, GROWTH = 2e-3, 2.0  # above a bound, relative; of the next one
+MULTIPLIERS = 6  # of an ascent, the best, by which columns and labels are ruled out
 LAST_GUESS = 2.0  # from where on anything is let in
+NEAREST, CLOSER = 2e-4, 4.0  # a guess so near that no nearer one is tried; how much nearer
 FEW = 2000  # columns: so few, and the MILP looks above the guess too, for a design to start from
 REACH, REACH_GAP = 1.1, 1e-3  # how far above a guess; how nearly the best of that is wanted
 
@@ -80,7 +85,7 @@ class GoalSearch(GoalBounds):
     def run(self) -> Proven:
         """Search all ranges, the one of the least bound first."""
         self.open: list[tuple[float, int, Range]] = []
-        self.number, self.guess = 0, FIRST_GUESS
+        self.number, self.guess, self.growth = 0, FIRST_GUESS, GROWTH
         try:
             for span in self.first_spans():
                 self._push(self.first_bound(span), span)
@@ -118,13 +123,23 @@ class GoalSearch(GoalBounds):
         aim = min(self.value, self._guess_above(lower))
         whole = self._upto(lower, aim, span)
         table = self.pricing.table(whole, self.allowed, not self.search.whole)
+        weights: list[Floats] = []
         if table is not None and not self.search.whole:
-            table, aim = self._reduced(table, whole, aim)
+            table, aim, weights = self._reduced(table, whole, aim)
             whole = self._upto(lower, aim, span)
         if table is None:
             self._nothing_below(aim, span)
             return
         self.stop.check()
+        if weights and not self.products:
+            least = self._by_labels(table, whole, weights)
+            if least is None and self._nearer(lower, aim, span):
+                return
+            least = -math.inf if least is None else least
+            lower = max(lower, min(least, self.value))
+            if least >= min(aim, self.cutoff):
+                self._nothing_below(aim, span) if least >= aim else None
+                return
         if aim < self.value and len(table) <= FEW and not (self.products or self.search.whole):
             self._search_above(table, lower, aim, span)
             return
@@ -175,7 +190,7 @@ class GoalSearch(GoalBounds):
     def _nothing_below(self, aim: float, span: Range) -> None:
         """A guess is a bound where nothing is below."""
         if aim < self.cutoff and math.isfinite(aim):
-            self.guess *= GROWTH
+            self.guess *= self.growth
             self._push(aim, span)
 
     def _limits(self, aim: float) -> dict[str, float]:
@@ -187,20 +202,30 @@ class GoalSearch(GoalBounds):
             limits[self.goal.metric] = min(aim, limits.get(self.goal.metric, math.inf))
         return limits
 
-    def _reduced(self, table: Table, span: Range, aim: float) -> tuple[Table | None, float]:
-        """What of a table a design no worse than the aim may have; and a better aim, if found."""
+    def _reduced(
+        self, table: Table, span: Range, aim: float
+    ) -> tuple[Table | None, float, list[Floats]]:
+        """What of a table a design no worse than the aim may have; and a better aim, if found.
+
+        Also multipliers that rule out the most.
+        """
+        weights: list[Floats] = []
         for _ in range(3):
             targets = self.targets(span, aim)
             if not targets:
-                return table, aim
+                break
             dual = Dual(self.pricing, table, span)
             found = ascend(dual, targets, full=True)
             if found.value > PRUNED:
-                return None, aim
+                return None, aim, []
             self.try_choices(dual, found.choices)
             kept, allowed = np.ones(len(table), dtype=bool), table.allowed
-            for weights in found.weights[-3:]:
-                mine, widths = dual.left(weights)
+            weights = [
+                *found.weights[-MULTIPLIERS:],
+                *(dual.scaled({x: targets[x]}) for x in targets),
+            ]
+            for each in weights:
+                mine, widths = dual.left(each)
                 kept &= mine
                 allowed = [a & b for a, b in zip(allowed, widths, strict=True)]
             count = len(table)
@@ -208,12 +233,47 @@ class GoalSearch(GoalBounds):
                 kept & table.within(allowed, self.space, self.fifos.couplings), allowed
             )
             if not all(x.any() for x in allowed) or table.lacks_layers(self.space):
-                return None, aim
+                return None, aim, []
             if self.value < aim:
                 aim = self.value
             elif len(table) > 0.9 * count:
                 break
-        return table, aim
+        return table, aim, weights
+
+    def _nearer(self, lower: float, aim: float, span: Range) -> bool:
+        """Guess nearer to the bound, where there are fewer labels, if not yet near."""
+        near = self.guess <= NEAREST or not lower * (1 + NEAREST) < aim
+        if near or not math.isfinite(aim) or lower <= 0:
+            return False
+        self.guess, self.growth = min(self.guess, aim / lower - 1) / CLOSER, 1.0
+        self._push(lower, span)
+        return True
+
+    def _by_labels(self, table: Table, span: Range, weights: list[Floats]) -> float | None:
+        """No design of a table has less; inf where there is none, None where there are too many.
+
+        The best labels are priced exactly: of them may be the best design.
+        """
+        timed = self.goal.metric == INTERVAL
+        dual = Dual(self.pricing, table, span)
+        try:
+            fewest = span.least_s * self.search.clock if timed else math.inf
+            labels = LabelSetting(dual, weights, fewest, self.stop.check).run()
+        except TooManyLabels:
+            return None
+        if not len(labels):
+            return math.inf
+        row = {name: r for r, name in enumerate(dual.rows)}
+        if timed:
+            moved = (labels.metrics[:, row["dram_bits"]]) / self.search.rate
+            values = np.maximum(labels.cycles / self.search.clock, moved)
+        else:
+            values = labels.metrics[:, row[self.goal.metric]]
+        for n in np.argsort(values, kind="stable")[:PRICED].tolist():
+            if values[n] < self.value:
+                options = chosen_options(dual.layers, labels.columns[n], table.option)
+                self.update(with_good_starts(self.space, self.fifos, options, labels.widths[n]))
+        return float(values.min())
 
     def _solve(
         self, table: Table, span: Range, goal: Goal, unit: float, rel_gap: float
