@@ -48,6 +48,7 @@ from codesign.checking.evaluation import FORMAT as EVALUATION
 from codesign.checking.evaluation import check_evaluation
 from codesign.checking.findings import Finding, Ledger, Report, Unreadable, shown
 from codesign.checking.problem import Problem
+from codesign.checking.proof import note_word_of_architectures
 from codesign.errors import SpecError
 from codesign.files import expecting, read_json
 
@@ -77,9 +78,9 @@ def check(
     if certificate is None:
         with expecting(path, "design", "dataflow", "assignment", "evaluation"):
             return check_content(read_json(path), str(path))
-    with expecting(path, "design"):
+    with expecting(path, "design", "dataflow"):
         content = read_json(path)
-        _format(content, str(path), (DESIGN,))
+        _format(content, str(path), (DESIGN, DATAFLOW))
     argument = Path(certificate)
     with expecting(argument, "certificate"):
         return check_content(content, str(path), read_json(argument), str(argument), on_step)
@@ -103,7 +104,7 @@ def check_content(
     if certificate is not None:
         from codesign.checking.certificate.verify import FORMAT as CERTIFICATE  # loads NumPy
 
-        _format(content, where, (DESIGN,))
+        _format(content, where, (DESIGN, DATAFLOW))
         _format(certificate, certificate_where, (CERTIFICATE,))
     ledger = Ledger()
     proven = None if certificate is None else False
@@ -112,14 +113,14 @@ def check_content(
         uncertified: dict[str, Callable[[Entry], object]] = {
             ASSIGNMENT: check_assignment,
             EVALUATION: check_evaluation,
-            DATAFLOW: check_dataflow,
         }
         if found in uncertified:
             uncertified[found](file)
             return ledger.report()
-        problem = check_design(file)
+        problem = check_dataflow(file) if found == DATAFLOW else check_design(file)
         if certificate is None:
             note_word_of_batches(file.get("batches", None), problem)
+            note_word_of_architectures(file.get("architectures", None))
         if certificate is not None and not ledger.findings:
             given = Entry("certificate", certificate, ledger)
             proven = _prove(given, problem, file, ledger, on_step)
@@ -144,15 +145,11 @@ def _prove(
     found = prove(given, problem, file, on_step)
     if ledger.findings:
         return False
-    options = len(problem.choices.options)
     if found.trusted:
         ledger.notes.append(
             f"not proven without the solver: for {'; '.join(found.trusted)} the certificate takes "
             "the solver's word"
         )
         return False
-    ledger.notes.append(
-        f"proven in exact arithmetic: none of {options} hardware options has a design within the "
-        f"budgets whose {problem.objective} is below {float(found.bound)!r}{found.beside}"
-    )
+    ledger.notes.append(f"proven in exact arithmetic: {found.claim}")
     return True

@@ -92,8 +92,6 @@ def check_architectures(
 ) -> None:
     """Each on offer has an outcome, this one the best; the bound is no more than any one's.
 
-    That no other architecture is better stays the word of the search.
-
     Parameters
     ----------
     offered : collection of str, optional
@@ -108,5 +106,12 @@ def check_architectures(
     ledger.same(f"{entry.where}: the best", told.best, [mine])
     holds = claimed <= told.least * (1 + TOLERANCE)
     ledger.holds(f"{proof.where}.bound", holds, claimed, "at most the least of all architectures")
-    others = ", ".join(x for x in offered if x != mine)
-    ledger.notes.append(f"of other architectures ({others}) the bounds are the search's word")
+
+
+def note_word_of_architectures(entry: Entry) -> None:
+    """Note that what is said of other architectures is the search's word."""
+    if entry.value is not None:
+        rows = [(x["architecture"].value, x["outcome"].value) for x in entry.items()]
+        others = ", ".join(str(name) for name, outcome in rows if outcome != "best")
+        note = f"of other architectures ({others}) the bounds are the search's word"
+        entry.ledger.notes.append(note)

@@ -163,14 +163,14 @@ def stage_j(layer: Layer, stage: Stage, machine: Machine, energies: Energies) ->
     if stage.array is None:
         return Fraction(0)
     macs = machine.macs(layer)
-    read, written = _moved_bits(layer, stage, stage.array)
+    read, written = moved_bits(layer, stage, stage.array)
     operations = bops(layer, stage.bw, stage.ba) * Fraction(macs, layer.macs)
     at_work = energies.mac * macs + energies.bop * operations
     return at_work + energies.read * read + energies.write * written
 
 
-def _moved_bits(layer: Layer, stage: Stage, array: Array) -> tuple[int, int]:
-    """Bits read from and written to these memories."""
+def moved_bits(layer: Layer, stage: Stage, array: Array) -> tuple[int, int]:
+    """Bits of weights, lines and partial sums, read and written for an image."""
     each, count = turns(layer, array), _bands_in_all(layer, stage)
     tensor = layer.weights if layer.weight_tensor is not None else 0
     if array.mapping == "output":

@@ -81,8 +81,8 @@ def solve(**given: Any) -> int:
         plot=design.plot,
         **({"plot_sram": design.plot_sram} if isinstance(design, Design) else {}),
     )
-    if isinstance(design, Design) and given["certificate"] is not None:
-        _certify(design, given)
+    if given["certificate"] is not None:
+        _certify(design, problems[0], given)
     return PROVEN if design.proof.status == "optimal" else UNPROVEN
 
 
@@ -240,20 +240,20 @@ def _check_pipelined(problem: Problem, given: inputs.Given) -> None:
         return
     for word, why in {
         "plot_sram": "--plot draws all stages",
-        "certificate": "check recomputes a pipeline",
     }.items():
         if given[word] is not None:
             flag = "--" + word.replace("_", "-")
             raise SpecError(f"{flag}: of architecture 'array' alone; {why}")
 
 
-def _certify(design: Design, given: inputs.Given) -> None:
+def _certify(design: Design | DataflowDesign, problem: Problem, given: inputs.Given) -> None:
     """Write a certificate; say if parts of the proof are left out."""
     from codesign.tasks.certify import certify
 
     with watched(given, words_line) as on_step:
         found = certify(
             design,
+            asked=problem if problem.choices.pipelined else None,
             time_limit_s=given["time_limit_s"],
             trusting=design.solver.interrupted,
             on_step=on_step,

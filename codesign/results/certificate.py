@@ -41,6 +41,10 @@ class Certificate:
         By the images of each other batch that the design's own was chosen from.
     left : list of str
         What else is left to the solver, in words.
+    pipelines : dict or None
+        The part on pipelines, as in the file, where they were on offer.
+    has_arrays : bool
+        Whether shared arrays were.
     """
 
     bound: float
@@ -51,6 +55,8 @@ class Certificate:
     references: dict[str, tuple[dict[str, Any], Certificate]] = field(default_factory=dict)
     batches: dict[int, Certificate] = field(default_factory=dict)
     left: list[str] = field(default_factory=list)
+    pipelines: dict[str, Any] | None = None
+    has_arrays: bool = True
 
     @property
     def left_to_solver(self) -> list[str]:
@@ -87,7 +93,10 @@ class Certificate:
 
     def to_dict(self) -> dict[str, Any]:
         """The certificate file's content."""
-        found = {"format": FORMAT, "bound": self.bound, **self._part()}
+        found: dict[str, Any] = {"format": FORMAT, "bound": self.bound}
+        found |= self._part() if self.has_arrays else {}
+        if self.pipelines is not None:
+            found["pipelines"] = self.pipelines
         if self.references:
             found["references"] = {
                 name: {"design": design, "certificate": each.to_dict()}

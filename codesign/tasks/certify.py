@@ -1,7 +1,8 @@
 """Writes a certificate that a design is the best one, for `codesign.checking` to verify.
 
 The arguments are found by `codesign.tasks.certificate_groups`. Of the least regret of a suite there
-are more, for what each member could have alone; of a batch that was chosen, for every other one.
+are more, for what each member could have alone; of a batch that was chosen, for every other one; of
+pipelines, those of `codesign.tasks.certificate_pipelines`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from codesign.errors import SpecError
 from codesign.problem.metrics import ENERGY, PER_BATCH, REGRET, kinds_of
 from codesign.problem.problem import Problem
 from codesign.results.certificate import Certificate
+from codesign.results.dataflow_design import DataflowDesign
 from codesign.results.design import Design
 from codesign.results.records import ProofRecord
 from codesign.search.lexicographic import LexicographicSearch
@@ -26,6 +28,8 @@ from codesign.specs.machine import PLAIN, UNCERTIFIED
 from codesign.stopping import StopCondition
 from codesign.tasks.build_design import build_design
 from codesign.tasks.certificate_groups import Closer
+from codesign.tasks.certificate_pipelines import PipelineCloser, asked_of
+from codesign.tasks.choose_architecture import of_array
 from codesign.tasks.solve import solver_record
 from codesign.units import kind_of
 
@@ -33,8 +37,9 @@ OnStep = Callable[[str], None]
 
 
 def certify(
-    design: Design,
+    design: Design | DataflowDesign,
     *,
+    asked: Problem | None = None,
     time_limit_s: float | None = None,
     trusting: bool = False,
     on_step: OnStep | None = None,
@@ -43,6 +48,9 @@ def certify(
 
     Parameters
     ----------
+    asked : Problem, optional
+        Of one array that was found among several architectures, the problem that offered these:
+        the certificate then says of pipelines too that none is better.
     time_limit_s : float, optional
         Seconds, after which, or after Ctrl-C, all options still open are left to the solver's word.
     trusting : bool
@@ -57,12 +65,37 @@ def certify(
     KeyboardInterrupt
         Interrupted twice.
     """
-    check_certifiable(design.problem)
+    check_certifiable(asked or design.problem)
     stop = StopCondition(time_limit_s)
     if trusting:
-        return _certificate(design, stop, on_step, trusting=True)
+        return _of_all(design, asked, stop, on_step, trusting=True)
     with stop.catching_interrupts():
-        return _certificate(design, stop, on_step)
+        return _of_all(design, asked, stop, on_step)
+
+
+def _of_all(
+    design: Design | DataflowDesign,
+    asked: Problem | None,
+    stop: StopCondition,
+    on_step: OnStep | None,
+    trusting: bool = False,
+) -> Certificate:
+    """The arguments for all architectures on offer."""
+    problem, below = asked or design.problem, Fraction(_claim(design.proof))
+    offered = problem.choices.architecture
+    if isinstance(design, Design):
+        found = _certificate(design, stop, on_step, trusting)
+    elif "array" in offered:
+        found = Closer(of_array(problem), below, stop, on_step).certificate(trusting)
+    else:
+        found = Certificate(float(below), 0, has_arrays=False)
+    if "dataflow" in offered:
+        closer = PipelineCloser(problem, below, stop, on_step)
+        found.pipelines, left = closer.part(trusting)
+        found.left += left
+        if isinstance(design, Design):
+            found.pipelines["asked"] = asked_of(problem)
+    return found
 
 
 def check_certifiable(problem: Problem) -> None:
@@ -78,6 +111,9 @@ def check_certifiable(problem: Problem) -> None:
         raise SpecError(
             f"{ENERGY}: not in certificates where layers may be fused; check the design alone"
         )
+    extra = [x for x in problem.choices.architecture if x not in ("array", "dataflow")]
+    if extra:
+        raise SpecError(f"architecture {extra[0]}: not in certificates; check the design alone")
     for name in UNCERTIFIED:
         if getattr(problem.choices, name) != getattr(PLAIN, name):
             raise SpecError(f"{name}: certificates do not count it; check the design alone")

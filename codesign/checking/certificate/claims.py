@@ -4,7 +4,8 @@ Of a least regret the certificate holds, for each member of the suite, a design 
 design's own certificate (``references``): the design has what the problem's reference says, and
 nothing that the member could have alone is better. Of a batch that was chosen it holds an argument
 for each of the others (``batches``): that no design has an objective, for each image where that
-grows with them, below the claim.
+grows with them, below the claim. Of pipelines it holds an argument of their own (``pipelines``),
+beside that for arrays where both were on offer.
 """
 
 from __future__ import annotations
@@ -19,7 +20,15 @@ from codesign.checking.certificate.other_questions import (
     problem_alone,
     problem_of_batch,
 )
-from codesign.checking.certificate.verify import GAP, PART, OnStep, verify, verify_groups
+from codesign.checking.certificate.pipeline_ranges import asked_of, of_array, verify_pipelines
+from codesign.checking.certificate.verify import (
+    GAP,
+    PART,
+    OnStep,
+    read_bound,
+    verify,
+    verify_groups,
+)
 from codesign.checking.design import check_design
 from codesign.checking.entries import Entry
 from codesign.checking.findings import Unreadable
@@ -36,19 +45,28 @@ class Proven(NamedTuple):
         No design within the budgets has a smaller objective.
     trusted : tuple of str
         What is taken from the search, in words.
-    beside : str
-        What else is proven, in words behind the claim.
+    claim : str
+        What is proven, in words.
     """
 
     bound: Fraction
     trusted: tuple[str, ...]
-    beside: str
+    claim: str
 
 
 def prove(given: Entry, problem: Problem, design: Entry, on_step: OnStep | None) -> Proven:
-    """Verify a certificate of a design file."""
+    """Verify a certificate of a design or pipeline file."""
+    if problem.choices.pipelined:
+        return _prove_pipelines(given, problem, design, on_step)
     verdict = verify(given, problem, design["proof"], on_step)
     trusted = [*_left(verdict.trusted, problem)]
+    claim = _of_arrays(problem, verdict.bound)
+    if given.get("pipelines", None).value is not None:
+        part = given["pipelines"]
+        trusted += verify_pipelines(part, asked_of(part, problem), verdict.bound, on_step)
+        claim += f"; {_of_pipelines(asked_of(part, problem), verdict.bound)}"
+    elif design.get("architectures", None).value is not None:
+        trusted.append("pipelines")
     for member in problem.network.members if problem.references else ():
         trusted += _prove_reference(given.get("references", {}), problem, member, on_step)
     rows = design.get("batches", None)
@@ -61,7 +79,35 @@ def prove(given: Entry, problem: Problem, design: Entry, on_step: OnStep | None)
         counts = ", ".join(str(row["images"].value) for row in others)
         beside = f"; nor, with as much for each image, on {counts} images at once"
     _check_parts(given, problem, others)
-    return Proven(verdict.bound, tuple(trusted), beside)
+    return Proven(verdict.bound, tuple(trusted), claim + beside)
+
+
+def _of_arrays(problem: Problem, bound: Fraction) -> str:
+    options = f"none of {len(problem.choices.options)} hardware options"
+    what = f"{problem.objective} is below {float(bound)!r}"
+    return f"{options} has a design within the budgets whose {what}"
+
+
+def _of_pipelines(problem: Problem, bound: Fraction) -> str:
+    return f"no pipeline within the budgets has {problem.objective} below {float(bound)!r}"
+
+
+def _prove_pipelines(
+    given: Entry, problem: Problem, design: Entry, on_step: OnStep | None
+) -> Proven:
+    """Of a pipeline's file; where arrays were on offer too, no array is better either."""
+    both = "array" in problem.choices.architecture
+    given.known_keys(("format", "bound", "pipelines", *(PART if both else ())))
+    bound = read_bound(given, design["proof"])
+    trusted = verify_pipelines(given["pipelines"], problem, bound, on_step)
+    offered = problem.choices.architecture
+    trusted += [f"architecture {x}" for x in offered if x not in ("array", "dataflow")]
+    claim = _of_pipelines(problem, bound)
+    if both:
+        arrays = of_array(problem)
+        trusted += _left(verify_groups(given, arrays, bound, on_step), arrays)
+        claim += f"; {_of_arrays(arrays, bound)}"
+    return Proven(bound, tuple(trusted), claim)
 
 
 def _check_parts(given: Entry, problem: Problem, others: list[Entry]) -> None:

@@ -93,7 +93,7 @@ from codesign.errors import first_few
 
 FORMAT = "codesign-certificate/1"
 PART = ("cuts", "groups", "trusted")
-KEYS = ("format", "bound", *PART, "references", "batches")
+KEYS = ("format", "bound", *PART, "references", "batches", "pipelines")
 OnStep = Callable[[str], None]
 MOST_FURTHER = 100  # multipliers besides those of the bound
 MOST_RANGES = 1000  # of SRAM of each option
@@ -273,8 +273,7 @@ def verify(entry: Entry, problem: Problem, proof: Entry, on_step: OnStep | None 
         Told in words how many groups are verified.
     """
     entry.known_keys(KEYS)
-    bound = entry["bound"].figure()
-    _check_claim(entry["bound"], bound, proof)
+    bound = read_bound(entry, proof)
     return Verdict(bound, verify_groups(entry, problem, bound, on_step))
 
 
@@ -323,8 +322,9 @@ def verify_groups(
     return len(trusted)
 
 
-def _check_claim(entry: Entry, bound: Fraction, proof: Entry) -> None:
-    """The bound is near enough to what the design's proof claims."""
+def read_bound(given: Entry, proof: Entry) -> Fraction:
+    """The bound of a certificate, near enough to what the design's proof claims."""
+    entry, bound = given["bound"], given["bound"].figure()
     objective = proof["objective"].figure()
     claim = objective if proof["status"].value == "optimal" else proof["bound"].figure()
     least = claim * (1 - GAP)
@@ -332,6 +332,7 @@ def _check_claim(entry: Entry, bound: Fraction, proof: Entry) -> None:
     expected = f"{float(least)!r} to {float(objective)!r}, for the proof that the design claims"
     if not entry.ledger.holds(entry.where, right, bound, expected):
         raise Unreadable
+    return bound
 
 
 def _check_group(item: Entry, group: OptionGroup, verifier: Verifier) -> bool:

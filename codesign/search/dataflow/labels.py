@@ -20,6 +20,7 @@ from codesign.search.dataflow.bounds import PRUNED, Dual, Sums
 
 MOST_JOINED = 2**21  # partial choices that are put together at once
 MOST_COMPARED = 2**13  # of them that are compared with each other
+NONE = np.zeros(0, dtype=np.int64)
 BLOCK = 128  # that are compared pair by pair
 
 
@@ -155,13 +156,13 @@ class LabelSetting:
             sums = [(x.stars[child] + x.between[child][:, p]).min() for x in self.sums]
             folded[:, parent, p] += sums
             rest = self.above[:, parent, p] - folded[:, parent, p]
-            mine[p] = self._product(labels, _joined([*parts, self._none().take([])]), rest)
+            mine[p] = self._product(labels, _joined([*parts, self._none().take(NONE)]), rest)
 
     def _coupled(self, child: int, b: int, p: int, layers: Sequence[int], labels: Labels) -> Labels:
         """Labels of a child at its width, with the layers coupled to it and its parent."""
         dual, pair = self.dual, np.array([x[child][b, p] for x in self.of_pair])
         if not np.isfinite(pair).all():
-            return labels.take([])
+            return labels.take(NONE)
         done = self.stars[:, child, b]
         labels = self._kept(labels, pair - done)
         for n in layers:

@@ -85,6 +85,7 @@ class GoalSearch(GoalBounds):
     def run(self) -> Proven:
         """Search all ranges, the one of the least bound first."""
         self.open: list[tuple[float, int, Range]] = []
+        self.multipliers: list[Floats] = []
         self.number, self.guess, self.growth = 0, FIRST_GUESS, GROWTH
         try:
             for span in self.first_spans():
@@ -123,16 +124,16 @@ class GoalSearch(GoalBounds):
         aim = min(self.value, self._guess_above(lower))
         whole = self._upto(lower, aim, span)
         table = self.pricing.table(whole, self.allowed, not self.search.whole)
-        weights: list[Floats] = []
+        self.multipliers = []
         if table is not None and not self.search.whole:
-            table, aim, weights = self._reduced(table, whole, aim)
+            table, aim = self._reduced(table, whole, aim)
             whole = self._upto(lower, aim, span)
         if table is None:
             self._nothing_below(aim, span)
             return
         self.stop.check()
-        if weights and not self.products:
-            least = self._by_labels(table, whole, weights)
+        if self.multipliers and not self.products:
+            least = self._by_labels(table, whole, self.multipliers)
             if least is None and self._nearer(lower, aim, span):
                 return
             least = -math.inf if least is None else least
@@ -204,12 +205,8 @@ class GoalSearch(GoalBounds):
 
     def _reduced(
         self, table: Table, span: Range, aim: float
-    ) -> tuple[Table | None, float, list[Floats]]:
-        """What of a table a design no worse than the aim may have; and a better aim, if found.
-
-        Also multipliers that rule out the most.
-        """
-        weights: list[Floats] = []
+    ) -> tuple[Table | None, float]:
+        """What of a table a design no worse than the aim may have; and a better aim, if found."""
         for _ in range(3):
             targets = self.targets(span, aim)
             if not targets:
@@ -217,14 +214,14 @@ class GoalSearch(GoalBounds):
             dual = Dual(self.pricing, table, span)
             found = ascend(dual, targets, full=True)
             if found.value > PRUNED:
-                return None, aim, []
+                return None, aim
             self.try_choices(dual, found.choices)
             kept, allowed = np.ones(len(table), dtype=bool), table.allowed
-            weights = [
+            self.multipliers = [
                 *found.weights[-MULTIPLIERS:],
                 *(dual.scaled({x: targets[x]}) for x in targets),
             ]
-            for each in weights:
+            for each in self.multipliers:
                 mine, widths = dual.left(each)
                 kept &= mine
                 allowed = [a & b for a, b in zip(allowed, widths, strict=True)]
@@ -233,12 +230,12 @@ class GoalSearch(GoalBounds):
                 kept & table.within(allowed, self.space, self.fifos.couplings), allowed
             )
             if not all(x.any() for x in allowed) or table.lacks_layers(self.space):
-                return None, aim, []
+                return None, aim
             if self.value < aim:
                 aim = self.value
             elif len(table) > 0.9 * count:
                 break
-        return table, aim, weights
+        return table, aim
 
     def _nearer(self, lower: float, aim: float, span: Range) -> bool:
         """Guess nearer to the bound, where there are fewer labels, if not yet near."""

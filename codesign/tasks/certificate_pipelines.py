@@ -1,0 +1,236 @@
+"""Closes the intervals of pipelines against a claim, in ranges, each verified.
+
+Lagrange multipliers are found in floating point by the search's own dual. Whether they rule a range
+out is decided by the verifier's exact arithmetic alone, before anything is written. Where a metric
+is a product with the interval (latency, static energy), a range that does not close is halved;
+one that never does is left to the search's word.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from codesign.checking.certificate.pipeline_costs import Range as CheckedRange
+from codesign.checking.certificate.pipeline_ranges import PipelineVerifier
+from codesign.checking.certificate.pipeline_waits import detour
+from codesign.checking.certificate.width_variables import TooMany
+from codesign.checking.dataflow import reads
+from codesign.checking.entries import Entry
+from codesign.checking.findings import Ledger
+from codesign.checking.problem import read_problem
+from codesign.problem.file import problem_to_dict
+from codesign.problem.goal import Goal
+from codesign.problem.problem import Problem
+from codesign.problem.tolerances import CLOSING_GAP
+from codesign.results.dataflow_design import platform_of
+from codesign.search.dataflow.ascent import ascend
+from codesign.search.dataflow.bounds import PRUNED, Dual
+from codesign.search.dataflow.fifos import Fifos
+from codesign.search.dataflow.goal_bounds import GoalBounds, Shared
+from codesign.search.dataflow.table import Range
+from codesign.space.dataflow import PipelineSpace
+from codesign.stopping import StopCondition, Stopped
+
+ROUNDS, EACH = 3, 4  # in which what is ruled out is left out; multipliers kept of each
+SPAN_RATIO = 2.0  # of the ends of first ranges of a product with the interval
+NARROWEST = 3e-7  # relative, of a range that is halved no more
+MOST_TRIED = 2000  # ranges
+OnStep = Callable[[str], None]
+
+
+class PipelineCloser:
+    """Closes the intervals of a problem's pipelines.
+
+    Parameters
+    ----------
+    problem : Problem
+        Of architecture dataflow, or of others besides, which are left aside.
+    below : Fraction
+        The claim: no pipeline within the budgets has a smaller objective.
+    most_tried : int
+        Ranges.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        below: Fraction,
+        stop: StopCondition,
+        on_step: OnStep | None,
+        most_tried: int = MOST_TRIED,
+    ) -> None:
+        self.most_tried = most_tried
+        self.below, self.stop, self.on_step = below, stop, on_step
+        choices = replace(problem.choices, architecture=("dataflow",))
+        self.space = PipelineSpace(replace(problem, choices=choices), platform_of(problem))
+        search = Shared(self.space, stop)
+        self.fifos: Fifos = search.fifos
+        goal = Goal(problem.objective, problem.budgets)
+        self.bounds = GoalBounds(search, goal, None, None, CLOSING_GAP)
+        content = json.loads(json.dumps(problem_to_dict(problem)))
+        self.checked = read_problem(Entry("problem", content, Ledger()))
+        self.detours = [list(x) for x in self._detours()]
+        every = reads(self.checked.network)
+        found = [detour(every, *x) for x in self.detours]
+        self.verifier = PipelineVerifier(
+            self.checked, below, [x for x in found if x is not None], stop.check
+        )
+
+    def part(self, trusting: bool = False) -> tuple[dict[str, Any], list[str]]:
+        """The certificate's part on pipelines, and what it leaves to the search, in words."""
+        ranges: list[dict[str, Any]] = []
+        trusted: list[CheckedRange] = []
+        pending, tried = self._first()[::-1], 0
+        try:
+            while pending and not trusting:
+                self.stop.check()
+                span, tried = pending.pop(), tried + 1
+                by = None if tried > self.most_tried else self._closed(span)
+                parts = [] if by or tried > self.most_tried else self._halves(span)
+                if by is not None:
+                    ranges.append(by)
+                elif parts:
+                    pending += parts[::-1]
+                else:
+                    trusted.append(span)
+                self._tell(len(ranges), len(pending) + len(trusted))
+        except Stopped:
+            trusted.append(span)
+        trusted += pending
+        ends = [[float(x.least_s), _number(x.most_s)] for x in trusted]
+        detours = [{"waits": waits, "beside": beside} for waits, beside in self.detours]
+        word = f"{len(trusted)} of {len(ranges) + len(trusted)} ranges of the interval"
+        part = {"detours": detours, "ranges": ranges, "trusted": ends}
+        return part, [word] if trusted else []
+
+    def _tell(self, closed: int, left: int) -> None:
+        if self.on_step is not None:
+            self.on_step(f"closed: {closed} of {closed + left} ranges of the interval")
+
+    # Ranges -------------------------------------------------------------------------------------
+
+    def _first(self) -> list[CheckedRange]:
+        """All intervals that a better pipeline may have."""
+        most = self.verifier.most_s
+        if not self.bounds.products:
+            return [CheckedRange(Fraction(0), most)]
+        spans = self.bounds.first_spans()
+        low = spans[0].least_s * (1 - CLOSING_GAP) if spans else 1e-9  # below it there is no stage
+        high = float(most) if most is not None else (spans[-1].most_s if spans else 1.0)
+        count = max(1, math.ceil(math.log(max(high / low, 1.0)) / math.log(SPAN_RATIO)))
+        ends = [Fraction(float(low * (high / low) ** (n / count))) for n in range(1, count)]
+        ends = [Fraction(0), Fraction(low), *ends]
+        last = most if most is not None else Fraction(high)
+        pairs = zip(ends, [*ends[1:], last], strict=True)
+        found = [CheckedRange(a, b) for a, b in pairs if a < b]
+        return found if most is not None else [*found, CheckedRange(last, None)]
+
+    def _halves(self, span: CheckedRange) -> list[CheckedRange]:
+        """Both parts of a range of a product; none where it is narrow."""
+        least, most = float(span.least_s), _number(span.most_s)
+        if not self.bounds.products or least <= 0:
+            return []
+        if most is not None and most <= least * (1 + NARROWEST):
+            return []
+        ratio = SPAN_RATIO if most is None else math.sqrt(most / least)
+        if not math.isfinite(least * ratio):
+            return []
+        middle = Fraction(least * ratio)
+        return [CheckedRange(span.least_s, middle), CheckedRange(middle, span.most_s)]
+
+    def _closed(self, span: CheckedRange) -> dict[str, Any] | None:
+        """The argument that rules a range out, if one is found."""
+        prices = self._prices(span)
+        exact = [{x: Fraction(y) for x, y in each.items()} for each in prices]
+        for by in ("bound", "labels"):
+            try:
+                if self.verifier.closed(span, exact, by == "labels"):
+                    ends = [float(span.least_s), _number(span.most_s)]
+                    return {"interval_s": ends, "prices": prices, "by": by}
+            except TooMany:
+                return None
+        return None
+
+    # Arguments ----------------------------------------------------------------------------------
+
+    def _prices(self, span: CheckedRange) -> list[dict[str, float]]:
+        """Multipliers that rule out much: of all columns, then of those left, in rounds."""
+        bounds, most = self.bounds, _number(span.most_s)
+        whole = Range(float(span.least_s), math.inf if most is None else most)
+        table = bounds.pricing.table(whole, bounds.allowed)
+        targets = bounds.targets(whole, float(self.below))
+        found: list[dict[str, float]] = []
+        for _ in range(ROUNDS if targets else 0):
+            if table is None or table.lacks_layers(self.space):
+                break
+            dual = Dual(bounds.pricing, table, whole)
+            ascent = ascend(dual, targets, full=True)
+            weights = ascent.weights[-EACH:]
+            found += [
+                {x: float(y) for x, y in zip(dual.rows, each, strict=True) if y > 0}
+                for each in weights
+            ]
+            if ascent.value > PRUNED:
+                break
+            kept, allowed = np.ones(len(table), dtype=bool), table.allowed
+            for each in weights:
+                mine, widths = dual.left(each)
+                kept &= mine
+                allowed = [a & b for a, b in zip(allowed, widths, strict=True)]
+            kept &= table.within(allowed, self.space, self.fifos.couplings)
+            table = table.only(kept, allowed)
+            if not all(x.any() for x in allowed):
+                break
+        known = {*self.verifier.names}
+        return [{x: y for x, y in each.items() if x in known} for each in found]
+
+    def _detours(self) -> list[tuple[list[int], list[int]]]:
+        """Two paths each from one stage to another, along the first of which little passes."""
+        fifos, found = self.fifos, []
+        blocks = {fifos.blocks[x.short[0]]: x for x in fifos.cycles}
+        for block, cycle in blocks.items():
+            mine = np.flatnonzero(
+                (fifos.blocks == block) & ~np.isin(np.arange(len(fifos.blocks)), cycle.short)
+            )
+            order = mine[np.argsort(fifos.reader[mine], kind="stable")]
+            found.append(([int(x) for x in cycle.short], [int(x) for x in order]))
+        for read in np.flatnonzero(~fifos.in_cycle & ~fifos.fixed).tolist():
+            beside = self._longest(read)
+            if beside:
+                found.append(([read], beside))
+        return found
+
+    def _longest(self, read: int) -> list[int]:
+        """Reads along the way that takes longest, beside one, between the same stages."""
+        fifos, lags = self.fifos, [*self.space.least_lags, 0.0]
+        start, end = int(fifos.writer[read]), int(fifos.reader[read])
+        since, by = {start: 0.0}, dict[int, int]()
+        for other in np.argsort(fifos.reader, kind="stable").tolist():
+            w, x = int(fifos.writer[other]), int(fifos.reader[other])
+            if other == read or w not in since or x > end:
+                continue
+            behind = since[w] + float(fifos.least[other]) + (0.0 if w == start else lags[w])
+            if behind > since.get(x, -math.inf):
+                since[x], by[x] = behind, other
+        path: list[int] = []
+        stage = end
+        while stage != start and stage in by:
+            path.append(by[stage])
+            stage = int(fifos.writer[by[stage]])
+        return path[::-1] if stage == start else []
+
+
+def _number(value: Fraction | None) -> float | None:
+    return None if value is None else float(value)
+
+
+def asked_of(problem: Problem) -> dict[str, Any]:
+    """What is asked of pipelines, as a certificate of an array's design names it."""
+    return {"objective": problem.objective, "budgets": dict(problem.budgets)}
