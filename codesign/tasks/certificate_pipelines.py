@@ -42,6 +42,7 @@ ROUNDS, EACH = 3, 4  # in which what is ruled out is left out; multipliers kept 
 SPAN_RATIO = 2.0  # of the ends of first ranges of a product with the interval
 NARROWEST = 3e-7  # relative, of a range that is halved no more
 MOST_TRIED = 2000  # ranges
+MOST_OPEN = 3  # ranges that do not close, after which no others are tried
 OnStep = Callable[[str], None]
 
 
@@ -89,7 +90,7 @@ class PipelineCloser:
         trusted: list[CheckedRange] = []
         pending, tried = self._first()[::-1], 0
         try:
-            while pending and not trusting:
+            while pending and len(trusted) < MOST_OPEN and not trusting:
                 self.stop.check()
                 span, tried = pending.pop(), tried + 1
                 by = None if tried > self.most_tried else self._closed(span)

@@ -11,6 +11,8 @@ from codesign.costs.stages import lag_of
 from codesign.results.dataflow_design import DataflowDesign, platform_of
 from codesign.results.records import PipelineSolverRecord, ProofRecord
 
+WIDTHS = ("weight_bits", "activation_bits")
+
 
 def dataflow(network: Network | None = None) -> Problem:
     """A problem of pipelines for a network, or for one of a single layer."""
@@ -96,3 +98,29 @@ def tiny(architecture: tuple[str, ...], **asked: object) -> Problem:
         architecture=architecture,  # type: ignore[arg-type]
     )
     return Problem(network=network, choices=choices, quality="uniform:4", **asked)  # type: ignore[arg-type]
+
+
+def residual(**asked: Any) -> Problem:
+    """A problem of a network with a skip connection and one that is convolved."""
+
+    def conv(name: str, fed: str, c: int, k: int, rows: int, **more: Any) -> Layer:
+        high = rows * more.get("stride", 1)
+        sizes = {"C": c, "K": k, "P": rows, "Q": rows, "H": high, "W": high}
+        return Layer(name=name, input=fed, output=f"{name}.out", **sizes, **more)
+
+    three, down = {"R": 3, "S": 3}, {"stride": 2}
+    layers = (
+        conv("conv", "image", 3, 8, 16, **three),
+        conv("one", "conv.out", 8, 8, 16, **three),
+        conv("two", "one.out", 8, 8, 16, residuals=("conv.out",), **three),
+        conv("skip", "two.out", 8, 16, 8, **down),
+        conv("three", "two.out", 8, 16, 8, **three, **down),
+        conv("four", "three.out", 16, 16, 8, residuals=("skip.out",), **three),
+    )
+    tensors = {"image": 3 * 16 * 16, **{x.output: x.K * x.P * x.Q for x in layers}}
+    choices = {"architecture": ("dataflow",), **dict.fromkeys(WIDTHS, (2, 4, 8))}
+    return Problem(
+        network=Network(name="residual", layers=layers, tensors=tensors),
+        choices=Choices(**choices),  # type: ignore[arg-type]
+        **{"objective": "area", "budgets": {"interval": 6.4e-7}, "quality": "uniform:4", **asked},
+    )

@@ -278,15 +278,25 @@ class PipelineCosts:
             found[r] = self._units(name, amounts[name])
         return found
 
-    def correction(self, detour: int, bits: Mapping[int, int], lacking: Whole) -> Whole:
+    def correction(self, number: int, bits: Mapping[int, int], lacking: Whole) -> Whole:
         """What the memories of a detour take beyond what was counted, where ``W`` is below 0.
 
-        ``lacking`` is ``−W``, at most, in parts of an interval.
+        Then nothing of what was counted waits, and what is beside waits by itself, which counts
+        where it is part of no other detour. ``lacking`` is ``−W``, at most, in parts of an
+        interval.
         """
-        waits = self.detours[self.unsafe[detour]].waits
-        per_part = self._per_bit * self._narrowest(waits, bits) / self.unit[self.memory] / LAG_PARTS
+        detour = self.detours[self.unsafe[number]]
+        others = (x for x in self.detours if x is not detour)
+        alone = {*detour.beside}.isdisjoint(n for x in others for n in (*x.waits, *x.beside))
+        each, fixed = self._narrowest(detour.waits, bits), Fraction(0)
+        if alone:
+            each += self._narrowest(detour.beside, bits)
+            if not any(self._is_there(x) for x in detour.beside):
+                fixed = self._fixed
+        per_part = self._per_bit * each / self.unit[self.memory] / LAG_PARTS
         short = np.maximum(lacking, 0).astype(object)
-        return np.array(short * per_part.numerator // per_part.denominator, dtype=np.int64)
+        found = np.array(short * per_part.numerator // per_part.denominator, dtype=np.int64)
+        return found + self._units(self.memory, fixed) * (lacking > SURELY * LAG_PARTS)
 
     # Parts of costs -----------------------------------------------------------------------------
 
@@ -301,6 +311,14 @@ class PipelineCosts:
     def _per_bit(self) -> Fraction:
         """Of a memory, in the metric's own unit."""
         return self.problem.technology.per_bit[self.memory]
+
+    @property
+    def _fixed(self) -> Fraction:
+        """Of a memory however small; on an FPGA what bits take is all that is counted."""
+        technology = self.problem.technology
+        if isinstance(technology, Fpga):
+            return Fraction(0)
+        return technology.sram_intercept / UM2_PER_MM2
 
     def _narrowest(self, reads: Iterable[int], bits: Mapping[int, int]) -> Fraction:
         """Bits of an interval that some reads wait together: those of one at least."""
@@ -343,9 +361,8 @@ class PipelineCosts:
         """
         lags = self._lags(n)
         amounts = dict.fromkeys(self.names, Fraction(0))
-        if self.memory in amounts and self.memory == AREA:
-            assert not isinstance(self.problem.technology, Fpga)
-            amounts[AREA] = self.problem.technology.sram_intercept / UM2_PER_MM2
+        if self.charged:
+            amounts[self.memory] = self._fixed
         if ENERGY in amounts and self.energies is not None:
             moved_j = self.energies[0].read + self.energies[0].write
             amounts[ENERGY] = moved_j * self._narrowest(detour.waits, bits)
@@ -443,11 +460,7 @@ class PipelineCosts:
         held, bits = read.after + read.images, read.elements * width
         if not self._is_there(number):
             return
-        technology = self.problem.technology
-        if self.charged and isinstance(technology, Fpga):
-            amounts[BRAM] += self._per_bit * bits * held
-        elif self.charged:
-            assert not isinstance(technology, Fpga)
-            amounts[AREA] += self._per_bit * bits * held + technology.sram_intercept / UM2_PER_MM2
+        if self.charged:
+            amounts[self.memory] += self._per_bit * bits * held + self._fixed
         if ENERGY in amounts and self.energies is not None:
             amounts[ENERGY] += (self.energies[0].read + self.energies[0].write) * bits
