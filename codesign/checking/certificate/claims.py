@@ -61,12 +61,14 @@ def prove(given: Entry, problem: Problem, design: Entry, on_step: OnStep | None)
     verdict = verify(given, problem, design["proof"], on_step)
     trusted = [*_left(verdict.trusted, problem)]
     claim = _of_arrays(problem, verdict.bound)
-    if given.get("pipelines", None).value is not None:
-        part = given["pipelines"]
+    part = given.get("pipelines", None)
+    if part.value is not None:
         trusted += verify_pipelines(part, asked_of(part, problem), verdict.bound, on_step)
         claim += f"; {_of_pipelines(asked_of(part, problem), verdict.bound)}"
-    elif design.get("architectures", None).value is not None:
-        trusted.append("pipelines")
+    rows = design.get("architectures", None)
+    every = [] if rows.value is None else [x["architecture"].text() for x in rows.items()]
+    done = {"array", *(["dataflow"] if part.value is not None else [])}
+    trusted += [f"architecture {x}" for x in every if x not in done]
     for member in problem.network.members if problem.references else ():
         trusted += _prove_reference(given.get("references", {}), problem, member, on_step)
     rows = design.get("batches", None)

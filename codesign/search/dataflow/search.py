@@ -203,9 +203,7 @@ class GoalSearch(GoalBounds):
             limits[self.goal.metric] = min(aim, limits.get(self.goal.metric, math.inf))
         return limits
 
-    def _reduced(
-        self, table: Table, span: Range, aim: float
-    ) -> tuple[Table | None, float]:
+    def _reduced(self, table: Table, span: Range, aim: float) -> tuple[Table | None, float]:
         """What of a table a design no worse than the aim may have; and a better aim, if found."""
         for _ in range(3):
             targets = self.targets(span, aim)
