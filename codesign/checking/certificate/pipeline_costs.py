@@ -144,7 +144,10 @@ class PipelineCosts:
             return []
         most_s = self.span.most_s
         cycles = None if most_s is None else most_s * self.problem.clock_hz
-        signs = {x.signs[n] > 0 for x in self.detours if n in x.signs}
+        mine = [x for x in self.detours if n in x.signs]
+        signs = {x.signs[n] > 0 for x in mine}
+        if any(self._may_lack(x) for x in mine):  # then more lag may be better, and less
+            signs = {True, False}
         signs |= {True} if LATENCY in self.names or self._residuals(n) else set()
         key = id(self.offers[n]), tuple(sorted(signs))
         if key not in self._offered:
@@ -160,6 +163,14 @@ class PipelineCosts:
     def _lags(self, n: int) -> list[Fraction]:
         found = [x.lag for x in self.options[n]]
         return found or [Fraction(1)]
+
+    def _may_lack(self, detour: Detour) -> bool:
+        """Whether ``W`` may be below 0, whatever stages are on offer."""
+        found = Fraction(detour.more)
+        for n, sign in detour.signs.items():
+            ends = self.offers[n].lag_ends if n in self.offers else (Fraction(1),)
+            found += min(sign * x for x in ends)
+        return found < 0
 
     def _least_more(self, detour: Detour) -> Fraction:
         """The least that ``W`` may be."""

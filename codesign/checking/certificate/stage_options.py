@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from functools import cached_property
 from itertools import product
 from typing import NamedTuple
 
@@ -78,6 +79,12 @@ class Offer:
             if self.by_columns and not folds_evenly(layer, array):
                 continue
             self.arrays.append((machine.cycles(layer, array), array))
+
+    @cached_property
+    def lag_ends(self) -> tuple[Fraction, Fraction]:
+        """The least and the most lag of any band."""
+        each = [lag(self.layer, rows) for rows in range(1, self.layer.P + 1)]
+        return min(each), max(each)
 
     def within(self, most_cycles: Fraction | None, lag_signs: Sequence[int]) -> list[StageOption]:
         """Options of so many cycles at most; None: of any.
