@@ -46,7 +46,10 @@ def compare(**given: Any) -> int:
     if len(paths) < 2:
         raise SpecError("compare takes two files or more")
     _check_outputs(given, paths)
-    found = compare_results(*map(load_built, paths), names=_names(paths))
+    results = [*map(load_built, paths)]
+    for path in dict.fromkeys(paths):
+        inputs.check_holds(path)
+    found = compare_results(*results, names=_names(paths))
 
     def write(path: Path) -> None:
         if path.suffix.lower() in PAGES:

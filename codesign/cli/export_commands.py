@@ -167,7 +167,9 @@ def sheet(**given: Any) -> int:
     inputs.check_files(given if single else {**given, "out": None})
     if out is not None and not single:
         inputs.check_folder("--out", out)
-    found = sheet_of(load_on_hardware(given["design"]))
+    result = load_on_hardware(given["design"])
+    inputs.check_holds(given["design"])
+    found = sheet_of(result)
     text = sheet_markdown(found)
     if out is not None:
         if not single:

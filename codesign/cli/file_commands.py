@@ -51,14 +51,11 @@ def explain(**given: Any) -> int:
                 5 no answer: not even that proven in time, or out of memory
               130 interrupted
     """
-    from codesign.checking import check as check_file
     from codesign.results.load import load_design
 
     inputs.check_files(given)
     design = load_design(given["design"])
-    report = check_file(given["design"])
-    if not report.holds:
-        raise SpecError(f"{given['design']}: {report.findings[0]}; codesign check tells all")
+    inputs.check_holds(given["design"])
     with watched(given, step_line) as on_step:
         found = design.explain(
             step=given["step"], time_limit_s=given["time_limit_s"], on_step=on_step

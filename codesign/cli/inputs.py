@@ -91,6 +91,15 @@ def check_files(given: Given) -> None:
         taken.append(path)
 
 
+def check_holds(path: Path) -> None:
+    """Refuse a result's file whose figures do not hold when they are recomputed."""
+    from codesign.checking import check
+
+    report = check(path)
+    if not report.holds:
+        raise SpecError(f"{path}: {report.findings[0]}; codesign check tells all")
+
+
 def check_picture(word: str, path: Path) -> None:
     """Refuse a picture of an unknown format."""
     if path.suffix.lower() not in PLOT_SUFFIXES:

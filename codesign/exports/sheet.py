@@ -17,7 +17,7 @@ from typing import Any
 
 from codesign.costs.compute import PEArray, ceil_div, channels_per_pe, fold
 from codesign.costs.fusion import FusedRun
-from codesign.costs.given_tiling import GivenTiling, one_tiling
+from codesign.costs.given_tiling import GivenTiling, check_tiling, one_tiling
 from codesign.costs.layer_row import LayerDesign
 from codesign.costs.layers import array_of, operand_bits_on, passes_on
 from codesign.costs.pixel_tiles import Axis, horizontal, vertical
@@ -248,7 +248,9 @@ def _tiled(result: Result, layer: Layer, row: LayerDesign) -> dict[str, Any]:
         "ifmap": "chip" if layer.input in stays else "dram",
         "psum": None,  # made here
     }
-    table = one_tiling(layer, GivenTiling(tile=row.tile, order=row.order))
+    tiling = GivenTiling(tile=row.tile, order=row.order)
+    check_tiling(layer, tiling)
+    table = one_tiling(layer, tiling)
     sizes = row.tile.sizes(layer)
     loops = {loop["for"]: loop["trips"] for loop in loops_of(layer, row)}
     pixels = loops["n"] * loops["p"] * loops["q"]

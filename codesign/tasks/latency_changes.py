@@ -35,7 +35,13 @@ from itertools import combinations
 from typing import Any
 
 from codesign.costs.fusion import FusedRun, fused_layers
-from codesign.costs.given_tiling import GivenTiling, given_cycles, one_tiling, whole_rounds
+from codesign.costs.given_tiling import (
+    GivenTiling,
+    check_tiling,
+    given_cycles,
+    one_tiling,
+    whole_rounds,
+)
 from codesign.costs.layers import (
     LayerDesign,
     array_of,
@@ -239,7 +245,9 @@ class _Side:
         row = self.rows[i]
         if row.tile is None or row.order is None:
             return None
-        return GivenTiling(tile=row.tile, order=row.order)
+        found = GivenTiling(tile=row.tile, order=row.order)
+        check_tiling(self.result.network.layers[i], found)
+        return found
 
     def gives(self, i: int) -> bool:
         """Whether a layer's tile was given, so that its cycles are those of its tiles."""

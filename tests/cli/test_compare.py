@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from command_line import ARRAY, CHIP, TINY, refused, run
 from markup import HOSTILE, Tags
-from pipelines import dataflow, made_up
+from pipelines import tiny
 
-from codesign import Accelerator, Comparison, Layer, Network, SpecError, compare, evaluate
+from codesign import Accelerator, Comparison, Layer, Network, SpecError, compare, evaluate, solve
 from codesign.files import digest
 
 
@@ -67,7 +67,8 @@ def test_refusals_are_one_line(folder: Path, capsys: pytest.CaptureFixture[str])
     content["layers"][0]["dram_bits"]["weights"] += 8
     (folder / "b.json").write_text(json.dumps(content))
     found = refused(capsys, "compare", "a.json", "b.json")
-    assert "layer 'conv1': dram_bits is" in found
+    assert "b.json: layers[0] ('conv1').dram_bits.weights: found" in found
+    assert "codesign check tells all" in found
 
 
 ALTERATIONS: dict[str, Any] = {
@@ -124,8 +125,9 @@ def test_names_of_files_are_text(name: str) -> None:
 
 
 def test_pipelines_are_drawn_and_shown(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    made_up(dataflow()).save(folder / "p.json")
-    made_up(dataflow(), bits=8).save(folder / "q.json")
+    for name, area_mm2 in (("p.json", 0.3), ("q.json", 0.6)):
+        budgets = {"area_mm2": area_mm2}
+        solve(tiny(("dataflow",), objective="interval", budgets=budgets)).save(folder / name)
     code, out, err = run(capsys, "compare", "p.json", "q.json", "a.json", "--plot", "p.png")
     assert (code, err) == (0, "")
     assert "interval" in out

@@ -47,7 +47,7 @@ WITH_JSON = {  # every command, with all it needs
     "evaluate": ("evaluate", "tiny.toml", *ARRAY, "--sram-kbit", "100"),
     "assign": ("assign", "tiny.toml", "--bits", "4,6,8", "--max-model-mbit", "0.02"),
     "explain": ("explain", "design.json"),
-    "compare": ("compare", "design.json", "pipeline.json"),
+    "compare": ("compare", "design.json", "design.json"),
     "check": ("check", "design.json"),
     "check, altered": ("check", "altered.json"),
     "check --deep": ("check", "design.json", "--deep", "--certificate", "certificate.json"),

@@ -117,7 +117,7 @@ def _widths_chart(
     symbols, dashes = ("circle-open", "square", "diamond", "x"), ("dash", "solid", "dot")
     for number, each in shown:
         letter, colour = comparison.letter(number), ("ink", "a", "b", "c", "e", "f")[number % 6]
-        widths = {
+        widths: dict[str, list[int | None]] = {
             "weights": [row.weight_bits for row in each.layers],
             "input activations": [row.input_bits for row in each.layers],
         }
