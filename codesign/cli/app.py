@@ -19,7 +19,7 @@ from codesign.cli.export_commands import export
 from codesign.cli.file_commands import check, explain, fit, import_model, sensitivity
 from codesign.cli.help import help_command
 from codesign.cli.options import Group
-from codesign.cli.report_commands import report
+from codesign.cli.report_commands import explore, report
 from codesign.cli.solve_commands import assign, evaluate, pareto, solve
 from codesign.cli.study import study, sweep
 from codesign.cli.technology_commands import technology
@@ -77,6 +77,7 @@ def program() -> None:
     codesign show design.json
     codesign plot front.csv
     codesign report design.json
+    codesign explore front.csv --designs designs
     codesign show networks
     codesign help model
 
@@ -92,7 +93,9 @@ def program() -> None:
 
 for command in (solve, pareto, evaluate, assign, explain, fit, check, import_model, sensitivity):
     program.add_command(command)
-for command in (compare, technology, export, show, plot, report, study, sweep, help_command):
+for command in (compare, technology, export, show, plot, report, explore):
+    program.add_command(command)
+for command in (study, sweep, help_command):
     program.add_command(command)
 
 

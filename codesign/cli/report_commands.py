@@ -1,7 +1,8 @@
-"""Commands that make pages for a browser: report."""
+"""Commands that make pages for a browser: report and explore."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +13,10 @@ from codesign.cli.options import FILE, completed, flag, option
 from codesign.cli.progress import step_line, watched
 from codesign.cli.view_commands import load_result_of, refusal
 from codesign.errors import SpecError
+from codesign.problem.readers import WholeNumber
 
 if TYPE_CHECKING:
+    from codesign.cli.explore.answers import Explored
     from codesign.results.dataflow_design import DataflowDesign
     from codesign.results.design import Design
 
@@ -131,3 +134,46 @@ def _designs_in(folder: Path) -> list[Design | DataflowDesign]:
     if not paths:
         raise SpecError(f"{folder}: no point_*.json in it; pareto --designs DIR writes them")
     return [load_design(path) for path in paths]
+
+
+@click.command(
+    params=[
+        click.Argument(["file"], type=FILE, shell_complete=completed([], (".csv", ".sqlite"))),
+        option("--designs DIR", "Of a front: what pareto --designs has written.", FILE),
+        option("--port N", "Port to listen on.", WholeNumber(1, 65535), shown="any that is free"),
+    ]
+)
+def explore(**given: Any) -> None:
+    """Explore FILE in a browser: sliders for budgets over what is proven, a solve for what is not.
+
+    FILE is of a front (.csv), with the folder of its designs, or a study's store (.sqlite). Printed
+    is the address of a page on this machine, for whoever knows it; nothing is written. Ctrl-C ends
+    it, with what runs. See: codesign help reports.
+    """
+    from codesign.cli.explore.server import Exploration, Server, title_of
+
+    explored = _explored(given["file"], given["designs"])
+    with Server(Exploration(explored, title_of(explored)), given["port"] or 0) as server:
+        click.echo(server.address)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        server.serve_forever()
+
+
+def _explored(path: Path, folder: Path | None) -> Explored:
+    """The designs of a front or of a store."""
+    from codesign.cli.explore.answers import Explored, of_front
+    from codesign.files import kind_of
+
+    kind = kind_of(path)
+    if kind not in ("front", "store"):
+        raise refusal(path, kind, ("front", "store"))
+    if kind == "store":
+        from codesign.study.report import designs_of
+
+        if folder is not None:
+            raise SpecError("--designs is for a front.")
+        return Explored(designs_of(path))
+    if folder is None:
+        raise SpecError(f"{path}: holds no whole designs; give --designs DIR of pareto too")
+    return of_front(load_result_of("front", path), _designs_in(folder))

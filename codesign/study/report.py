@@ -31,6 +31,7 @@ from codesign.study.table import parameters_of, read_results
 from codesign.study.text import overview, overview_parts, results_parts
 
 DESIGNS = "designs"  # by which charts name the designs of cells
+MOST_EXPLORED = 2000
 MOST_DESIGNS = 60  # with all their layers in one page
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross")
 DASHES = ("solid", "dash", "dashdot", "dot")
@@ -65,6 +66,32 @@ def report_study(store: str | Path, path: str | Path, results: pd.DataFrame | No
     write_page(path, title, tabs)
 
 
+def designs_of(store: str | Path) -> list[Design | DataflowDesign]:
+    """The designs of a store, each once, at most so many.
+
+    Raises
+    ------
+    SpecError
+        No such store, one that cannot be read, or too many designs.
+    """
+    frame = read_results(Path(store))
+    keys = dict.fromkeys(
+        (str(question), int(number))
+        for question, number in zip(frame["question"], frame["design"], strict=True)
+        if not pd.isna(number)
+    )
+    if len(keys) > MOST_EXPLORED:
+        raise SpecError(f"{store}: {len(keys):,} designs; at most {MOST_EXPLORED:,} are explored")
+    with opened(Path(store)) as file:
+        return [_read(file, key) for key in keys]
+
+
+def _read(file: Store, key: tuple[str, int]) -> Design | DataflowDesign:
+    content = file.design(*key)
+    kind = DataflowDesign if content.get("format") == DataflowDesign.FORMAT else Design
+    return kind.from_dict(content, "the store")
+
+
 def _designs(
     file: Store, frame: pd.DataFrame
 ) -> Iterator[tuple[str, tuple[str, int], Design | DataflowDesign]]:
@@ -78,10 +105,8 @@ def _designs(
         key = str(question), int(number)
         if key not in found:
             found.add(key)
-            content = file.design(*key)
-            kind = DataflowDesign if content.get("format") == DataflowDesign.FORMAT else Design
             name = f"{label}, point {number}" if (frame["design"] > 1).any() else label
-            yield str(literal(name)) or "the design", key, kind.from_dict(content, "the store")
+            yield str(literal(name)) or "the design", key, _read(file, key)
 
 
 def _charts(frame: pd.DataFrame, keys: Keys) -> list[Part]:

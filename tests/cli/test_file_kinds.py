@@ -203,6 +203,7 @@ SLOTS: dict[tuple[str, ...], tuple[str, ...]] = {  # where FILE stands: the kind
     ("show", "FILE"): SHOWN,
     ("plot", "FILE", "--out", "new.png"): DRAWN,
     ("report", "FILE", "--out", "new.html"): REPORTED,
+    ("explore", "FILE", "--designs", "points"): ("front", "store"),
     ("study", "run", "FILE"): ("study",),
     ("study", "run", "grid.toml", "--resume", "--store", "FILE"): ("store",),
     ("study", "status", "FILE"): ("store",),

@@ -169,7 +169,7 @@ def arguments(data: Any, name: str, command: click.Command) -> list[str]:
     return words
 
 
-NOT_TRIED = ("study", "import", "sweep", "help")
+NOT_TRIED = ("study", "import", "sweep", "help", "explore")
 COMMANDS = [name for name in program.commands if name not in NOT_TRIED]
 MANY = {"solve": (40, 1500), "pareto": (10, 250), "explain": (2, 25), "evaluate": (40, 1500)}
 MANY |= {"assign": (40, 1000), "fit": (40, 600), "check": (20, 500), "show": (20, 500)}

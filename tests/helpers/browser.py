@@ -21,7 +21,7 @@ FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 )
-LOCAL = ("file:", "data:", "blob:")  # addresses that are no request to anywhere
+LOCAL = ("file:", "data:", "blob:", "chrome:", "chrome-untrusted:")  # no request to anywhere
 
 
 @contextmanager
@@ -56,11 +56,14 @@ class Shown:
     def all(self, selector: str) -> list[Any]:
         """Elements that are seen."""
         found = self.driver.find_elements("css selector", selector)
-        return [each for each in found if each.is_displayed()]
+        seen = "return arguments[0].filter(x => x.isConnected && x.checkVisibility())"
+        return [*(self.run(seen, found) or ())]
 
     def texts(self, selector: str) -> list[str]:
         """The texts of elements that are seen."""
-        return [each.text for each in self.all(selector)]
+        seen = "return [...document.querySelectorAll(arguments[0])]"
+        seen += ".filter(x => x.checkVisibility()).map(x => x.innerText ?? x.textContent)"
+        return [*self.run(seen, selector)]
 
     def run(self, script: str, *given: object) -> Any:
         """What a script in the page returns."""

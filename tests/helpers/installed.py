@@ -76,6 +76,7 @@ WITH_JSON = {  # every command, with all it needs
 WITH_QUIET = ("solve", "pareto", "evaluate", "assign", "study run", "sweep")
 WITHOUT_JSON = {"study export", "sensitivity"}  # which print a table for programs already
 WITHOUT_JSON |= {"plot", "report", "export csv", "help"}  # which print names of files, and a page
+WITHOUT_JSON |= {"explore"}  # which prints an address
 CODES = {"solve, infeasible": 3, "check, altered": 1}
 
 

@@ -67,6 +67,7 @@ def test_contents(wheel: Path) -> None:
     }
     here |= {f"codesign/{p.relative_to(ROOT / 'codesign')}" for p in PAGES.glob("*.md")}
     here |= {f"codesign/results/html/page.{x}" for x in ("css", "js")}
+    here |= {"codesign/cli/explore/explore.js"}
     here |= {f"codesign/models/{p.relative_to(ROOT / 'models')}" for p in files_of(ROOT / "models")}
     assert {name for name in names if name.startswith("codesign/")} == here | {"codesign/py.typed"}
 

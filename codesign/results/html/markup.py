@@ -10,7 +10,7 @@ from hashlib import sha256
 from html import escape
 from typing import Any
 
-VOID = {"meta", "link", "br"}  # elements that have no end
+VOID = {"meta", "link", "br", "input"}  # elements that have no end
 
 
 class Html(str):

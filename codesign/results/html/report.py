@@ -377,7 +377,7 @@ def front_tabs(front: Front, designs: Sequence[Design | DataflowDesign] | None =
     whole = [x for x in front.designs if isinstance(x, Design | DataflowDesign)]
     shown = designs if designs is not None else whole if len(whole) == len(front) else None
     if shown is not None:
-        _check_designs(front, shown)
+        check_designs(front, shown)
     charts = front_charts(front, None if shown is None else POINTS)
     tabs = [Tab("front", [*charts[:1], *front_parts(front), *charts[1:]])]
     if not shown:
@@ -398,7 +398,7 @@ def _point_name(front: Front, number: int) -> str:
     return f"point {number + 1}: {', '.join(told)}{knee}"
 
 
-def _check_designs(front: Front, designs: Sequence[Design | DataflowDesign]) -> None:
+def check_designs(front: Front, designs: Sequence[Design | DataflowDesign]) -> None:
     """Refuse designs that are not those of the points, in their order."""
     if len(designs) != len(front):
         raise SpecError(f"{len(designs)} designs for {len(front)} points; give that of each point")
