@@ -47,7 +47,8 @@ def export_timeloop(result: Design | Evaluation) -> Exported:
     """
     mapped = Mapped(result, "Timeloop")
     texts = {"arch.yaml": yaml_text({"architecture": _architecture(mapped)})}
-    widths: dict[str, Any] = {}
+    words: dict[str, dict[str, int]] = {}
+    beside: dict[str, dict[str, int]] = {}
     layers = []
     for layer, row in mapped.layers:
         files: list[str] = []
@@ -56,13 +57,14 @@ def export_timeloop(result: Design | Evaluation) -> Exported:
             name = identifier(f"{layer.name}_{n + 1}", len(texts))
             content = {"problem": _problem(layer, nest, name), "mapping": _mapping(nest)}
             texts[f"{name}.yaml"] = yaml_text(content)
-            widths[f"{name}.yaml"] = _widths(mapped, layer, row, nest)
+            words[f"{name}.yaml"] = _widths(mapped, layer, row, nest)
             files.append(f"{name}.yaml")
-        beside = mapped.transfers(layer)
-        widths[layer.name] = {each.part: each.elements * each.bits for each in beside}
+        moved = {each.part: each.elements * each.bits for each in mapped.transfers(layer)}
+        if moved:
+            beside[layer.name] = moved
         differs = None if layer.moves else _difference(layer, row, found)
         layers.append(ExportedLayer(layer.name, tuple(files), kinds_of(row), None, differs))
-    texts["widths.yaml"] = yaml_text({key: value for key, value in widths.items() if value})
+    texts["widths.yaml"] = yaml_text({"bits_per_word": words, "bits_beside": beside})
     return Exported(texts, tuple(layers))
 
 

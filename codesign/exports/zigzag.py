@@ -131,6 +131,8 @@ def zigzag_files(mapped: Mapped) -> ZigzagFiles:
         for node in _nodes(mapped, layer, row):
             number = len(found.workload)
             name = layer.name if node.part == "" else f"{layer.name}/{node.part}"
+            while name in found.over:  # a layer that is called as the part of another
+                name += "_"
             sources = {x: written.get(tensor, number) for x, tensor in node.tensors.items()}
             content = {"id": number, "name": name, **node.content}
             found.workload.append(

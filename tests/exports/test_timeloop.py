@@ -79,10 +79,10 @@ def counted(spec: dict[str, Any], arch: dict[str, Any]) -> dict[str, int]:
 def traffic(found: Exported, layer: str, parts: tuple[str, ...]) -> int:
     arch = yaml.load(found.texts["arch.yaml"], Loader)["architecture"]
     widths = yaml.safe_load(found.texts["widths.yaml"])
-    bits = sum(widths.get(layer, {}).values())
+    bits = sum(widths["bits_beside"].get(layer, {}).values())
     for file in parts:
         words = counted(yaml.safe_load(found.texts[file]), arch)
-        bits += sum(words[x] * widths[file][x] for x in KINDS)
+        bits += sum(words[x] * widths["bits_per_word"][file][x] for x in KINDS)
     return bits
 
 

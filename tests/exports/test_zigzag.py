@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -141,6 +142,21 @@ def test_a_tensor_on_chip_moves_nothing() -> None:
                 if stays and node["name"].split("/")[0] == layer.name and "pr_loop_dims" in node:
                     assert node["operand_precision"]["I"] == 0
     assert results
+
+
+@needs_zigzag
+def test_layers_may_have_any_name() -> None:
+    """Also that of a part of another, or one that YAML reads as something else."""
+    result = evaluation("alexnet")
+    names = ["a: #", "a: #/1", "default", "Conv", "null", "1e3", "é\n", "a: #/2"]
+    layers = zip(result.network.layers, names, strict=True)
+    network = replace(result.network, layers=tuple(replace(x, name=y) for x, y in layers))
+    found = codesign.evaluate(network, result.accelerator, 8)
+    assert check(found) == len(names)
+    parts = [part for x in export_zigzag(found).layers for part in x.parts]
+    assert len(parts) == len({*parts})
+    workload = yaml.safe_load(export_zigzag(found).texts["workload.yaml"])
+    assert [x["name"] for x in workload] == parts
 
 
 def test_what_has_no_loops_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
