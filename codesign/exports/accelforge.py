@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from codesign.costs.layer_energy import rates_of
 from codesign.costs.layers import LayerDesign
 from codesign.exports.mapped import Exported, ExportedLayer, Mapped, kinds_of
 from codesign.exports.perfect_nests import (
@@ -27,7 +26,6 @@ from codesign.exports.perfect_nests import (
 from codesign.exports.yaml_text import Tagged, yaml_text
 from codesign.results.design import Design
 from codesign.results.evaluation import Evaluation
-from codesign.specs.accelerator import Accelerator
 from codesign.specs.layer import Layer, along
 
 TENSORS = {"weights": "W", "ifmap": "I", "output": "O"}
@@ -42,7 +40,7 @@ def export_accelforge(result: Design | Evaluation) -> Exported:
         Of what it has no form for.
     """
     mapped = Mapped(result, "AccelForge")
-    texts = {"arch.yaml": yaml_text({"arch": _architecture(mapped.accelerator)})}
+    texts = {"arch.yaml": yaml_text({"arch": _architecture(mapped)})}
     layers = []
     for layer, row in mapped.layers:
         files = []
@@ -170,10 +168,9 @@ def _copy(elements: int, bits: int, written: bool) -> dict[str, Any]:
     }
 
 
-def _architecture(chip: Accelerator) -> dict[str, Any]:
+def _architecture(mapped: Mapped) -> dict[str, Any]:
     """Memories and multipliers; energies in J per bit and MAC, 0 where they are not known."""
-    rates, _ = rates_of(chip, None)
-    read, write, dram, mac = (0.0,) * 4 if rates is None else (*rates[2:5], rates.j_per_mac)
+    chip, (read, write, dram, mac) = mapped.accelerator, mapped.energies_j
     per_s = {"sram": chip.sram_bits_per_cycle, "dram": chip.dram_bits_per_s}
     if chip.sram_bits_per_cycle is not None:
         per_s["sram"] = chip.sram_bits_per_cycle * chip.clock_hz

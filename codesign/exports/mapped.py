@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from codesign.costs.layer_energy import energies_of
 from codesign.costs.layers import LayerDesign, operand_bits_on
 from codesign.errors import SpecError
 from codesign.results.design import Design
@@ -87,6 +88,21 @@ class Mapped:
     def layers(self) -> Iterator[tuple[Layer, LayerDesign]]:
         """Each layer with its figures."""
         return zip(self.network.layers, self.result.layer_designs, strict=True)
+
+    @property
+    def energies_j(self) -> tuple[float, float, float, float]:
+        """Of an SRAM bit read and written, a DRAM bit, and a MAC at the PE's widths; 0 if unknown.
+
+        SRAM bits are those of one bank.
+        """
+        chip, given = self.accelerator, energies_of(self.accelerator)
+        dram = chip.dram_energy_j_per_bit or 0.0
+        if given is None:
+            return 0.0, 0.0, dram, 0.0
+        products = chip.pe_weight_bits * chip.pe_activation_bits
+        bops = products + chip.pe_weight_bits + chip.pe_activation_bits
+        mac = (given.j_per_bop or 0.0) * bops + (given.j_per_mac or 0.0)
+        return given.sram_read_j_per_bit or 0.0, given.sram_write_j_per_bit or 0.0, dram, mac
 
     def on_chip(self, tensor: str) -> bool:
         """Whether a tensor stays in the SRAM."""

@@ -19,7 +19,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from codesign.costs.layer_energy import rates_of
 from codesign.costs.layers import LayerDesign
 from codesign.exports.mapped import KINDS, Exported, ExportedLayer, Mapped, Transfer, kinds_of
 from codesign.exports.pieces import DIMENSIONS, Piece, pieces
@@ -304,13 +303,7 @@ def zigzag_accelerator(mapped: Mapped) -> dict[str, Any]:
     has a rate; the DRAM's as it delivers in a cycle, at least one bit.
     """
     chip = mapped.accelerator
-    rates, _ = rates_of(chip, None)
-    read, write, dram, mac = 0.0, 0.0, 0.0, 0.0
-    if rates is not None:
-        read, write, dram = (PJ_PER_J * x for x in rates[2:5])
-        products = chip.pe_weight_bits * chip.pe_activation_bits
-        bops = products + chip.pe_weight_bits + chip.pe_activation_bits
-        mac = PJ_PER_J * (rates.j_per_bop * bops + rates.j_per_mac)
+    read, write, dram, mac = (PJ_PER_J * x for x in mapped.energies_j)
     on_chip = chip.sram_bits_per_cycle or AMPLE_BITS_PER_CYCLE
     off_chip = AMPLE_BITS_PER_CYCLE
     if chip.dram_bits_per_s is not None:

@@ -144,6 +144,22 @@ def test_a_tensor_on_chip_moves_nothing() -> None:
     assert results
 
 
+def test_energies_are_those_of_technology_and_memory() -> None:
+    known, technology = evaluation("alexnet"), codesign.load_technology("tsmc28")
+    chip = replace(known.accelerator, technology=technology, dram_energy_j_per_bit=4e-12)
+    array = zigzag_files(Mapped(codesign.evaluate(known.network, chip, 8), "a test")).accelerator
+    given = technology.energy
+    assert given is not None
+    sram, dram = array["memories"]["sram"], array["memories"]["dram"]
+    assert sram["r_cost"] == pytest.approx(1e12 * given.sram_read_j_per_bit)
+    assert sram["w_cost"] == pytest.approx(1e12 * given.sram_write_j_per_bit)
+    assert dram["r_cost"] == dram["w_cost"] == pytest.approx(4.0)
+    bops = 8 * 8 + 8 + 8
+    mac = bops * (given.j_per_bop or 0) + (given.j_per_mac or 0)
+    assert array["operational_array"]["unit_energy"] == pytest.approx(1e12 * mac)
+    assert mac > 0
+
+
 @needs_zigzag
 def test_layers_may_have_any_name() -> None:
     """Also that of a part of another, or one that YAML reads as something else."""
