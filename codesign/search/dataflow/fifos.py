@@ -66,6 +66,7 @@ class Fifos:
 
     def __init__(self, space: PipelineSpace) -> None:
         self.space, reads = space, space.reads
+        self._lag_prices: dict[tuple[int, ...], tuple[Floats, float]] = {}
         self.count = len(space.network.layers)
         self.writer = np.array([self.count if x.writer is None else x.writer for x in reads])
         self.reader = np.array([x.reader for x in reads])
@@ -308,6 +309,13 @@ class Fifos:
         bits : sequence of int
             The least width of each class.
         """
+        key = tuple(bits)
+        if key not in self._lag_prices:
+            self._lag_prices[key] = self._prices_of(bits)
+        prices, always = self._lag_prices[key]
+        return prices.copy(), always
+
+    def _prices_of(self, bits: Sequence[int]) -> tuple[Floats, float]:
         tangled = ~self.in_cycle & ~self.fixed
         if not tangled.any():
             return np.zeros(self.count), 0.0

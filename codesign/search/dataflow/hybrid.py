@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import heapq
 import math
+import random
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -43,8 +44,10 @@ from codesign.space.segments import (
 )
 from codesign.stopping import StopCondition, Stopped
 
-FIRST_GUESS, GROWTH = 0.1, 2.0  # above a bound, relative; of the next one
+FIRST_GUESS, GROWTH = 0.03, 2.0  # above a bound, relative; of the next one
 MOST_GUESSES = 40  # then anything is let in
+NEAR = 1.03  # of bounds of segments: so near, and they are not told apart
+MOST_DOUBLINGS = 60  # of a bound, until something may be below
 
 
 @dataclass(order=True)
@@ -178,6 +181,67 @@ class HybridGoal:
                 nodes.append(Node(lower, len(nodes), segment, span))
         self.open = [x for x in nodes if math.isfinite(x.lower)]
         heapq.heapify(self.open)
+        if not self.search.whole:
+            self._raise_bounds()
+            heapq.heapify(self.open)
+
+    def _raise_bounds(self) -> None:
+        """Raise all bounds to about where the first segment may have something below.
+
+        Where that is, is found by bisection, of those segments alone that may have something below
+        what it was of all before: in an order by chance, few.
+        """
+        best, order = self.value, [x for x in self.open if x.lower > 0]
+        random.Random(0).shuffle(order)
+        for node in order:
+            low = node.lower
+            if low * NEAR >= best or (best < math.inf and self._ruled_out(node, best / NEAR)):
+                node.lower = max(low, best / NEAR)
+                continue
+            high = best if best < math.inf else self._doubled(node)
+            low = node.lower
+            while high > low * NEAR:
+                middle = math.sqrt(low * high)
+                if self._ruled_out(node, middle):
+                    low = middle
+                else:
+                    high = middle
+            node.lower = low
+            if high < self._most(node):
+                best = min(best, high)
+
+    def _doubled(self, node: Node) -> float:
+        """A value that is not ruled out, as far as there is one."""
+        most, aim = self._most(node), node.lower
+        for _ in range(MOST_DOUBLINGS):
+            aim = 2 * aim
+            if aim >= most or not self._ruled_out(node, aim):
+                break
+            node.lower = aim
+        return min(aim, most)
+
+    def _most(self, node: Node) -> float:
+        """Above which the metric of a segment is not, or is of no use."""
+        most = node.span.most_s if self.goal.metric == INTERVAL else math.inf
+        return min(most, self._of(node.segment).cutoff)
+
+    def _ruled_out(self, node: Node, aim: float) -> bool:
+        """Whether a Lagrangian shows that a segment has nothing below."""
+        self.search.stop.check()
+        self.search.counts.intervals += 1
+        of, span, targets = self._asked(node, aim)
+        options, table = of.options(span, aim), of.pricing.table(span, of.allowed)
+        if options is None or table is None:
+            return True
+        return ascend(SegmentDual(of.pricing, table, span, options), targets).value > PRUNED
+
+    def _asked(self, node: Node, aim: float) -> tuple[SegmentGoal, Range, dict[str, float]]:
+        """The goal for a segment, its range up to an aim, and what bounds hold there."""
+        of, span = self._of(node.segment), node.span
+        if self.goal.metric != INTERVAL:
+            return of, span, of.targets(span, aim)
+        span = Range(max(span.least_s, node.lower), min(span.most_s, aim))
+        return of, span, of.targets(span)
 
     def _first_bound(self, of: SegmentGoal, span: Range) -> float:
         """The least of the metric, whatever the limits."""
@@ -194,18 +258,15 @@ class HybridGoal:
 
     def _search(self, node: Node) -> None:
         """Search a segment up to a guess; push it again if there may be something above."""
-        of = self._of(node.segment)
         self.search.counts.intervals += 1
-        most = of.cutoff if self.incumbent is None else self.value
+        most = self._of(node.segment).cutoff if self.incumbent is None else self.value
         aim = min(most, self._guess_above(node))
-        span = node.span
-        if self.goal.metric == INTERVAL:
-            span = Range(max(span.least_s, node.lower), min(span.most_s, aim))
+        of, span, targets = self._asked(node, aim)
         options = of.options(span, aim)
         if options is not None:
             arrays = dict.fromkeys(options.arrays)
             if not self.search.whole:
-                arrays = dict.fromkeys(self._left(of, span, aim, options))
+                arrays = dict.fromkeys(self._left(of, span, targets, options))
             for array in arrays:
                 if array not in node.done:
                     self._solve(node, of, array, options.of_array(array), aim)
@@ -227,14 +288,13 @@ class HybridGoal:
             heapq.heappush(self.open, node)
 
     def _left(
-        self, of: SegmentGoal, span: Range, aim: float, options: SharedOptions
+        self, of: SegmentGoal, span: Range, targets: dict[str, float], options: SharedOptions
     ) -> list[SharedArray]:
         """Arrays that a Lagrangian does not rule out, the most promising first."""
         table = of.pricing.table(span, of.allowed)
         if table is None:
             return []
         dual = SegmentDual(of.pricing, table, span, options)
-        targets = of.targets(span, math.inf if self.goal.metric == INTERVAL else aim)
         if ascend(dual, targets).value > PRUNED:
             return []
         found = ascend(dual, targets, full=True)
