@@ -123,7 +123,7 @@ class PipelineCloser:
         if not self.bounds.products:
             return [CheckedRange(Fraction(0), most)]
         spans = self.bounds.first_spans()
-        low = spans[0].least_s * (1 - CLOSING_GAP) if spans else 1e-9  # below it there is no stage
+        low = spans[0].least_s * (1 - CLOSING_GAP) if spans else CLOSING_GAP  # below: no stage
         high = float(most) if most is not None else (spans[-1].most_s if spans else 1.0)
         count = max(1, math.ceil(math.log(max(high / low, 1.0)) / math.log(SPAN_RATIO)))
         ends = [Fraction(float(low * (high / low) ** (n / count))) for n in range(1, count)]

@@ -47,3 +47,23 @@ def test_a_certificate_that_cannot_be_written(
     code, _, err = run(capsys, "solve", tiny, *SMALL, *BUDGET, "--certificate", path)
     assert code == 2
     assert "no folder" in err
+
+
+def test_a_certificate_of_a_pipeline_is_written_and_verified(
+    tiny: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Whatever the search had found, the proof says it of all pipelines and of all arrays."""
+    for architecture in ("dataflow", "array,dataflow"):
+        design, proof = tmp_path / "design.json", tmp_path / "proof.json"
+        asked = ("--architecture", architecture, "--minimize", "latency", "--bits", "4")
+        files = ("--out", str(design), "--certificate", str(proof))
+        sizes = ("--rows", "1,2", "--cols", "1,2", "--quality", "none", "--max-area-mm2", "1")
+        assert run(capsys, "solve", tiny, *asked, *sizes, *files)[0] == 0
+        deep = ("check", str(design), "--deep", "--certificate", str(proof))
+        code, out, _ = run(capsys, *deep)
+        assert code == 0
+        assert "no pipeline within the budgets has latency_s below" in out
+        part = json.loads(proof.read_text())
+        part["pipelines"]["ranges"] = []
+        proof.write_text(json.dumps(part))
+        assert run(capsys, *deep)[0] == 1

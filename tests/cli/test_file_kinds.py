@@ -180,7 +180,7 @@ SLOTS: dict[tuple[str, ...], tuple[str, ...]] = {  # where FILE stands: the kind
     ("assign", "network.toml", "--sensitivity", "FILE"): ("sensitivity",),
     ("assign", "network.toml", "--latency-table", "FILE"): ("latency",),
     ("check", "FILE"): ("design", "dataflow", "assignment", "evaluation"),
-    ("check", "FILE", *DEEP, "proof.json"): ("design",),
+    ("check", "FILE", *DEEP, "proof.json"): ("design", "dataflow"),
     ("check", "design.json", *DEEP, "FILE"): ("certificate",),
     ("explain", "FILE"): ("design", "dataflow"),
     ("export", "accelforge", "FILE"): ("design", "evaluation"),

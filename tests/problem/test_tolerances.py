@@ -19,6 +19,7 @@ from codesign.specs.network import MAX_LAYERS
 OTHER_SMALL_NUMBERS = {
     "cli.file_commands": "ranges of options",
     "costs.pipeline": "what rounding leaves of two stages that start at once",
+    "tasks.certificate_pipelines": "when a range of the interval is split no more",
     "tasks.certificate_ranges": "growth of power in a range of SRAM that is split no more",
     "problem.readers": "ranges of options",
     "problem.words": "ranges of options",

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import dataflow_oracle
 import pytest
+from pipelines import tiny
 from random_dataflow import dataflow_case
 
 from codesign import Choices, InfeasibleError, Problem, SpecError, check, load_network, pareto
 from codesign.results.dataflow_design import DataflowDesign
 from codesign.results.front import Front
+from codesign.results.text.front import front_parts
+from codesign.results.text.layout import to_text
 
 
 @pytest.mark.parametrize("seed", [0, 5])
@@ -51,3 +54,13 @@ def test_what_a_front_is_not_of_is_refused() -> None:
         pareto(both)
     with pytest.raises(SpecError, match="the interval of one array is its latency"):
         pareto(Problem(network=network), ("interval", "area"))
+
+
+def test_a_table_of_pipelines_tells_what_sets_their_intervals() -> None:
+    front = pareto(tiny(("dataflow",), objective="interval_s"), ("interval_s", "area_mm2"), 3)
+    told = to_text(front_parts(front), terminal=False)
+    assert "set by" in told
+    assert "a stage" in told or "DRAM" in told
+    assert "memory-" not in told
+    streamed = [x.hardware for x in front.designs if isinstance(x, DataflowDesign)]
+    assert all(f"{x.streamed} of {x.stages}" in told for x in streamed)

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from codesign.results.front import Front
-from codesign.results.records import ProofRecord
+from codesign.results.records import PipelineHardware, ProofRecord
 from codesign.results.text.layout import columns_table, counted, percent
 from codesign.results.text.phrases import (
     ENDED,
@@ -57,9 +57,7 @@ def points_table(front: Front) -> Table:
         first, second = units
         rates = [four_digits(float(x) * second.scale / first.scale) for x in front.rates]
         columns[f"{first.unit_name} per\n{second.unit_name}"] = [*rates, ""][: len(front)]
-    hardware = [hardware_cells(design.hardware) for design in front.designs]
-    for index, name in enumerate(("<PE array", "PE bits", "SRAM\nMbit")):
-        columns[name] = [cells[index] for cells in hardware]
+    columns |= _hardware_columns(front)
     if mappings := mapping_cells([design.hardware for design in front.designs]):
         columns["<mapping"] = mappings
     counts = {"tensors\non chip": "resident_tensors", "\nbands": "band_tensors"}
@@ -67,12 +65,32 @@ def points_table(front: Front) -> Table:
         kept = [getattr(design, name) for design in front.designs]
         if None not in kept:
             columns[heading] = [str(number) for number in kept]
-    columns["memory-\nbound"] = [percent(design.memory_bound_share) for design in front.designs]
+    if not all(isinstance(design.hardware, PipelineHardware) for design in front.designs):
+        columns["memory-\nbound"] = [percent(x.memory_bound_share) for x in front.designs]
     proofs = [_proof_text(design.proof) for design in front.designs]
     if len(front) > 2:
         proofs[front.knee].append(", knee")
     columns["<proof"] = [*proofs]
     return columns_table(columns.items())
+
+
+def _hardware_columns(front: Front) -> dict[str, Sequence[RenderableType]]:
+    """The hardware of every point; of pipelines also what sets their intervals."""
+    every = [design.hardware for design in front.designs]
+    stages = [x for x in every if isinstance(x, PipelineHardware)]
+    if len(stages) == len(every):  # an interval is set by one stage, or by all DRAM traffic
+        memories = METRIC_UNITS["dram_bits"]
+        return {
+            "PEs": [f"{x.pes:,}" for x in stages],
+            "memories\nMbit": [memories.number(x.memory_bits) for x in stages],
+            "stages that\nstream": [f"{x.streamed} of {x.stages}" for x in stages],
+            "<interval\nset by": [
+                "DRAM" if design.memory_bound_share else "a stage" for design in front.designs
+            ],
+        }
+    cells = [hardware_cells(x) for x in every]
+    names = "<PE array", "PE bits", "SRAM\nMbit"
+    return {name: [row[index] for row in cells] for index, name in enumerate(names)}
 
 
 def _proof_text(proof: ProofRecord) -> Text:
