@@ -226,7 +226,7 @@ def _convolution(
             "O_final": final if charged["output"] else 0,
         },
     }
-    array, turns = unrolled(layer, row, piece, mapped.accelerator)
+    array, turns = unrolled(row, piece, mapped.accelerator)
     inner = [(NAMES[x], n) for x, n in turns.items() if n > 1]
     over: list[tuple[str, int]] = [(NAMES[x], piece.trips[x]) for x in reversed(piece.loops)]
     spatial = {
@@ -242,7 +242,7 @@ def _convolution(
 
 
 def unrolled(
-    layer: Layer, row: LayerDesign, piece: Piece, accelerator: Accelerator
+    row: LayerDesign, piece: Piece, accelerator: Accelerator
 ) -> tuple[tuple[dict[str, int], dict[str, int]], dict[str, int]]:
     """What the multipliers of a column take, and the columns; and the turns of each dimension.
 
@@ -265,9 +265,10 @@ def unrolled(
     down["C"] = _even(tile["C"], trips["C"], inputs)
     across = {"K": _even(tile["K"], trips["K"], accelerator.cols)}
     groups = accelerator.cols // tile["K"]
-    if kind != "output":
-        groups = min(groups, inputs // tile["C"])
-    down["G"] = _even(tile["G"], trips["G"], max(groups, 1))
+    if kind == "output":
+        across["G"] = _even(tile["G"], trips["G"], groups)
+    else:
+        down["G"] = _even(tile["G"], trips["G"], min(groups, inputs // tile["C"]))
     spatial = down | across
     turns = {x: _turns(tile[x], trips[x], spatial.get(x, 1)) for x in "QPSRCKGN"}
     kept = {x: n for x, n in down.items() if n > 1} or {"C": 1}

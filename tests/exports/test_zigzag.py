@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import warnings
 from dataclasses import replace
 from importlib.util import find_spec
@@ -142,6 +143,15 @@ def test_a_tensor_on_chip_moves_nothing() -> None:
                 if stays and node["name"].split("/")[0] == layer.name and "pr_loop_dims" in node:
                     assert node["operand_precision"]["I"] == 0
     assert results
+
+
+def test_all_that_is_unrolled_fits_the_array() -> None:
+    for result in [*random_evaluations(0, 60), evaluation("mobilenetv2")]:
+        files = zigzag_files(Mapped(result, "a test"))
+        sizes = files.accelerator["operational_array"]["sizes"]
+        for node in files.mapping[:-1]:
+            for unrolled, most in zip(node["spatial_mapping"].values(), sizes, strict=True):
+                assert math.prod(int(x.split(", ")[1]) for x in unrolled) <= most, node
 
 
 def test_energies_are_those_of_technology_and_memory() -> None:
