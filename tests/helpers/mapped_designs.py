@@ -10,9 +10,10 @@ from random_networks import random_network
 import codesign
 from codesign.errors import SpecError
 from codesign.results.evaluation import Evaluation
+from codesign.specs.machine import Mapping
 
 NETWORKS = ("alexnet", "mobilenetv2", "resnet18", "vgg16")
-MAPPINGS = ("window", "im2col", "output")
+MAPPINGS: tuple[Mapping, ...] = ("window", "im2col", "output")
 
 
 def random_evaluation(seed: int) -> Evaluation | None:
@@ -50,7 +51,9 @@ def random_evaluations(first: int, count: int) -> list[Evaluation]:
     ]
 
 
-def evaluation(network: str, sram_bits: int = 1_600_000, bits: int = 8) -> Evaluation:
+def evaluation(
+    network: str, sram_bits: int = 1_600_000, bits: int = 8, mapping: Mapping = "window"
+) -> Evaluation:
     """A known network on an array of 16 × 64 PEs, every tensor to DRAM and back."""
     chip = codesign.Accelerator(
         name="given",
@@ -62,6 +65,7 @@ def evaluation(network: str, sram_bits: int = 1_600_000, bits: int = 8) -> Evalu
         pe_activation_bits=8,
         sram_bits=sram_bits,
         dram_bits_per_s=1.5e11,
+        mapping=(mapping,),
     )
     return codesign.evaluate(codesign.load_network(network), chip, bits)
 
