@@ -59,6 +59,37 @@ def test_told(kind: str, number: int, tmp_path: Path) -> None:
     tried(number, judge)
 
 
+@cases(30, 1500)
+def test_comparisons(number: int, tmp_path: Path) -> None:
+    """Whatever a comparison's file says: it is shown and drawn, or refused."""
+    path, picture = tmp_path / "given.json", tmp_path / "out.svg"
+
+    def judge(data: Any) -> None:
+        path.write_bytes(wrong_file(data, "comparison"))
+        told("show", str(path))
+        if data.draw(st.integers(0, 5), "drawn") == 0:
+            told("plot", str(path), "--out", str(picture))
+
+    tried(number, judge)
+
+
+@pytest.mark.parametrize("kind", RESULTS)
+@cases(20, 700)
+def test_handed_on(kind: str, number: int, tmp_path: Path) -> None:
+    """Whatever a result's file says: it is compared and exported, or refused."""
+    path, sound = tmp_path / "given.json", tmp_path / "sound.json"
+    sound.write_text(texts()["design"])
+
+    def judge(data: Any) -> None:
+        path.write_bytes(wrong_file(data, kind))
+        told("compare", str(path), str(sound))
+        told("export", "sheet", str(path))
+        told("export", "csv", str(path), "--out", str(tmp_path / "tables"))
+        told("export", "brevitas", str(path), "--out", str(tmp_path / "bits"))
+
+    tried(number, judge)
+
+
 @pytest.mark.parametrize("kind", PROVEN)
 @cases(30, 1000)
 def test_checked(kind: str, number: int) -> None:

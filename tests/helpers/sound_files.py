@@ -77,6 +77,7 @@ def texts() -> dict[str, str]:
         "machine": machine.to_dict(),
         "own mappings": own.to_dict(),
         "assignment": assign(small, times).to_dict(),
+        "comparison": codesign.compare(design, evaluate(network, design.accelerator, 4)).to_dict(),
         "certificate": certify(design).to_dict(),
         "certificate of machine": certify(machine).to_dict(),
     }

@@ -31,7 +31,7 @@ def difference_charts(comparison: Comparison) -> list[Chart]:
 def _parts_chart(comparison: Comparison, metric: str, told: Sequence[Explained | None]) -> Chart:
     unit = METRIC_UNITS[metric]
     names = [*dict.fromkeys(x for each in told if each is not None for x in each.parts)]
-    labels, data = [LABELS.get(x, x) for x in names], list[Trace]()
+    labels, data = [LABELS.get(x, chart_text(x)) for x in names], list[Trace]()
     for number, each in enumerate(told, 1):
         if each is None:
             continue

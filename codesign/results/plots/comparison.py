@@ -25,6 +25,7 @@ from codesign.results.plots.drawing import (
 from codesign.results.text.comparison import KINDS, LABELS
 from codesign.units import METRIC_UNITS, MS_PER_S, four_digits
 
+MOST_RATIO = 1e12  # that an axis has
 MOST_TITLES = 6  # results that the heading names
 TOLD = ("latency_s", "interval_s", "dram_bits", "area_mm2", "energy_j")  # whose parts are drawn
 LOOKS: tuple[Look, ...] = (  # grey levels from 0.3 to 0.97; hatches tell neighbours apart
@@ -126,7 +127,9 @@ def _totals(axes: Axes, comparison: Comparison) -> None:
     """Every metric that all have, relative to that of the first."""
     results = comparison.results
     shared = [x for x in METRIC_UNITS if all(each.metrics.get(x) for each in results)]
-    ratios = [[each.metrics[x] / results[0].metrics[x] for x in shared] for each in results]
+    shared = [x for x in shared if max(_ratios(comparison, x)) < MOST_RATIO]
+    every = [_ratios(comparison, x) for x in shared]
+    ratios = [[of[n] for of in every] for n in range(len(results))]
     most = max([1.0, *(x for series in ratios for x in series)])
     logarithmic = most > 5
     bars = _bars(axes, ratios, 0)
@@ -149,6 +152,12 @@ def _totals(axes: Axes, comparison: Comparison) -> None:
     title_and_legend(axes, "Totals", bars, 6)
 
 
+def _ratios(comparison: Comparison, metric: str) -> list[float]:
+    """A metric of each result, relative to that of the first."""
+    values = [each.metrics[metric] for each in comparison.results]
+    return [x / values[0] for x in values]
+
+
 def _parts(
     axes: Axes, comparison: Comparison, metric: str, told: Sequence[Explained | None]
 ) -> None:
@@ -167,7 +176,7 @@ def _parts(
             whole = f": {sign}{unit.amount(abs(each.difference))}"
         made.set_label(f"{comparison.letter(n)} − A{whole}")
     axes.axvline(0, color="black", lw=0.8, zorder=3)
-    axes.set_yticks(range(len(names)), [LABELS.get(x, x) for x in names])
+    axes.set_yticks(range(len(names)), [LABELS.get(x, short_label(x, 30)) for x in names])
     axes.invert_yaxis()
     axes.set_xlabel(f"part of the difference ({unit.unit})" if unit.unit else "part")
     axes.grid(True, axis="x")
