@@ -54,7 +54,7 @@ def plot_comparison(comparison: Comparison, path: str | Path | None = None) -> F
 def _draw(comparison: Comparison) -> Figure:
     layered = [(n, each) for n, each in enumerate(comparison.results) if each.layers]
     lines, explained = _titles(comparison), _explained(comparison)
-    top_in = 2.6 + 0.3 * min(8, len(comparison.results))  # of the panels above
+    top_in = 3.0 + 0.3 * min(8, len(comparison.results))  # of the panels above
     height_in = top_in + 0.25 * len(lines) + (6.6 if len(layered) > 1 else 0.6)
     line = 0.24 / height_in
     picture = canvas(14, height_in, w_pad=0.12, h_pad=0.1, rect=(0, 0, 1, 0.99 - line * len(lines)))
