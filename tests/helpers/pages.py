@@ -10,12 +10,13 @@ VOID = {"meta", "link", "br", "input"}
 
 
 class Page(HTMLParser):
-    """Every element with its attributes, its texts, its tables, its scripts and its charts."""
+    """Every element with its attributes, its texts, its tables, its code and its charts."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
         self.found = list[tuple[str, dict[str, str | None]]]()
         self.scripts, self.cells, self.tabs = list[str](), list[str](), list[str]()
+        self.codes = list[str]()
         self.open, self.text = list[tuple[str, dict[str, str | None]]](), ""
         self.feed(text)
         self.close()
@@ -31,6 +32,8 @@ class Page(HTMLParser):
             self.scripts.append("")
         if tag in ("td", "th"):
             self.cells.append("")
+        if tag == "code":
+            self.codes.append("")
 
     def handle_endtag(self, tag: str) -> None:
         opened, _ = self.open.pop()
@@ -44,6 +47,8 @@ class Page(HTMLParser):
         if "style" in within:
             return
         self.text += data
+        if "code" in within:
+            self.codes[-1] += data
         if "td" in within or "th" in within:
             self.cells[-1] += data
         if self.open and self.open[-1][1].get("role") == "tab":

@@ -13,6 +13,7 @@ from pathlib import Path
 from codesign.checking import check_content
 from codesign.errors import SpecError
 from codesign.files import read_json
+from codesign.problem.file import problem_to_dict
 from codesign.results.assignment import Assignment
 from codesign.results.comparison import Comparison
 from codesign.results.dataflow_design import DataflowDesign
@@ -31,9 +32,9 @@ from codesign.results.html.layer_charts import (
     widths_chart,
 )
 from codesign.results.html.page import Choices, Tab, write_page
-from codesign.results.html.parts import Chart, Code, Numbered, Part, chart_text
+from codesign.results.html.parts import Chart, Numbered, Part, chart_text
 from codesign.results.html.pipeline_charts import busy_chart, taken_charts
-from codesign.results.html.reproduce import problem_parts, reproduce_parts
+from codesign.results.html.reproduce import check_part, problem_part, reproduce_parts
 from codesign.results.result_file import ResultFile
 from codesign.results.text import assignment as text_assignment
 from codesign.results.text import comparison as text_comparison
@@ -222,8 +223,8 @@ def _design_tabs(design: Design) -> list[Tab]:
     return [
         *_hardware_tabs(design, summary),
         Tab("proof", [*proof, *text_pipeline.architecture_parts(design)]),
-        Tab("problem", [problem_table(problem), *problem_parts(problem)]),
-        Tab("reproduce", reproduce_parts(problem, "Design", "codesign.solve(found.problem)")),
+        Tab("problem", [problem_table(problem), problem_part(problem_to_dict(problem))]),
+        Tab("reproduce", reproduce_parts(problem, "codesign.solve(found.problem)")),
     ]
 
 
@@ -267,29 +268,10 @@ def _evaluation_tabs(evaluation: Evaluation) -> list[Tab]:
         *member_parts(metrics, evaluation.network, {}),
         *map(remark, evaluation.notes),
     ]
-    call = ", ".join(
-        [
-            "codesign.evaluate(found.network, found.accelerator, widths",
-            f'roofline="{evaluation.roofline}"',
-            *(["on_chip=..., places=..."] if evaluation.on_chip is not None else []),
-        ]
-    )
-    program = [
-        "import codesign",
-        "",
-        'found = codesign.Evaluation.load("result.json")  # the file that this page was made of',
-        f"again = {call})",
-    ]
     return [
         *_hardware_tabs(evaluation, summary),
         Tab("given", [*spec_parts(accelerator), *spec_parts(evaluation.network)]),
-        Tab(
-            "reproduce",
-            [
-                Code("codesign check result.json", "every figure recomputed"),
-                Code("\n".join(program), "from Python"),
-            ],
-        ),
+        Tab("reproduce", [check_part()]),
     ]
 
 
@@ -321,12 +303,10 @@ def _pipeline_tabs(design: DataflowDesign) -> list[Tab]:
             ],
         ),
         Tab("proof", [*proof, *text_pipeline.architecture_parts(design)]),
-        Tab("problem", [problem_table(problem), *problem_parts(problem)]),
+        Tab("problem", [problem_table(problem), problem_part(problem_to_dict(problem))]),
         Tab(
             "reproduce",
-            reproduce_parts(
-                problem, "results.dataflow_design.DataflowDesign", "codesign.solve(found.problem)"
-            ),
+            reproduce_parts(problem, "codesign.solve(found.problem)"),
         ),
     ]
 
@@ -350,8 +330,15 @@ def _assignment_tabs(assignment: Assignment) -> list[Tab]:
         ),
         Tab("layers", [Numbered(text_assignment.layer_table(assignment))]),
         Tab("proof", [text_assignment.proof_line(assignment)]),
-        Tab("problem", [literal(limits_text(problem)), *spec_parts(problem.network)]),
-        Tab("reproduce", reproduce_parts(problem, "Assignment", f"codesign.assign({given})", "")),
+        Tab(
+            "problem",
+            [
+                literal(limits_text(problem)),
+                *spec_parts(problem.network),
+                problem_part(assignment.to_dict()["problem"]),
+            ],
+        ),
+        Tab("reproduce", reproduce_parts(problem, f"codesign.assign({given})", "")),
     ]
 
 

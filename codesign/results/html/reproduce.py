@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from codesign.errors import CodesignError
@@ -35,19 +35,17 @@ ALIKE += ("sram_bits_per_cycle", "stored_channels", "on_chip", "fused_layers", "
 ALIKE += ("mapping", "architecture", "square")
 
 
-def problem_parts(problem: Problem) -> list[Part]:
+def problem_part(content: Mapping[str, Any]) -> Part:
     """The whole problem as a file has it."""
-    text = json.dumps(problem_to_dict(problem), indent=1, ensure_ascii=False)
-    return [Code(text, "the whole problem, as in the result's file (JSON)", folded=True)]
+    text = json.dumps(content, indent=1, ensure_ascii=False)
+    return Code(text, "the whole problem, as in the result's file (JSON)", folded=True)
 
 
-def reproduce_parts(problem: Problem, kind: str, call: str, command: str = "solve") -> list[Part]:
+def reproduce_parts(problem: Problem, call: str, command: str = "solve") -> list[Part]:
     """How to solve a problem again, and check the file of its result.
 
     Parameters
     ----------
-    kind : str
-        The class of the result, by which its file is read.
     call : str
         The expression that solves ``found.problem`` again.
     command : str
@@ -60,13 +58,18 @@ def reproduce_parts(problem: Problem, kind: str, call: str, command: str = "solv
         parts.append(Code(shown, "the command that asks the same"))
     program = [
         "import codesign",
+        "from codesign.results.load import load_result",
         "",
-        f'found = codesign.{kind}.load("result.json")  # the file that this page was made of',
+        'found = load_result("result.json")  # the file that this page was made of',
         f"again = {call}",
     ]
     parts.append(Code("\n".join(program), "the same from Python"))
-    parts.append(Code("codesign check result.json", "every figure recomputed without the search"))
-    return parts
+    return [*parts, check_part()]
+
+
+def check_part() -> Part:
+    """How to check a result's file."""
+    return Code("codesign check result.json", "every figure recomputed without the search")
 
 
 def command_words(problem: Problem, command: str) -> list[str] | None:
