@@ -151,7 +151,9 @@ def explore(**given: Any) -> None:
     it, with what runs. See: codesign help reports.
     """
     from codesign.cli.explore.server import Exploration, Server, title_of
+    from codesign.results.html.page import plotly_program
 
+    plotly_program()  # refused now, not when a page is asked for
     explored = _explored(given["file"], given["designs"])
     with Server(Exploration(explored, title_of(explored)), given["port"] or 0) as server:
         click.echo(server.address)

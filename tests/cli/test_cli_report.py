@@ -122,6 +122,8 @@ def test_plotly_is_an_extra(
 ) -> None:
     monkeypatch.setitem(sys.modules, "plotly.offline", None)
     before = {*Path().iterdir()}
+    wanted = "pip install 'codesign[report]'"
+    assert wanted in refused(capsys, "explore", "front.csv", "--designs", "points")
     assert "pip install 'codesign[report]'" in refused(
         capsys, "report", "design.json", "--out", "new.html"
     )

@@ -73,7 +73,7 @@ def page(title: str, tabs: Sequence[Tab], *, server: str | None = None) -> str:
         There is a chart, and Plotly is not installed.
     """
     body = _tabs_html(tabs, title, count(1), title)
-    scripts = [_plotly()] if f'class="{CHART}"' in body else []
+    scripts = [plotly_program()] if f'class="{CHART}"' in body else []
     scripts += [(FOLDER / "page.js").read_text("utf-8"), *([server] if server else [])]
     policy = _policy(scripts, asks=server is not None)
     head = tag(
@@ -132,8 +132,14 @@ def _policy(scripts: Sequence[str], asks: bool) -> str:
     return "; ".join(f"{name} {value}" for name, value in rules.items())
 
 
-def _plotly() -> str:
-    """Plotly's program for browsers, as the Python package brings it."""
+def plotly_program() -> str:
+    """Plotly's program for browsers, as the Python package brings it.
+
+    Raises
+    ------
+    SpecError
+        It is not installed.
+    """
     try:
         from plotly.offline import get_plotlyjs
     except ImportError:
