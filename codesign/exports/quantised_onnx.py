@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import onnx
-from onnx import ModelProto
+from onnx import ModelProto, external_data_helper
 
 from codesign.errors import SpecError
 from codesign.exports.qdq import (
@@ -67,7 +67,9 @@ def load_model(path: Path) -> ModelProto:
         Unreadable, or its data are.
     """
     try:
-        return onnx.load(path)
+        model = onnx.load(path, format="protobuf", load_external_data=False)
+        external_data_helper.load_external_data_for_model(model, str(path.parent))
+        return model
     except Exception as error:
         why = reason(error) if isinstance(error, OSError) else str(error).partition("\n")[0][:200]
         raise SpecError(f"{path}: cannot be read: {why}") from None

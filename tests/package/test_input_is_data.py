@@ -15,9 +15,11 @@ CODE_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal",
 CODE_MODULES |= {"torch", "runpy", "code", "codeop", "importlib", "ctypes", "subprocess", "jinja2"}
 NO_CODE = {"importlib.resources", "importlib.metadata"}  # shipped files, versions
 # What comes from no file: work between a run's own processes, a table of our own names, what a
-# solver's failure raises, and what flushes the standard output of C.
+# solver's failure raises, and what flushes the standard output of C. Or holds no code:
+# arrays alone, for pickles are refused.
 OWN_WORK = {
     "study.executors": {"pickle"},
+    "exports.runtime": {"np.load", "allow_pickle"},
     "": {"importlib.import_module", "import_module"},
     "specs.seam": {"importlib.import_module", "import_module"},
     "search.milp.solvers": {"subprocess.SubprocessError"},
