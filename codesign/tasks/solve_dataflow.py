@@ -41,6 +41,10 @@ from codesign.search.milp.solvers import SolverName, check_installed
 from codesign.space.dataflow import PipelineSpace
 from codesign.stopping import StopCondition, Stopped
 
+NO_ARRAY = (
+    "infeasible: no array on offer takes the widths of any layers in a row; offer wider PEs with "
+    "pe_weight_bits and pe_activation_bits"
+)
 ReportMetric = Callable[[str], OnProgress | None]
 
 
@@ -229,6 +233,8 @@ class PipelineSolver:
             return prove(Goal(next(iter(limits), "noise"), dict(limits))) is not None
 
         try:
+            if not feasible({}):
+                return InfeasibleError(NO_ARRAY, {})
             clashes = clashes_of(self.problem.budgets, feasible, least)
         except Stopped:
             return out_of_time()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import dataflow_oracle
 import pytest
@@ -82,3 +83,10 @@ def test_best_of_all_architectures_is_no_worse_than_any(area_mm2: float) -> None
     assert {*outcomes} == {*values}
     (best,) = (x for x, outcome in outcomes.items() if outcome == "best")
     assert math.isclose(values[best], value, rel_tol=1e-9)
+
+
+def test_widths_that_no_array_takes_are_told() -> None:
+    tiny_case = tiny(("hybrid",), objective="interval_s", budgets={})
+    narrow = replace(tiny_case.choices, pe_weight_bits=(1,), pe_activation_bits=(1,))
+    with pytest.raises(InfeasibleError, match="no array on offer takes the widths"):
+        solve(replace(tiny_case, choices=narrow))

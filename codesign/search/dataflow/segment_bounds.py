@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -219,6 +220,16 @@ class SegmentDual(Dual):
             for c in np.unique(centre)
         }
 
+    @cached_property
+    def touched(self) -> list[int]:
+        """Classes of the trees that a layer of the segment is in."""
+        found = {*self.shared_centre.tolist()}
+        while True:
+            pairs = [(c, p) for c, p, _ in self.parents if (c in found) != (p in found)]
+            if not pairs:
+                return sorted(found)
+            found |= {x for pair in pairs for x in pair}
+
     def beside_table(self) -> list[int]:
         """As of `Dual`: those of the segment."""
         return self.shared
@@ -259,18 +270,44 @@ class SegmentDual(Dual):
         found = of.traffic * weights[self.moved_row] + of.impossible
         return np.asarray(found + of.time * weights[self.time_row] + fixed)
 
-    def _batched(self, stars: Floats, cells: Floats) -> tuple[Floats, Floats]:
-        """(H, W, A, classes, widths): stars with the segment's layers; and each layer's least.
+    def _values(self, weights: Floats, layer: Floats, stars: Floats, cells: Floats) -> Floats:
+        """(H, W, A): the least weighted sums; trees without a layer of the segment count once."""
+        layers, (alone, _) = self._layers(cells), self._upward(layer, stars)
+        every: dict[int, Floats] = {c: stars[c] for c in self.touched}
+        for n, c in enumerate(self.shared_centre.tolist()):
+            every[c] = every[c] + layers[n][:, :, None, :]
+        for c, mask in self.too_wide.items():
+            every[c] = every[c] + mask
+        for child, parent, between in self.parents:
+            if child in every:
+                table = self._between(layer, child, between)
+                every[parent] = every[parent] + (every[child][..., None] + table).min(axis=-2)
+        total = np.asarray(float(self.constant @ weights))
+        for c in self.roots.tolist():
+            total = total + (every[c] if c in every else alone[c]).min(axis=-1)
+        return total + self._spent(weights)
 
-        The latter, (n, H, W, widths of inputs), are among weights that the PEs take.
-        """
+    def _spent(self, weights: Floats) -> Floats:
+        """(H, W, A): what the hardware counts; inf where it is none."""
+        area = self.options.area
+        of_area = 0.0 if self.area_row is None else float(weights[self.area_row])
+        finite = np.isfinite(area)
+        return np.where(finite, of_area * np.where(finite, area, 0.0), np.inf)
+
+    def _layers(self, cells: Floats) -> Floats:
+        """(n, H, W, widths of inputs): each layer's least, among weights that the PEs take."""
         count, wide = len(cells), len(self.options.pe_weight_bits)
         within = np.minimum.accumulate(cells, axis=3)
         layers = np.full((len(self.shared), count, wide, self.most), np.inf)
         for n, last in enumerate(self.widest):
             for w in np.flatnonzero(last >= 0).tolist():
                 layers[n, :, w] = within[:, n, :, int(last[w])]
-        shape = count, wide, len(self.options.pe_activation_bits)
+        return layers
+
+    def _batched(self, stars: Floats, cells: Floats) -> tuple[Floats, Floats]:
+        """(H, W, A, classes, widths): stars with the segment's layers; and `_layers`."""
+        layers, wide = self._layers(cells), len(self.options.pe_weight_bits)
+        shape = len(cells), wide, len(self.options.pe_activation_bits)
         every = np.broadcast_to(stars, (*shape, *stars.shape)).copy()
         for n, c in enumerate(self.shared_centre.tolist()):
             every[..., c, :] += layers[n][:, :, None, :]
@@ -281,17 +318,12 @@ class SegmentDual(Dual):
     def _totals(self, weights: Floats, every: Floats) -> Floats:
         """(H, W, A): the least weighted sums, of stars with all that is below them."""
         total = sum((every[..., int(c), :].min(axis=-1) for c in self.roots), np.zeros(1))
-        area = self.options.area
-        of_area = 0.0 if self.area_row is None else float(weights[self.area_row])
-        spent = np.where(np.isfinite(area), of_area * np.where(np.isfinite(area), area, 0), np.inf)
-        return np.asarray(total + float(self.constant @ weights) + spent)
+        return np.asarray(total + float(self.constant @ weights) + self._spent(weights))
 
     def values(self, weights: Floats) -> Floats:
         """(H, W, A): the least weighted sum with each."""
         _, layer, stars, _ = self._tables(weights)
-        every, _ = self._batched(stars, self._shared_cells(weights))
-        self._messages(layer, every)
-        return self._totals(weights, every)
+        return self._values(weights, layer, stars, self._shared_cells(weights))
 
     def left_of(
         self, weights: Floats, slack: float = PRUNED
@@ -339,9 +371,7 @@ class SegmentDual(Dual):
         """The least of all, and a choice that has it; its columns are those of stages alone."""
         cell, layer, stars, column = self._tables(weights)
         cells = self._shared_cells(weights)
-        every, _ = self._batched(stars, cells)
-        self._messages(layer, every)
-        values = self._totals(weights, every)
+        values = self._values(weights, layer, stars, cells)
         h, w, a = (int(x) for x in np.unravel_index(int(values.argmin()), values.shape))
         value = float(values[h, w, a])
         if not np.isfinite(value):
