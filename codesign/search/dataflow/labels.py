@@ -20,6 +20,7 @@ from codesign.search.dataflow.bounds import PRUNED, Dual, Sums
 
 MOST_JOINED = 2**21  # partial choices that are put together at once
 MOST_COMPARED = 2**13  # of them that are compared with each other
+MOST_WORK = 2**17  # that are compared in all
 NONE = np.zeros(0, dtype=np.int64)
 BLOCK = 128  # that are compared pair by pair
 
@@ -90,6 +91,7 @@ class LabelSetting:
         ------
         TooManyLabels
         """
+        self.work = 0
         dual, found = self.dual, dict[int, list[Labels]]()
         folded = np.zeros(self.above.shape)
         for child, parent, layers in dual.parents:
@@ -202,7 +204,8 @@ class LabelSetting:
         sums = one.metrics @ self.weights, other.metrics @ self.weights
         with np.errstate(invalid="ignore"):
             i, j = np.nonzero((sums[0][:, None] + (sums[1] + rest)[None] <= PRUNED).all(axis=2))
-        if len(i) > MOST_COMPARED:
+        self.work += len(i)
+        if len(i) > MOST_COMPARED or self.work > MOST_WORK:
             raise TooManyLabels
         cycles = np.maximum(one.cycles[i], other.cycles[j])
         metrics = one.metrics[i] + other.metrics[j]

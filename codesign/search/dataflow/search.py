@@ -41,6 +41,7 @@ FIRST_GUESS, GROWTH = 2e-3, 2.0  # above a bound, relative; of the next one
 MULTIPLIERS = 6  # of an ascent, the best, by which columns and labels are ruled out
 LAST_GUESS = 2.0  # from where on anything is let in
 NEAREST, CLOSER = 2e-4, 4.0  # a guess so near that no nearer one is tried; how much nearer
+FEW_EACH = 16  # columns of a layer, on average, of which labels are set
 FEW = 2000  # columns: so few, and the MILP looks above the guess too, for a design to start from
 REACH, REACH_GAP = 1.1, 1e-3  # how far above a guess; how nearly the best of that is wanted
 
@@ -132,7 +133,8 @@ class GoalSearch(GoalBounds):
             self._nothing_below(aim, span)
             return
         self.stop.check()
-        if self.multipliers and not self.products:
+        few = len(table) <= FEW_EACH * len(self.space.chosen_layers)
+        if self.multipliers and few and not self.products:
             least = self._by_labels(table, whole, self.multipliers)
             if least is None and self._nearer(lower, aim, span):
                 return
