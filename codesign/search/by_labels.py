@@ -1,4 +1,6 @@
-"""One hardware option solved by labels: where there is one limit, and tables tell everything.
+"""Tables solved by labels, of one hardware option or of one that dominates several.
+
+Where there is one limit, and tables tell everything.
 
 Dynamic programming over the tables of the dual bound, each of whose entries says all that a layer
 costs, with a given SRAM. The Lagrangian of what is looked through rises in steps from the dual
@@ -24,13 +26,16 @@ if TYPE_CHECKING:
     from codesign.search.bounds.lagrangian import DualBound
     from codesign.search.hardware_search import HardwareSearch
 
+MOST_LAYERS = 500  # of more, most often alike, a MILP over counts of them is as soon solved
 FIRST_STEP, GROWTH = 1 / 64, 4.0  # of the gap to what is known; of the next step
 UNKNOWN_STEP = 1e-4  # of the bound, where nothing is known
 
 
 def suits_labels(search: HardwareSearch, single: Batch) -> bool:
-    """Whether a goal has at most one limit, and an option's tables tell everything."""
+    """Whether a goal has at most one limit, and tables of few layers tell everything."""
     space = search.space
+    if len(space.geometry_of) > MOST_LAYERS:
+        return False
     plain = not (single.modes or space.runs or search.batches.port)
     return (
         plain
@@ -49,13 +54,35 @@ def solve_by_labels(
 
     ``found`` is the bound of its tables ``single``.
     """
+    bound, forced, best = _solved(search, single, found, search.incumbent_ceiling)
+    if best is None:
+        return bound, None
+    assert forced is not None
+    return bound, _priced(search, forced, option, sram_bits, best)
+
+
+def bound_by_labels(search: HardwareSearch, tables: Batch, found: DualBound) -> float | None:
+    """The least of tables that no design need have, up to where no better bound is of use.
+
+    None where there are too many labels, or no end to what a bound may be.
+    """
+    most = search.dual_cutoff()
+    if not math.isfinite(most):
+        return None
+    bound, _, best = _solved(search, tables, found, most)
+    return bound if best is not None or bound >= most else None
+
+
+def _solved(
+    search: HardwareSearch, single: Batch, found: DualBound, most: float
+) -> tuple[float, Forced | None, Chosen | None]:
+    """A bound, as far as it is below ``most``, and what has so much where that was found."""
     dual, relaxation = search.dual, search.relaxation.of(single)
     multipliers, value = found.multipliers[0], float(found.value[0])
     coefficients = dual.coefficients(multipliers[None])
     spent = float(multipliers @ dual.limits)
     charge = float(multipliers[0]) if len(multipliers) else 0.0
     limit = float(dual.limits[0]) if len(multipliers) else math.inf
-    most = search.incumbent_ceiling
     step = FIRST_STEP * (most - value) if math.isfinite(most) else UNKNOWN_STEP * abs(value)
     step = max(step, UNKNOWN_STEP / 100 * abs(value), UNDERFLOW)
     while True:
@@ -67,16 +94,14 @@ def solve_by_labels(
             made = _label_search(search, forced, charge)
             best = made.solve(limit, within)
         except TooManyLabels:
-            return value, None
+            return value, None, None
         least = math.inf if best is None else float(best.costs[0])
         if least <= target:
-            assert best is not None
-            solution = _priced(search, forced, option, sram_bits, best)
             bound = least - relaxation.rounding * abs(least) - UNDERFLOW
-            return max(value, bound), solution
+            return max(value, bound), forced, best
         value = target  # no design has less
         if value >= most:
-            return value, None
+            return value, None, None
         most, step = min(most, least), step * GROWTH
 
 

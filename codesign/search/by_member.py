@@ -265,7 +265,6 @@ class ByMember:
                 cut_pool=CutPool(space.additive_metrics),
                 feasibility_only=False,
                 primary_metric=None,
-                by_labels=True,
             )
         )
         known, _ = self.search.known_multipliers(np.array([option]))

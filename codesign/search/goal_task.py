@@ -65,7 +65,6 @@ class GoalTask:
     # later one of the sequence, is proven.
     primary_metric: str | None = None
     members: MemberSpaces = field(default_factory=MemberSpaces)  # of a suite
-    by_labels: bool = False  # whether one option is solved by labels where that suits
 
     @property
     def solver_gap(self) -> float:

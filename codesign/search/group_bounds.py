@@ -17,6 +17,7 @@ from codesign.arrays import Ints
 from codesign.problem.goal import Goal
 from codesign.problem.metrics import ENERGY
 from codesign.search.bounds.batch import Batch
+from codesign.search.by_labels import bound_by_labels, suits_labels
 from codesign.search.hardware_search import HardwareSearch
 from codesign.search.option_batches import envelope
 from codesign.space.candidates import candidates_of_tables
@@ -42,6 +43,7 @@ class GroupBounds:
         self.solved = 0  # options, each alone
         self.tried: set[int] = set()  # options that were in a group
         self.bounded_for: Solution | None = None  # incumbent when all open options were bounded
+        self.bounded_shapes: list[int] = []  # theirs
 
     def of_all_open(self, least_bound: float) -> None:
         """Where the hardware hardly matters, bound all open options by one ideal envelope.
@@ -66,6 +68,9 @@ class GroupBounds:
             return
         self.bounded_for = search.incumbent
         shapes = search.space.shapes_among(options).tolist()
+        if shapes == self.bounded_shapes:  # of the same envelope no more is to be known
+            return
+        self.bounded_shapes = shapes
         ideal = envelope([search.ideal[shape] for shape in shapes])
         bound = self.bound_tables(int(options[0]), ideal, SHORT_MILP_PAIRS)
         search.lower[options] = np.maximum(search.lower[options], bound)
@@ -129,8 +134,8 @@ class GroupBounds:
     ) -> float:
         """Lower bound that holds for every option whose tables are nowhere better than these.
 
-        By the dual, then by a MILP unless more pairs of widths are left for it. ``option``, one of
-        them, lends multipliers to begin with.
+        By the dual, then by labels or, where these do not tell, by a MILP unless more pairs of
+        widths are left for it. ``option``, one of them, lends multipliers to begin with.
         """
         search = self.search
         known = search.bound_from_tables(tables)
@@ -139,6 +144,12 @@ class GroupBounds:
         known = max(known, search.bound_from_milp(float(found.value[0])))
         if known >= search.cutoff or kind_of(search.bounded_metric()) == ENERGY:
             return known  # candidates of tables have no energies, so that a MILP says no more
+        if suits_labels(search, tables):
+            labelled = bound_by_labels(search, tables, found)
+            if labelled is not None:
+                bound = max(known, search.bound_from_milp(labelled))
+                search.add_tables(tables, bound)
+                return bound
         multipliers = found.multipliers[0]
         domains = search.reduced_domains(search.marginals(tables, multipliers), multipliers)
         listed = candidates_of_tables(

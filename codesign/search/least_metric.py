@@ -146,7 +146,7 @@ class LeastMetric(HardwareSearch):
         bound = max(known, float(found.value[0]))
         if bound >= self.cutoff:
             return bound
-        if self.task.by_labels and suits_labels(self, single):
+        if suits_labels(self, single):
             labelled, solution = solve_by_labels(self, option, sram_bits, single, found)
             bound = max(bound, labelled)
             self.update_incumbent(solution)
