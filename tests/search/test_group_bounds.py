@@ -16,6 +16,7 @@ from seeds import check_all, mostly_long
 
 from codesign import Problem, load_network, solve
 from codesign.problem.goal import Goal
+from codesign.search import group_bounds
 from codesign.search.bounds.relaxation import Relaxation
 from codesign.search.goal_task import GoalTask, SearchStats
 from codesign.search.group_bounds import GroupBounds
@@ -54,6 +55,29 @@ def test_a_group_is_never_bounded_above_its_best_member(seed: int) -> None:
     within = [p for p in case.points if all(p.value(m) <= x for m, x in limits.items())]
     best = min(p.value("noise") for p in within)
     assert bound <= best * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("seed", mostly_long(range(1, 40), 8))
+def test_labels_bound_a_group_as_its_programme_does(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of latency within a noise, no more than a design that is known; no member has less."""
+    rng, found = random.Random(f"labels {seed}"), []
+    case = random_case(4 * seed + 3)
+    anchor = rng.choice(case.points)
+    limits = {"latency_s": anchor.value("latency_s") * 1.1, "noise": anchor.value("noise") * 1.1}
+    best = min(p.value("latency_s") for p in case.points if p.value("noise") <= limits["noise"])
+    for by_labels in (True, False):
+        search = searched(case.problem, "latency_s", limits)
+        every = np.arange(len(search.space))
+        options = np.flatnonzero(search.space.sram_bits_within(every, {}) >= 1)
+        if not by_labels:
+            monkeypatch.setattr(group_bounds, "suits_labels", lambda *_: False)
+        found.append(GroupBounds(search).bound_group(options))
+        assert not (by_labels and search.task.stats.milps)
+    assert found[0] <= best * (1 + 1e-9)
+    # A programme is solved where the dual does not tell, to its end.
+    assert min(found[0], search.cutoff) >= found[1] * (1 - 1e-7)
 
 
 def envelope_bound(problem: Problem, metric: str, limits: dict[str, float]) -> float:
