@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from fractions import Fraction
+from functools import cached_property
+from typing import NamedTuple
 
 from codesign.checking.certificate.layer_scopes import LayerScope, Operands
 from codesign.checking.certificate.whole_numbers import Whole, rounded_down
@@ -26,6 +28,13 @@ from codesign.checking.problem import Option, Problem
 UNIT_DIGITS = 26  # binary, of a layer's even share of all that a better design may spend
 LEAST_UNIT = Fraction(1, 2**200)  # J
 PER_BIT_DIGITS = 28  # binary, of the energy of a DRAM bit where it is rounded
+
+
+class _InUnits(NamedTuple):
+    """Energies in units, over one denominator: of a bit operation, a MAC, bits read and written."""
+
+    each: tuple[int, ...]
+    denominator: int
 
 
 class EnergyCosts:
@@ -88,10 +97,19 @@ class EnergyCosts:
         elif operands.weights_resident:
             read += layer.weights * bw
         macs = self.problem.choices.machine.macs(layer)
-        energy_j = self.energies.bop * bops(layer, bw, ba) * Fraction(macs, layer.macs)
-        energy_j += self.energies.mac * macs
-        energy_j += self.energies.read * read + self.energies.write * added
-        return math.floor(energy_j / self.unit)
+        bops_once = bops(layer, bw, ba) / layer.macs
+        # As whole numbers over one denominator: fractions would be brought to lowest terms anew.
+        per_bop, per_mac, per_read, per_write = self._in_units.each
+        spent = (per_mac * macs + per_read * read + per_write * added) * bops_once.denominator
+        spent += per_bop * macs * bops_once.numerator
+        return spent // (self._in_units.denominator * bops_once.denominator)
+
+    @cached_property
+    def _in_units(self) -> _InUnits:
+        given = self.energies.bop, self.energies.mac, self.energies.read, self.energies.write
+        each = [x / self.unit for x in given]
+        denominator = math.lcm(*(x.denominator for x in each))
+        return _InUnits(tuple(int(x * denominator) for x in each), denominator)
 
     def ideal(self, layer: Layer, mapping: str, fetched_bits: tuple[int, int]) -> int:
         """Of so many DRAM bits of weights and ifmap; of one that only moves, past the SRAM."""

@@ -285,12 +285,19 @@ def _nondominated(need: Whole, traffic: Whole, beside: Whole) -> Whole:
         order = order[np.argsort(held[order], kind="stable")]
         lowest = np.minimum.accumulate(moved[order])
         rivals |= dict.fromkeys(order[[True, *(lowest[1:] < lowest[:-1])]].tolist())
-    every = np.hstack([need, traffic, beside]).T
-    kept, left = np.ones(len(need), dtype=bool), np.arange(len(need))
-    remaining = every
-    for rival in rivals:
+    first = np.argsort(need[:, 0], kind="stable")
+    every = np.hstack([need, traffic, beside])[first].T
+    number = np.empty_like(first)
+    number[first] = np.arange(len(first))
+    kept, left, remaining = np.ones(len(first), dtype=bool), np.arange(len(first)), every
+    for rival in number[[*rivals]].tolist():
         if kept[rival]:  # else what dominates it dominates all that it does
-            dominated = (remaining >= every[:, [rival]]).all(axis=0) & (left != rival)
-            kept[left[dominated]] = False
-            left, remaining = left[~dominated], remaining[:, ~dominated]
-    return left
+            best = every[:, rival]
+            since = int(np.searchsorted(remaining[0], best[0]))
+            place = since + np.flatnonzero(remaining[need.shape[1], since:] >= best[need.shape[1]])
+            place = place[(remaining[:, place] >= best[:, None]).all(axis=0)]
+            place = place[left[place] != rival]
+            if len(place):
+                kept[left[place]] = False
+                left, remaining = (np.delete(x, place, axis=-1) for x in (left, remaining))
+    return np.sort(first[left])
