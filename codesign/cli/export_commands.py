@@ -60,7 +60,8 @@ def finn(**given: Any) -> int:
     from codesign.results.text.pipeline import folding_table
 
     inputs.check_files(given)
-    design = DataflowDesign.load(Path(given["design"]))
+    design = DataflowDesign.load(given["design"])
+    inputs.check_holds(given["design"])
     found = finn_folding(design)
     view = View(lambda: found, lambda: [folding_table(found)])
     hand_over(view, given, out=lambda path: write_json(path, found))
@@ -135,7 +136,9 @@ def _hand_over_layers(
 
     if given["out"] is not None:
         inputs.check_folder("--out", given["out"])
-    found = made(load_on_hardware(Path(given["design"])))
+    result = load_on_hardware(given["design"])
+    inputs.check_holds(given["design"])
+    found = made(result)
     records = [layer.record for layer in found.layers]
     view = View(lambda: {"layers": records}, lambda: layers_parts(records, tool))
     hand_over(view, given, out=lambda path: write_folder(path, found.texts))
@@ -207,7 +210,9 @@ def csv(**given: Any) -> int:
     from codesign.results.load import load_built
 
     inputs.check_folder("--out", given["out"])
-    found = tables_of(load_built(given["design"]))
+    result = load_built(given["design"])
+    inputs.check_holds(given["design"])
+    found = tables_of(result)
     write_tables(found, given["out"])
     click.echo("\n".join(str(given["out"] / f"{name}.csv") for name in found))
     return PROVEN
@@ -247,6 +252,7 @@ def brevitas(**given: Any) -> int:
             if given[word]:
                 raise SpecError(f"{flag_of(word)}: only with --onnx")
     result = load_result(given["design"])
+    inputs.check_holds(given["design"])
     widths = dict(result.widths)
     report: dict[str, Any] = {"files": ["bits.json"], "layers": len(result.network.layers)}
     quantised = None

@@ -24,6 +24,7 @@ REPORTED = (
     *("design", "dataflow", "evaluation", "assignment", "explanation", "comparison"),
     *("front", "store"),
 )
+CHECKED = ("design", "dataflow", "evaluation", "assignment")  # as codesign check does
 BESIDE = ("explanation", "certificate")  # may stand beside a design's file
 
 
@@ -109,6 +110,8 @@ def _report_result(found: dict[str, tuple[str, Path]], out: Path, given: inputs.
     if beside and kind not in ("design", "dataflow"):
         raise SpecError(f"{next(iter(beside.values()))}: stands beside a design; {path} is none")
     result = load_result_of(kind, path)
+    if kind in CHECKED:
+        inputs.check_holds(path)
     explanation = designs = None
     if "explanation" in beside:
         explanation = load_result_of("explanation", beside["explanation"])

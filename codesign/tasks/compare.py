@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from itertools import combinations
+from typing import Any
 
 from codesign.errors import SpecError
 from codesign.problem.metrics import ENERGY
@@ -332,12 +333,7 @@ def _of_pipelines(metric: str, first: DataflowDesign, other: DataflowDesign) -> 
     """
     both = first, other
     if metric == "dram_bits":
-        streamed = [float(sum(row.dram_bits for row in x.stages)) for x in both]
-        sums = [
-            {"weights streamed": s, "input and results": x.metrics[metric] - s}
-            for s, x in zip(streamed, both, strict=True)
-        ]
-        told = _components(metric, *sums)
+        told = _components(metric, *map(_pipeline_traffic, both))
         assert isinstance(told, Explained)
         return told
     changes = PIPELINE_CHANGES if metric == "latency_s" else PIPELINE_CHANGES[:-1]
@@ -363,18 +359,39 @@ def _of_pipelines(metric: str, first: DataflowDesign, other: DataflowDesign) -> 
     )
 
 
-def _pipeline_figures(design: DataflowDesign) -> dict[str, Fraction]:
-    """What decides the interval and the latency of a pipeline, by change."""
+def _pipeline_traffic(design: DataflowDesign) -> dict[str, float]:
+    """DRAM bits of a pipeline by what moves; all that layers on a shared array move is its own."""
+    shared, rows = design.shared_layers, [row.dram_bits for row in design.stages]
+    streamed = float(sum(bits for i, bits in enumerate(rows) if i not in shared))
+    parts = {"weights streamed": streamed}
+    if shared:
+        parts["shared"] = float(sum(rows[i] for i in shared))
+    rest = design.metrics["dram_bits"] - math.fsum(parts.values())
+    return {**parts, "tensors of stages" if shared else "input and results": rest}
+
+
+def _pipeline_figures(design: DataflowDesign) -> dict[str, Any]:
+    """What decides the interval and the latency of a pipeline, by change.
+
+    Of arrays the most cycles of a stage by itself, and cycles and DRAM bits of each layer that
+    shares one.
+    """
+    shared = design.shared_layers
+    alone = [row.cycles for i, row in enumerate(design.stages) if i not in shared]
+    together = [design.stages[i] for i in shared]
     return {
         "clock": Fraction(design.problem.clock_hz),
-        "arrays": Fraction(max(row.cycles for row in design.stages)),
+        "arrays": (max(alone, default=0), tuple((x.cycles, x.dram_bits) for x in together)),
         "traffic": Fraction(design.metrics["dram_bits"]),
         "bandwidth": Fraction(design.problem.dram_bits_per_s),
         "depth": 1 + max(Fraction(row.start) + Fraction(row.lag) for row in design.stages),
     }
 
 
-def _paced(metric: str, by: Mapping[str, Fraction]) -> Fraction:
+def _paced(metric: str, by: Mapping[str, Any]) -> Fraction:
     """The interval of a pipeline; or its latency, so many intervals."""
-    interval = max(by["arrays"] / by["clock"], by["traffic"] / by["bandwidth"])
+    clock, bandwidth = by["clock"], by["bandwidth"]
+    alone, together = by["arrays"]
+    shared = sum((max(x / clock, Fraction(y) / bandwidth) for x, y in together), Fraction(0))
+    interval: Fraction = max(alone / clock, shared, by["traffic"] / bandwidth)
     return interval * by["depth"] if metric == "latency_s" else interval

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -115,6 +116,31 @@ def test_what_has_no_page_is_told_in_one_line(
     words: tuple[str, ...], wanted: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert wanted in refused(capsys, "report", *words)
+
+
+@pytest.mark.parametrize("name", ["design.json", "widths.json"])
+@pytest.mark.parametrize("words", [("report",), ("export", "brevitas")])
+def test_a_figure_that_does_not_hold_is_told_with_its_file(
+    name: str, words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = json.loads(Path(name).read_text())
+    content["metrics"]["noise"] *= 2
+    Path("altered.json").write_text(json.dumps(content))
+    told = refused(capsys, *words, "altered.json", "--out", "altered.html")
+    assert told.startswith("codesign: error: altered.json: ")
+    assert told.endswith("; codesign check tells all\n")
+    assert not Path("altered.html").exists()
+
+
+@pytest.mark.parametrize("tool", ["csv", "zigzag", "timeloop", "accelforge"])
+def test_what_is_exported_holds(tool: str, capsys: pytest.CaptureFixture[str]) -> None:
+    content = json.loads(Path("design.json").read_text())
+    content["metrics"]["latency_s"] *= 2
+    Path("altered.json").write_text(json.dumps(content))
+    told = refused(capsys, "export", tool, "altered.json", "--out", "exported")
+    assert told.startswith("codesign: error: altered.json: ")
+    assert told.endswith("; codesign check tells all\n")
+    assert not Path("exported").exists()
 
 
 def test_plotly_is_an_extra(

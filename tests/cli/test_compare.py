@@ -12,7 +12,17 @@ from command_line import ARRAY, CHIP, TINY, refused, run
 from markup import HOSTILE, Tags
 from pipelines import tiny
 
-from codesign import Accelerator, Comparison, Layer, Network, SpecError, compare, evaluate, solve
+from codesign import (
+    Accelerator,
+    Comparison,
+    Evaluation,
+    Layer,
+    Network,
+    SpecError,
+    compare,
+    evaluate,
+    solve,
+)
 from codesign.files import digest
 
 
@@ -48,7 +58,7 @@ def test_it_prints_writes_and_draws(folder: Path, capsys: pytest.CaptureFixture[
 def test_equal_results_do_not_differ(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "compare", "a.json", "a.json", "--plot", "same.png")
     assert code == 0
-    assert "B − A: nothing differs" in out
+    assert "B − A: no total that both have differs" in out
     (told,) = Comparison.from_dict(
         json.loads(run(capsys, "compare", "a.json", "a.json", "--json")[1]), "file"
     ).differences
@@ -132,3 +142,26 @@ def test_pipelines_are_drawn_and_shown(folder: Path, capsys: pytest.CaptureFixtu
     assert (code, err) == (0, "")
     assert "interval" in out
     assert "note: latency of C and A: the networks, or the images at once, differ" in out
+
+
+def test_results_of_two_networks_may_differ_without_parts(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ("evaluate", "tiny.toml", *ARRAY, "--sram-kbit", "100", "--dram-gbit-per-s", "5")
+    assert run(capsys, *given, "--batch", "2", "--out", "two.json")[0] == 0
+    code, out, _ = run(capsys, "compare", "a.json", "two.json")
+    assert code == 0
+    assert "note: latency of B and A: the networks" in out
+    assert "no total that both have differs" not in out
+
+
+def test_a_column_of_latencies_has_the_digits_that_its_numbers_need(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ("evaluate", "tiny.toml", *ARRAY, "--sram-kbit", "100", "--dram-gbit-per-s", "500")
+    for name, clock in (("fast.json", "1"), ("slow.json", "0.01")):
+        assert run(capsys, *given, "--clock-mhz", clock, "--out", name)[0] == 0
+    _, out, _ = run(capsys, "compare", "fast.json", "slow.json")
+    layer = Evaluation.load("fast.json").layer_designs[0]
+    (row,) = [line for line in out.splitlines() if line.startswith(layer.name)]
+    assert row.split()[3] == f"{layer.latency_s * 1e3:.3f}"  # ms, as 129.6 beside it

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from pipelines import dataflow, made_up, tiny
 from random_evaluations import evaluated, random_accelerator
+from random_hybrids import hybrid_case
 from random_networks import random_network
 from seeds import check_all, mostly_long
 
@@ -28,6 +29,7 @@ from codesign import (
     solve,
 )
 from codesign.results.comparison import Explained
+from codesign.results.dataflow_design import DataflowDesign
 from codesign.tasks.latency_changes import CHANGES, LatencyChanges
 
 AMPLE_BITS = 10**12
@@ -286,3 +288,21 @@ def test_figures_that_do_not_follow_are_refused() -> None:
         compare(first, other)
     with pytest.raises(SpecError, match="codesign check tells all"):
         compare(other, first)
+
+
+def test_traffic_of_layers_on_a_shared_array_is_no_streamed_weights() -> None:
+    case = hybrid_case(2)  # whose shared array waits for DRAM
+    (one, other) = (
+        solve(replace(case.problem, objective=x, budgets={})) for x in ("interval_s", "area_mm2")
+    )
+    told = compare(one, other).differences[0].of("dram_bits")
+    assert told is not None
+    assert isinstance(one, DataflowDesign)
+    assert isinstance(other, DataflowDesign)
+    moved = [
+        [row.dram_bits for i, row in enumerate(x.stages) if i in x.shared_layers]
+        for x in (one, other)
+    ]
+    assert told.parts["shared"] == sum(moved[1]) - sum(moved[0])
+    whole = other.metrics["dram_bits"] - one.metrics["dram_bits"]
+    assert math.fsum(told.parts.values()) == pytest.approx(whole, rel=1e-9, abs=1e-6)

@@ -39,6 +39,7 @@ PARTS = (  # looks of the parts of a stacked bar: a colour and a hatch
     *(("theme:a", ""), ("theme:e", "/"), ("theme:e", "\\"), ("theme:e", ".")),
     *(("theme:c", "-"), ("theme:c", "x"), ("theme:b", ""), ("theme:f", "|")),
 )
+MOST_TICKS = 14  # of an axis of layers: no half layers, and room for them on a phone
 
 
 def layer_names(result: HardwareResult) -> list[str]:
@@ -49,7 +50,8 @@ def layer_names(result: HardwareResult) -> list[str]:
 def layer_axis(names: Sequence[str]) -> dict[str, Any]:
     """An axis of layers by their numbers."""
     room = [0.4, len(names) + 0.6]
-    return {"title": {"text": "layer number (execution order)"}, "range": room, "tick0": 0}
+    ticks = {"tick0": 0, "dtick": 1} if len(names) < MOST_TICKS else {"nticks": MOST_TICKS}
+    return {"title": {"text": "layer number (execution order)"}, "range": room, **ticks}
 
 
 def axis(title: str, **more: Any) -> dict[str, Any]:

@@ -24,7 +24,7 @@
   };
   const axis = {
     gridcolor: "theme:grid", linecolor: "theme:line", zerolinecolor: "theme:grid",
-    tickcolor: "theme:line", showline: true, ticks: "outside", automargin: true, title: { standoff: 8 },
+    tickcolor: "theme:line", minorloglabels: "complete", showline: true, ticks: "outside", automargin: true, title: { standoff: 8 },
   };
   const layoutOf = (given, width) => {
     const narrow = width < 520;
@@ -45,7 +45,7 @@
     return layout;
   };
   const config = {
-    displaylogo: false, responsive: true, scrollZoom: false,
+    displaylogo: false, scrollZoom: false,
     modeBarButtons: [["toImage", "zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"]],
   };
   const draw = (place) => {
@@ -53,11 +53,13 @@
     if (!window.Plotly || width === 0) return;  // nobody sees it
     const stored = JSON.parse(place.nextElementSibling.textContent);
     const style = getComputedStyle(root);  // of the theme
-    const layout = themed(layoutOf(stored.layout, width), style);
-    const first = !place.dataset.drawn;
+    const layout = { ...themed(layoutOf(stored.layout, width), style), width };
+    const first = Number(place.dataset.width) !== width;
+    if (first) window.Plotly.purge(place);  // drawn anew, for what is redrawn keeps old margins
     window.Plotly.react(place, themed(stored.data, style), layout,
       { ...config, displayModeBar: width >= 520 && !printing });
     place.dataset.drawn = "1";
+    place.dataset.width = width;
     if (first && place.dataset.opens) {
       place.on("plotly_click", (event) => choose(place.dataset.opens, event.points[0].customdata));
     }
@@ -65,6 +67,15 @@
   const drawSeen = (within, again = false) => {
     for (const place of all(".chart", within)) if (again || !place.dataset.drawn) draw(place);
   };
+
+  // Another width of the window, or that of a tab that was closed meanwhile. (Plotly's own way
+  // forgets the height.)
+  const resized = new ResizeObserver((entries) => {
+    for (const { target } of entries) {
+      if (target.dataset.drawn && !printing && target.clientWidth !== Number(target.dataset.width)) draw(target);
+    }
+  });
+  for (const place of all(".chart")) resized.observe(place);
 
   // Tabs: one in the order of the keyboard, arrows go to its neighbours.
   const open = (tab, focus) => {

@@ -41,6 +41,7 @@ LABELS = {  # of parts: changes, then components
     "traffic": "DRAM traffic",
     "depth": "stages before the last",
     "PEs": "PE array",
+    "shared": "shared array",
     "psums": "partial sums",
     "lines": "input rows",
     "fifos": "FIFOs",
@@ -170,7 +171,9 @@ def _difference(comparison: Comparison, number: int, told: Difference) -> list[R
     for each in told.explained:
         if each.difference or any(each.parts.values()):
             _add_parts(made, each)
-    parts: list[RenderableType] = [made] if made.row_count else [f"{letter} − A: nothing differs"]
+    parts: list[RenderableType] = [made] if made.row_count else []
+    if not made.row_count and not told.unexplained:
+        parts.append(f"{letter} − A: no total that both have differs")
     noise = told.of("noise")
     if noise is not None and len(noise.rows) > 1:
         parts.append(_sources(noise))
@@ -215,10 +218,11 @@ def layer_table(comparison: Comparison) -> Table:
     columns += [each for each in arrays if any(cell != ABSENT for cell in each[1])]
     timed = [(x, rows) for x, rows in shown if rows[0].latency_s is not None]
     every = [row.latency_s or 0.0 for _, rows in timed for row in rows]
-    texts, unit = scaled(every, TIME_UNITS) if every else ([], "")
-    count = len(shown[0][1])
-    for n, (x, _) in enumerate(timed):
-        columns.append((f"latency {x}\n{unit}", texts[n * count : (n + 1) * count]))
+    unit = scaled(every, TIME_UNITS)[1] if every else ""
+    in_unit = [(name, scale) for name, scale in TIME_UNITS if name == unit]
+    for x, rows in timed:  # the digits of a column are those of its largest number
+        texts, _ = scaled([row.latency_s or 0.0 for row in rows], in_unit)
+        columns.append((f"latency {x}\n{unit}", texts))
     untimed = [(x, rows) for x, rows in shown if rows[0].latency_s is None]
     for x, rows in untimed:
         columns.append((f"cycles {x}", [_count(row.cycles) for row in rows]))

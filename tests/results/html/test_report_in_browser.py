@@ -85,3 +85,22 @@ def test_all_tabs_are_printed_with_all_charts(shown: Shown) -> None:
     assert shown.run(f"{empty}.length") == 0
     shown.run("window.dispatchEvent(new Event('afterprint'))")
     assert len(shown.all("[role=tabpanel]")) == 1
+
+
+def test_charts_keep_their_height_and_fit_when_the_window_changes(shown: Shown) -> None:
+    sizes = (
+        "return [...document.querySelectorAll('.chart')].filter(x => x.clientWidth).map(x =>"
+        " [x.clientHeight, x.clientWidth - x.querySelector('svg').clientWidth])"
+    )
+    before = shown.run(sizes)
+    assert before
+    try:
+        for width in (1200, 1100, 1000, 800):  # as a window is drawn smaller
+            shown.driver.set_window_size(width, 900)
+        shown.wait(lambda: shown.run(sizes) == [[height, 0] for height, _ in before])
+        shown.all("[role=tab]")[1].click()
+        shown.driver.set_window_size(1280, 900)
+        shown.all("[role=tab]")[0].click()  # whose charts nobody saw meanwhile
+        shown.wait(lambda: shown.run(sizes) == before)
+    finally:
+        shown.driver.set_window_size(1280, 900)
