@@ -91,6 +91,8 @@ class PipelineVerifier:
         TooMany
             Labels, or tables that are too large.
         """
+        if self.threshold.below <= 0:  # no metric is below 0
+            return True
         try:
             costs = PipelineCosts(self.problem, self.threshold, span, self.detours, self.offers)
         except NoStage:
