@@ -61,7 +61,6 @@ def finn(**given: Any) -> int:
 
     inputs.check_files(given)
     design = DataflowDesign.load(given["design"])
-    inputs.check_holds(given["design"])
     found = finn_folding(design)
     view = View(lambda: found, lambda: [folding_table(found)])
     hand_over(view, given, out=lambda path: write_json(path, found))

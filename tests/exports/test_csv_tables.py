@@ -96,7 +96,7 @@ def test_damaged_tables_are_refused(tmp_path: Path) -> None:
 
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    design = made_up(dataflow())
+    design = solve(tiny(("dataflow",), objective="interval", budgets={"area_mm2": 0.3}))
     file, out = tmp_path / "p.json", tmp_path / "new" / "tables"
     design.save(file)
     code, printed, err = run(capsys, "export", "csv", str(file), "--out", str(out))
