@@ -13,10 +13,10 @@ import onnx
 import pytest
 from command_line import refused, run
 from onnx_graphs import ROOMY, model
-from pipelines import dataflow, made_up
+from pipelines import tiny
 from seeds import check_all, mostly_long
 
-from codesign import Accelerator, SpecError, evaluate
+from codesign import Accelerator, SpecError, evaluate, solve
 from codesign.exports.bits import bit_assignment
 from codesign.exports.qdq import quantised_model, to_quantise
 from codesign.exports.quantised_onnx import quantise_onnx
@@ -313,6 +313,7 @@ def test_refusals_are_one_line(files: Path, capsys: pytest.CaptureFixture[str]) 
     assert "one array without a name" in refused(capsys, *both, "one.npy")
     np.savez("pickled.npz", x=np.array([{}], dtype=object))
     assert "cannot be read" in refused(capsys, *both, "pickled.npz")
-    made_up(dataflow()).save(files / "p.json")
+    pipeline = solve(tiny(("dataflow",), objective="interval", budgets={"area_mm2": 0.3}))
+    pipeline.save(files / "p.json")
     assert run(capsys, "export", "brevitas", "p.json", "--out", "t")[0] == 0
     assert not (files / "q").exists()
