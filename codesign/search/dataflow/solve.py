@@ -108,8 +108,11 @@ def solve_range(
         pace_s = design.metrics["interval_s"]  # that of these stages, however they start
         paced = Range(pace_s * (1 - SAME_PACE), pace_s * (1 + SAME_PACE))
         few = table.only(kept, table.allowed)
-        same = Programme(pricing, few, paced, goal.metric, limits, unit, WITHIN)
-        for again in (_started_within(same, stop, solver), _started_early(given, model, columns)):
+        same = [
+            Programme(pricing, few, x, goal.metric, limits, unit, WITHIN) for x in (paced, span)
+        ]
+        each = [_started_within(x, stop, solver) for x in same]  # in all, more may start otherwise
+        for again in (*each, _started_early(given, model, columns)):
             value = math.inf if best is None else best.metrics[goal.metric]
             better = again is not None and again.metrics[goal.metric] < value
             if again is not None and better and goal.kept_by(again.metrics):
