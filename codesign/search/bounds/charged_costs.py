@@ -20,6 +20,12 @@ def static_w(batch: Batch) -> Floats:
     return batch.energy.static_w
 
 
+def of_fused(family: Family, batch: Batch) -> Floats:
+    """(B, K, w, w): energies of the kinds in fused runs, but for what they move beside weights."""
+    assert batch.energy is not None
+    return family.of_left(batch.energy.fused[:, family.geometry])
+
+
 def along(of_options: Floats, tables: Floats) -> Floats:
     """(B, 1, …) or (B, K, …): a number of each option, or of each kind too, beside tables."""
     return of_options.reshape(*of_options.shape, *(1,) * (tables.ndim - of_options.ndim))

@@ -23,6 +23,7 @@ from codesign.search.bounds.charged_costs import (
     along,
     charged_costs,
     energies_alone,
+    of_fused,
     static_w,
 )
 from codesign.search.bounds.elimination import Scope
@@ -262,7 +263,7 @@ class LayerTables:
         if family.bands and prices is not None:
             with_input = pairs + self._barred_in_runs(family, batch)
             if energy.any():
-                with_input = with_input + along(energy, with_input) * _of_fused(family, batch)
+                with_input = with_input + along(energy, with_input) * of_fused(family, batch)
             charges = noise, energy[..., None]
             of_bands = self._of_bands(family, with_input, charges, prices)
         parts = [family.spread(pairs, of_bands)]
@@ -350,7 +351,7 @@ class LayerTables:
         depends on the width of the band is left out.
         """
         run, moved_j = family.of_runs("run"), family.of_runs("moved_j")
-        of_pairs, of_bands = _of_fused(family, batch), None
+        of_pairs, of_bands = of_fused(family, batch), None
         if family.bands:
             of_bands = np.zeros((*of_pairs.shape[:3], family.bands))
         in_run = family.spread(of_pairs, of_bands) + moved_j
@@ -492,17 +493,6 @@ class LayerTables:
 
     def _most_of_bands(self, family: Family, batch: Batch) -> Floats:
         """(B, K, w, …): the most energy that depends on a band's width, where one is read."""
-        most = _of_fused(family, batch).max(axis=3)[..., None]
+        most = of_fused(family, batch).max(axis=3)[..., None]
         most = most + family.of_runs("band_j")[:, None] * float(self.widths.max())
         return family.spread(np.zeros((*most.shape[:2], 1, 1)), most)
-
-
-def _of_fused(family: Family, batch: Batch) -> Floats:
-    """(B, K, w, w): energies of the kinds in fused runs, but for what they move beside weights."""
-    assert batch.energy is not None
-    return family.of_left(batch.energy.fused[:, family.geometry])
-
-
-def _static_w(batch: Batch) -> Floats:
-    assert batch.energy is not None
-    return batch.energy.static_w
