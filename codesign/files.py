@@ -136,8 +136,15 @@ def make_folder(folder: Path) -> None:
 
 
 def write_folder(folder: Path, texts: Mapping[str, str]) -> None:
-    """Write files by name into a folder, made if needed; where it shows beforehand, all or none."""
+    """Write files by name into a folder, made if needed; where it shows beforehand, all or none.
+
+    A folder with other files of their kinds is refused: who reads all that are there took them in.
+    """
     make_folder(folder)
+    kinds = {Path(name).suffix for name in texts}
+    others = sorted(x.name for x in folder.iterdir() if x.suffix in kinds and x.name not in texts)
+    if others:
+        raise SpecError(f"{folder}: holds {others[0]}, which is not written now; name a new folder")
     for name in texts:
         check_writable(folder / name)
     for name, text in texts.items():

@@ -18,7 +18,18 @@ if TYPE_CHECKING:
     Type = click.ParamType[Any, Any]
 Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
-FILE = click.Path(path_type=Path)
+
+class _Path(click.Path):
+    """A path that is not empty, which would be the folder one is in."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path of a word."""
+        if value == "":
+            self.fail("empty; give a path", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+FILE = _Path(path_type=Path)
 
 
 class Group(click.Group):

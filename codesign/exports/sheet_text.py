@@ -56,7 +56,7 @@ def _hardware(content: Mapping[str, Any]) -> list[str]:
     facts: dict[str, object] = {
         "technology": None if content["technology"] is None else _name(content["technology"]),
         "images at once": content["images"],
-        "PE array": f"{array['rows']} rows × {array['cols']} columns = {array['pes']:,} PEs",
+        "PE array": f"rows × columns: {array['rows']} × {array['cols']} = {array['pes']:,}",
         "multipliers of a PE": array["multipliers_per_pe"],
         "operands of a PE": f"{array['weight_bits']} bit weights × "
         f"{array['activation_bits']} bit activations",
@@ -180,12 +180,12 @@ def _loops(layer: Mapping[str, Any]) -> list[str]:
     ]
     heads = ("tile of", "from", "elements", "bits", "copies", "SRAM bits", "at bit", "DRAM bits")
     at_once = (
-        f"{spatial['mapping']}: {spatial['groups_at_once']} groups, "
-        f"{spatial['outputs_at_once']} output channels, {spatial['products_at_once']} products and "
-        f"{spatial['pixels_at_once']} pixels at once"
+        f"{spatial['mapping']}; at once, groups: {spatial['groups_at_once']}, output channels: "
+        f"{spatial['outputs_at_once']}, products: {spatial['products_at_once']}, "
+        f"pixels: {spatial['pixels_at_once']}"
     )
     if spatial["passes_of_precision"] > 1:
-        at_once += f", in {spatial['passes_of_precision']} passes of precision"
+        at_once += f", passes of precision: {spatial['passes_of_precision']}"
     pixels = [
         f"{name}: {x['tile']} of the output, {x['held']} of the input held, {x['halo']} shared "
         "by neighbours"
@@ -194,7 +194,7 @@ def _loops(layer: Mapping[str, Any]) -> list[str]:
     return [
         f"### {_name(layer['name'])}",
         "",
-        f"Array, {at_once}. Tile, {'; '.join(pixels)}.",
+        f"Array: {at_once}. Tile, {'; '.join(pixels)}.",
         "",
         *_table(heads, rows),
         "",

@@ -22,6 +22,7 @@ BAD: list[tuple[list[str], str]] = [  # NETWORK, TECH, MEM: files of the fixture
     (["solve", "MISFIT"], "layer 'fc': its ifmap has N·G·C·H·W = 288 elements but tensor 'a'"),
     (["solve", "UNKNOWN"], "layers[0] ('conv1').kernel: unknown key (known: name, K, C"),
     (["solve", "NEGATIVE"], "layers[0] ('conv1').K: Input should be greater than"),
+    (["solve", "NETWORK", "--out", ""], "'--out': empty; give a path"),
     (["solve", "NETWORK", "--technology", "tsmc82"], "technologies: no 'tsmc82'; did you mean"),
     (["solve", "NETWORK", "--memory", "ddr4"], "memories: no 'ddr4'; did you mean 'ddr4-2400'?"),
     (["solve", "NETWORK", "--sram", "triple"], "no SRAM 'triple'; known: single-port, dual-port"),

@@ -10,14 +10,17 @@ level run that its data space has no dimension of; loops of one trip are none.
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from mapped_designs import KNOWN, evaluation, random_evaluations
 
+from codesign.errors import SpecError
 from codesign.exports import export_timeloop
 from codesign.exports.mapped import Exported
+from codesign.files import write_folder
 from codesign.results.evaluation import Evaluation
 
 KINDS = {"Weights": "weights", "Inputs": "ifmap", "Outputs": "output"}
@@ -114,3 +117,10 @@ def test_the_architecture_is_of_the_design() -> None:
     assert by_name["PE"]["spatial"] == {"meshX": chip.cols, "meshY": chip.rows * chip.engine}
     sram = by_name["SRAM"]["attributes"]
     assert sram["depth"] == (chip.sram_bits or 0) // sram["datawidth"]
+
+
+def test_what_another_export_has_left_is_not_mixed_with_this_one(tmp_path: Path) -> None:
+    (tmp_path / "L0099_mapping.yaml").write_text("of another design", "utf-8")
+    with pytest.raises(SpecError, match=r"holds L0099_mapping\.yaml, which is not written now"):
+        write_folder(tmp_path, {"L0001_mapping.yaml": "of this one"})
+    assert [path.name for path in tmp_path.iterdir()] == ["L0099_mapping.yaml"]

@@ -97,7 +97,9 @@ def test_command_runs(
         assert run(["solve", "alexnet", "--max-area-mm2", "4", "--quiet", "--out", written]) == 0
     capsys.readouterr()
     assert run(words) == 0
-    assert ("optimal" in capsys.readouterr().out) == (words[0] in ("solve", "pareto", "assign"))
+    assert ("optimal" in capsys.readouterr().out) == (
+        words[0] in ("solve", "pareto", "assign", "compare")
+    )
 
 
 def run(words: list[str]) -> int:

@@ -129,7 +129,10 @@ def page_title(result: ResultFile | Front) -> str:
         named = ", ".join(METRIC_UNITS[name].label for name in result.objectives)
         return f"Front of {named} for {subject(result.problem)}"
     assert isinstance(result, Design | DataflowDesign)
-    kind = "Design" if isinstance(result, Design) else "Pipeline"
+    if isinstance(result, Design):
+        kind = "Design"
+    else:
+        kind = "Pipeline" if result.segment is None else "Hybrid"
     return f"{kind} for {subject(result.problem)}"
 
 
