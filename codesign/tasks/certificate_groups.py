@@ -257,9 +257,7 @@ class Closer:
             return self._group(options[np.isin(row, rows)], ideal)
 
         batch = self.batches.of_shapes(options, shapes, row, most, self._least(len(shapes)))
-        # Where power grows with the SRAM, what a bound does not close is left to ranges of it.
-        near, work = (NEAR, FIRST_WORK) if self.ranges is None else (math.inf, 0)
-        left, good = self._close(batch, group, near, work if ideal else 0, together=ideal)
+        left, good = self._close(batch, group, NEAR, FIRST_WORK if ideal else 0, together=ideal)
         return options[np.isin(row, left)], dict(zip(shapes.tolist(), good, strict=True))
 
     def _close_at(self, options: Ints, multipliers: Floats) -> Ints:

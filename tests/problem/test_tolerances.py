@@ -19,11 +19,13 @@ from codesign.specs.network import MAX_LAYERS
 OTHER_SMALL_NUMBERS = {
     "cli.file_commands": "ranges of options",
     "costs.pipeline": "what rounding leaves of two stages that start at once",
+    "tasks.latency_changes": "relative: figures computed twice",
     "tasks.certificate_pipelines": "when a range of the interval is split no more",
     "tasks.certificate_ranges": "growth of power in a range of SRAM that is split no more",
     "problem.readers": "ranges of options",
     "problem.words": "ranges of options",
     "quality.table": "what a measured loss may rise by before a warning",
+    "results.comparison": "what sums of parts may leave of a difference",
     "results.front": "keeps a logarithm finite, in a picture of shares",
     "search.dataflow.ascent": "when a bound has nothing left to gain",
     "search.dataflow.bounds": "how far above its limits a bound must be, to rule out",

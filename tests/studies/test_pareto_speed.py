@@ -173,7 +173,7 @@ def test_readme_holds_the_committed_tables(study: Any) -> None:
         assert table in text, name
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_quick_study_runs(tmp_path: Path) -> None:
     command = [sys.executable, "-W", "error", str(STUDY / "run.py"), "--quick", "--out"]
     done = subprocess.run(

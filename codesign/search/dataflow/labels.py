@@ -127,7 +127,7 @@ class LabelSetting:
             labels.metrics[:] = dual.class_cost[c][a]
             labels.widths[:, c] = a
             folded[:, c, a] = dual.class_cost[c][a] @ self.weights
-            if not there:
+            if not there or not np.isfinite(self.above[:, c, a]).all():
                 every.append(labels.take(np.zeros(1, dtype=bool)))
                 continue
             for n in alone:
