@@ -86,7 +86,7 @@ def test_no_multiplier_makes_a_false_claim_pass() -> None:
         assert not report.holds
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_further_prices_leave_fewer_choices_to_look_at() -> None:
     fewer = 0
     for seed, checked, option, optimum in enumerated(range(80)):

@@ -48,7 +48,7 @@ def test_random_problems_have_the_same_files() -> None:
     assert sum("infeasible" in line for line in lines) < len(lines) / 2
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_networks_have_the_same_files() -> None:
     assert len(same_everywhere("networks", processes=2)) == 6
 

@@ -134,6 +134,7 @@ def test_a_network_bound_by_its_weights_is_proven_at_once() -> None:
     assert design.solver.solved <= 16 < design.solver.considered
 
 
+@pytest.mark.long
 def test_a_group_whose_first_member_is_too_slow_is_not_closed() -> None:
     # Found by a search over random problems: the answer was 0.0685 mm² when the imagined option's
     # choices were priced on a member of its group.

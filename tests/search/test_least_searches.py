@@ -67,6 +67,7 @@ def test_a_milp_without_what_is_too_dear_bounds_no_further_than_that() -> None:
         assert search.bound_from_milp(beyond) == pytest.approx(3.0, rel=1e-8)
 
 
+@pytest.mark.long
 def test_the_least_hardware_is_found_with_ever_less_sram(monkeypatch: pytest.MonkeyPatch) -> None:
     # In earnest only where a range of SRAM has many tilings; here wherever another metric is first.
     monkeypatch.setattr(least_hardware, "LONG_MILP", -1)

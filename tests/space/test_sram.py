@@ -278,6 +278,7 @@ def test_designs_are_proven_long(first: int) -> None:
             certify_and_check(design)
 
 
+@pytest.mark.long
 def test_no_certificate_proves_the_best_of_fewer_sizes_the_best_of_more() -> None:
     """A design that another size beats is told, whichever problem its certificate is of."""
     told = 0
