@@ -194,7 +194,7 @@ def test_equal_quality_is_read_off_a_monotone_fit(study: Any) -> None:
     assert study["gains"].reached_at(np.array([10.0, 20.0]), np.array([0.0, 1.0]), -1) == 10
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_intervals_hold_the_truth_about_as_often_as_they_say(study: Any) -> None:
     rng = np.random.default_rng(0)
     held = 0

@@ -66,6 +66,7 @@ def test_a_worker_killed_in_the_middle_costs_nothing(client: Client, path: Path)
     assert study.run(path, executor=executor, resume=True).here == 0
 
 
+@pytest.mark.long
 @pytest.mark.alone
 def test_a_cell_that_kills_its_workers_is_a_row(client: Client, path: Path) -> None:
     tally = grid(4).run(path, executor=client.get_executor(pure=False), work=deadly)

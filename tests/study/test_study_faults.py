@@ -75,8 +75,8 @@ def test_a_killed_run_goes_on_where_it_was(path: Path, log: Path, kills: int) ->
     assert begun.total() - cells <= 4 * kills
 
 
+@pytest.mark.long
 @posix
-@pytest.mark.slow
 @pytest.mark.parametrize("kills", [2, pytest.param(50, marks=pytest.mark.long)])
 def test_of_two_runs_one_is_killed_again_and_again(path: Path, log: Path, kills: int) -> None:
     moments, cells = random.Random(kills), 15 * kills
@@ -189,7 +189,7 @@ time.time_ns = lambda: int(1e9 * time.time())
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_clock_that_goes_backwards(path: Path, tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(BACKWARDS)  # for the workers too
     (tmp_path / "tiny.toml").write_text(TINY_TOML)
@@ -277,8 +277,8 @@ def told_to(bound: list[str], *commands: list[str]) -> list[tuple[int, str, str]
     return [tuple(json.loads(line)) for line in ran.stdout.splitlines()]
 
 
+@pytest.mark.long
 @posix
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("files", "clean"),
     [(0o400, False), (0o600, True), *(pytest.param(*x, marks=pytest.mark.long) for x in REST)],
