@@ -129,7 +129,7 @@ MILPS_LOOKED_AT = 3  # of a search: it ends within each
 
 
 @pytest.mark.parametrize("first", [20, *LATER])
-@pytest.mark.parametrize("kind", ["moving", "deep"])
+@pytest.mark.parametrize("kind", ["moving", pytest.param("deep", marks=pytest.mark.long)])
 def test_a_milp_over_a_few_joint_choices_that_has_to_end_bounds_no_others(
     kind: str, first: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
