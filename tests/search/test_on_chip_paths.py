@@ -33,7 +33,7 @@ from codesign.search import (
 from codesign.search.bounds import layer_tables, relaxation
 from codesign.space.hardware import HardwareSpace
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 KINDS = ("plain", "moving", "sharing", "in place", "sram", "deep")
 LATER = [pytest.param(first, marks=pytest.mark.long) for first in range(1000, 1600, 100)]

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from codesign import Design, Layer, Network, Problem
 from codesign.problem.metrics import METRICS
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 # --- more never hurts ---------------------------------------------------------------------------
 
