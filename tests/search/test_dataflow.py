@@ -23,6 +23,7 @@ from codesign import (
 from codesign.costs.fpga import array_lut
 from codesign.results.dataflow_design import DataflowDesign
 from codesign.results.design import Design
+from codesign.search.dataflow import search
 from codesign.search.lexicographic import Method, tie_breakers
 from codesign.specs.fpga import Fpga
 
@@ -70,6 +71,15 @@ def test_best_pipeline_is_the_enumerated_one(seed: int) -> None:
 def test_best_pipelines_are_the_enumerated_ones(seed: int) -> None:
     compare(seed, "search")
     compare(seed, "whole")
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_labels_lead_to_the_enumerated_best(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With nothing known before them, and no end of a range nearer than its own."""
+    monkeypatch.setattr(search.GoalSearch, "try_choices", lambda *_: None)
+    monkeypatch.setattr(search.GoalSearch, "_guess_above", lambda *_: math.inf)
+    monkeypatch.setattr(search, "FEW_EACH", math.inf)
+    compare(seed, "search")
 
 
 @pytest.mark.parametrize("seed", WHOLE_SEEDS)
