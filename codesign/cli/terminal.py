@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -50,7 +49,9 @@ def print_json(content: Any) -> None:
     """Print content as JSON in plain ASCII, safe on any terminal; null is what is not finite."""
     import json
 
-    text = json.dumps(_for_json(content), indent=1, allow_nan=False)
+    from codesign.files import as_json
+
+    text = json.dumps(as_json(content), indent=1, allow_nan=False)
     click.echo(text.replace("\x7f", "\\u007f"))
 
 
@@ -79,13 +80,3 @@ def hand_over(view: View, given: Mapping[str, Any], **writers: Callable[[Path], 
         print_view(view, given["json"])
     if faults:
         raise faults[0]
-
-
-def _for_json(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _for_json(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_for_json(each) for each in value]
-    if hasattr(value, "item"):  # a number of numpy's
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value
