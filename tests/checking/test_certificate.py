@@ -72,7 +72,8 @@ def fused(seeds: range) -> list[Design]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("on_chip", "gbit_per_s"), [("tensors", 25.6), ("tensors", 153.6), ("bands", 25.6)]
+    ("on_chip", "gbit_per_s"),
+    mostly_long([("tensors", 25.6), ("bands", 25.6), ("tensors", 153.6)], 2),
 )
 def test_a_shipped_network_with_tensors_on_chip_is_proven(on_chip: Any, gbit_per_s: float) -> None:
     choices = Choices(
@@ -113,15 +114,14 @@ def test_many_random_designs_are_proven(block: int) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "objective", "latency_s"),
-    [
-        ("resnet18", "latency_s", 1.5e-3),
-        ("resnet18", "noise", 1.5e-3),
-        ("alexnet", "model_bits", 3e-3),
-        *(
-            pytest.param("resnet18", objective, 1.5e-3, marks=pytest.mark.long)
-            for objective in ("area_mm2", "model_bits")
-        ),
-    ],
+    mostly_long(
+        [
+            ("resnet18", "latency_s", 1.5e-3),
+            ("alexnet", "model_bits", 3e-3),
+            *(("resnet18", objective, 1.5e-3) for objective in ("area_mm2", "model_bits", "noise")),
+        ],
+        2,
+    ),
 )
 def test_a_shipped_network_is_proven(name: str, objective: Any, latency_s: float) -> None:
     choices = Choices(

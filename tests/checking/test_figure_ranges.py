@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from fuzzing import cases, tried
 from hypothesis import strategies as st
+from seeds import mostly_long
 
 import codesign
 from codesign import Choices, Layer, Network, Problem
@@ -93,7 +94,7 @@ def entries(content: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["design", "evaluation", "assignment"])
+@pytest.mark.parametrize("kind", mostly_long(["evaluation", "design", "assignment"], 1))
 def test_any_entry_at_an_end_is_shown_or_refused(
     kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

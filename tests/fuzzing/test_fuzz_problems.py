@@ -115,7 +115,7 @@ def problem(data: Any) -> Problem:
     )
 
 
-@cases(150, 3000)
+@cases(50, 3000)
 def test_solved(number: int) -> None:
     def judge(data: Any) -> None:
         asked = answered(lambda: problem(data))
@@ -155,7 +155,7 @@ def accelerator(data: Any) -> Accelerator:
     )
 
 
-@cases(150, 3000)
+@cases(80, 3000)
 def test_evaluated(number: int) -> None:
     def judge(data: Any) -> None:
         described, chip = answered(lambda: network(data)), answered(lambda: accelerator(data))

@@ -363,7 +363,7 @@ class Session(Folder):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("sessions", "steps"), [(8, 16), pytest.param(150, 40, marks=pytest.mark.long)]
+    ("sessions", "steps"), [(4, 16), pytest.param(150, 40, marks=pytest.mark.long)]
 )
 def test_sessions(sessions: int, steps: int, tmp_path: Path) -> None:
     number, tally = count(), Counter[str]()

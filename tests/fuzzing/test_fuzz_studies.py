@@ -42,7 +42,7 @@ def wrong_study(data: Any) -> bytes:
     return as_toml(altered(data, tomllib.loads(text))).encode()
 
 
-@cases(150, 3000)
+@cases(60, 3000)
 def test_loaded(number: int, tmp_path: Path) -> None:
     path, store = tmp_path / "study.toml", tmp_path / "store.sqlite"
     (tmp_path / "tiny.toml").write_text(TINY)

@@ -23,6 +23,7 @@ def check_all(seeds: Iterable[int], check: Callable[[int], object]) -> None:
 
 
 def mostly_long(seeds: Iterable[T], few: int) -> list[T | ParameterSet]:
-    """Parameters of which every run takes the first few, and a long one all."""
+    """Parameters, or tuples of several, of which every run takes the first few, a long one all."""
     every = list(seeds)
-    return [*every[:few], *(pytest.param(seed, marks=pytest.mark.long) for seed in every[few:])]
+    rest = ((seed if isinstance(seed, tuple) else (seed,)) for seed in every[few:])
+    return [*every[:few], *(pytest.param(*values, marks=pytest.mark.long) for values in rest)]

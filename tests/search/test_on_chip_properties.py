@@ -17,7 +17,7 @@ from codesign import Problem
 pytestmark = pytest.mark.slow
 
 ON_CHIP = problems(on_chip="tensors")
-fewer = settings(few, max_examples=8)
+fewer = settings(few, max_examples=5)
 
 
 def without(problem: Problem) -> Problem:

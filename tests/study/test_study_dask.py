@@ -44,6 +44,7 @@ def client(cluster: LocalCluster) -> Iterator[Client]:
         yield made
 
 
+@pytest.mark.long
 @pytest.mark.alone
 def test_a_worker_killed_in_the_middle_costs_nothing(client: Client, path: Path) -> None:
     pids: list[int] = [*client.run(os.getpid).values()]

@@ -28,6 +28,7 @@ from ended_early import (
 )
 from random_on_chip import on_chip_case
 from random_problems import mid_size_problem, random_case
+from seeds import mostly_long
 
 import codesign
 from codesign import Choices, Problem, SolverError, SpecError, solve
@@ -41,7 +42,7 @@ from codesign.stopping import StopCondition, Stopped
 SLACK_S = 10.0  # for other work on the machine; about half a second is usual
 
 
-@pytest.mark.parametrize("seed", [0, 3, 9, 16, 17, 20, 24, 26, 32, 33, 37])
+@pytest.mark.parametrize("seed", mostly_long([0, 3, 20, 32, 37, 9, 16, 17, 24, 26, 33], 5))
 @pytest.mark.parametrize("method", METHODS)
 def test_a_solve_may_end_at_any_look(
     seed: int, method: str, monkeypatch: pytest.MonkeyPatch
@@ -80,6 +81,7 @@ def test_a_solve_with_tensors_on_chip_may_end_at_any_look(
     assert ends.complete
 
 
+@pytest.mark.long
 def test_a_solve_ends_in_every_way(monkeypatch: pytest.MonkeyPatch) -> None:
     ends = solved(34, "search", monkeypatch)
     assert ends.nothing > 10
@@ -87,7 +89,7 @@ def test_a_solve_ends_in_every_way(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ends.untied > 5
 
 
-@pytest.mark.parametrize("seed", [0, 5, 10, 12, 30, 37])
+@pytest.mark.parametrize("seed", mostly_long([0, 5, 10, 12, 37, 30], 5))
 def test_an_assignment_may_end_at_any_look(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     ends = assigned(seed, monkeypatch)
     assert ends.nothing
@@ -95,7 +97,7 @@ def test_an_assignment_may_end_at_any_look(seed: int, monkeypatch: pytest.Monkey
     assert ends.feasible or seed not in (10, 30, 37)
 
 
-@pytest.mark.parametrize("seed", [2003, 2005, 2006, 2008, 2009])
+@pytest.mark.parametrize("seed", mostly_long([2003, 2005, 2006, 2008, 2009], 3))
 def test_a_front_may_end_at_any_look(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     ends = surveyed(seed, monkeypatch, step=3)
     assert ends.nothing
@@ -112,7 +114,7 @@ def test_any_look_long(kind: str, first: int, monkeypatch: pytest.MonkeyPatch) -
 # --- explanations -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", [0, 32, 33, 37])
+@pytest.mark.parametrize("seed", mostly_long([0, 32, 33, 37], 3))
 def test_an_explanation_may_end_at_any_look(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     design = solve(random_case(seed).problem)
     whole = design.explain()
@@ -313,12 +315,15 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="needs RLIMIT_AS and 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("where", "room_mib", "network"),
-    [
-        ("imported", 1, "resnet152"),
-        ("imported", 160, "resnet152"),
-        ("solver", 0, "resnet18"),
-        ("solver", 100, "resnet152"),
-    ],
+    mostly_long(
+        [
+            ("imported", 1, "resnet152"),
+            ("imported", 160, "resnet152"),
+            ("solver", 0, "resnet18"),
+            ("solver", 100, "resnet152"),
+        ],
+        3,
+    ),
 )
 def test_too_little_memory_is_one_line(
     where: str, room_mib: int, network: str, tmp_path: Path
