@@ -33,8 +33,14 @@ from installed import (
 from codesign.cli.app import program
 from codesign.search.milp import highs, solvers
 
-pytestmark = pytest.mark.smoke
-CASES = [pytest.param(name, id=name) for name in WITH_JSON]
+LOWEST = {  # tried with the lowest versions of all dependencies too
+    *("solve", "solve, whole", "solve, certified", "pareto, three objectives", "evaluate"),
+    *("assign", "explain", "check --deep", "export sheet", "fit", "import", "study run", "sweep"),
+}
+CASES = [
+    pytest.param(name, id=name, marks=[pytest.mark.smoke] if name in LOWEST else [])
+    for name in WITH_JSON
+]
 DRAWN = random.Random(12).sample([*WITH_JSON], 4)  # of those that are tried in every odd way
 OTHERS = [name for name in ("scip", "cbc") if solvers.installed(name)]
 SOLVE = """
@@ -61,6 +67,7 @@ def test_every_command_is_tried() -> None:
     options = leaf_commands(program)
     with_json = {name for name, names in options.items() if "json" in names}
     assert with_json == {*options} - WITHOUT_JSON
+    assert {*WITH_JSON} >= LOWEST
     tried = {name.partition(",")[0].partition(" --")[0] for name in WITH_JSON}
     assert {name for name in with_json if name in tried} == with_json
     assert {name for name, names in options.items() if "quiet" in names} == {*WITH_QUIET}
@@ -95,7 +102,7 @@ def test_closed_or_unread_standard_output(folder: Path, name: str) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", WITH_JSON)
 def test_every_command_with_closed_or_unread_standard_output(folder: Path, name: str) -> None:
     test_closed_or_unread_standard_output(folder, name)
 
@@ -153,6 +160,7 @@ def test_a_terminal_is_still_one(folder: Path) -> None:
 # --- the library --------------------------------------------------------------------------------
 
 
+@pytest.mark.smoke
 def test_the_library_prints_nothing(folder: Path) -> None:
     program = f"""{SOLVE}
 from threading import Thread
