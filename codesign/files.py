@@ -109,7 +109,12 @@ def as_json(value: Any) -> Any:
 
 def write_json(path: Path, content: Any) -> None:
     """Write a JSON file, whole or not at all."""
-    write_atomically(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    write_atomically(path, json_text(content))
+
+
+def json_text(content: Any) -> str:
+    """A JSON file's text."""
+    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
@@ -147,14 +152,15 @@ def make_folder(folder: Path) -> None:
         raise SpecError(f"{folder}: cannot be made: {error.strerror}") from None
 
 
-def write_folder(folder: Path, texts: Mapping[str, str]) -> None:
+def write_folder(folder: Path, texts: Mapping[str, str | bytes]) -> None:
     """Write files by name into a folder, made if needed; where it shows beforehand, all or none.
 
-    A folder with other files of their kinds is refused: who reads all that are there took them in.
+    What is there of the same names is replaced. A folder that holds anything else, which may be
+    what an earlier export has left, is refused: who reads all that is there took it in.
     """
     make_folder(folder)
-    kinds = {Path(name).suffix for name in texts}
-    others = sorted(x.name for x in folder.iterdir() if x.suffix in kinds and x.name not in texts)
+    there = sorted(x.name for x in folder.iterdir())
+    others = [name for name in there if name not in texts and not name.startswith(".")]
     if others:
         raise SpecError(f"{folder}: holds {others[0]}, which is not written now; name a new folder")
     for name in texts:

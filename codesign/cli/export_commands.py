@@ -15,11 +15,7 @@ from codesign.errors import SpecError
 from codesign.problem.words import flag_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from codesign.exports.mapped import Exported
-    from codesign.results.design import Design
-    from codesign.results.evaluation import Evaluation
 
 
 @click.group(cls=Group)
@@ -32,6 +28,7 @@ def export() -> None:
     codesign export brevitas design.json --onnx model.onnx --out quantised
     codesign export finn pipeline.json --out folding.json
     codesign export zigzag design.json --out zigzag --run
+    codesign export stream design.json --out stream
     codesign export timeloop design.json --out timeloop
     codesign export accelforge design.json --out accelforge
     """
@@ -61,87 +58,57 @@ def finn(**given: Any) -> int:
 
     inputs.check_files(given)
     design = DataflowDesign.load(given["design"])
+    inputs.check_holds(given["design"])
     found = finn_folding(design)
     view = View(lambda: found, lambda: [folding_table(found)])
     hand_over(view, given, out=lambda path: write_json(path, found))
     return PROVEN
 
 
-@export.command(
-    params=[
+def _mapper(tool: str, files: str, *more: click.Option) -> None:
+    """The command of a mapper: it writes its files and prints the layers."""
+    word = tool.lower()
+
+    def run(**given: Any) -> int:
+        from codesign import exports
+        from codesign.files import write_folder
+        from codesign.results.load import load_on_hardware
+        from codesign.results.text.mappers import layers_parts
+
+        if given["out"] is not None:
+            inputs.check_folder("--out", given["out"])
+        result = load_on_hardware(given["design"])
+        inputs.check_holds(given["design"])
+        asked = {x.name: given[x.name] for x in more if x.name is not None}
+        found: Exported = getattr(exports, f"export_{word}")(result, **asked)
+        record = {"layers": [x.record for x in found.layers], "not_filed": [*found.not_filed]}
+        view = View(lambda: record, lambda: layers_parts(record, tool))
+        hand_over(view, given, out=lambda path: write_folder(path, found.texts))
+        return PROVEN
+
+    run.__doc__ = f"""Write DESIGN as {tool} reads it: {files}.
+
+    DESIGN is a file of solve or evaluate. Tiles, their order and widths are fixed in it, as far as
+    {tool} has a place for them. Printed is a table of its layers, with the cause wherever the two
+    models cannot agree: codesign help exports.
+    """
+    params = [
         _design(),
-        option("--out DIR", "Write the YAML files there.", FILE),
-        flag("--run", "Let ZigZag count, and print its DRAM traffic beside ours."),
+        option("--out DIR", "Write the files there.", FILE),
+        *more,
         flag("--json", "Print the table as JSON and nothing else."),
     ]
+    export.command(word, params=params)(run)
+
+
+_mapper(
+    "ZigZag",
+    "accelerator, workload and mapping",
+    flag("--run", "Let ZigZag count, and print its DRAM traffic beside ours."),
 )
-def zigzag(**given: Any) -> int:
-    """Write DESIGN as ZigZag reads it: accelerator, workload and mapping.
-
-    DESIGN is a file of solve or evaluate. Tiles, their order and every width are fixed in it.
-    Printed is a table of its layers, with the cause wherever the two models cannot agree: codesign
-    help exports.
-    """
-    from codesign.exports import export_zigzag
-
-    return _hand_over_layers(given, "ZigZag", lambda x: export_zigzag(x, given["run"]))
-
-
-@export.command(
-    params=[
-        _design(),
-        option("--out DIR", "Write the YAML files there.", FILE),
-        flag("--json", "Print the table as JSON and nothing else."),
-    ]
-)
-def timeloop(**given: Any) -> int:
-    """Write DESIGN as Timeloop reads it: an architecture, a problem and mapping for each piece.
-
-    DESIGN is a file of solve or evaluate. Tiles, their order and every width are fixed in it.
-    Printed is a table of its layers, with the cause wherever the two models cannot agree: codesign
-    help exports.
-    """
-    from codesign.exports import export_timeloop
-
-    return _hand_over_layers(given, "Timeloop", export_timeloop)
-
-
-@export.command(
-    params=[
-        _design(),
-        option("--out DIR", "Write the YAML files there.", FILE),
-        flag("--json", "Print the table as JSON and nothing else."),
-    ]
-)
-def accelforge(**given: Any) -> int:
-    """Write DESIGN as AccelForge reads it: an architecture, a workload and mapping for each piece.
-
-    DESIGN is a file of solve or evaluate. Tiles, their order and every width are fixed in it.
-    Printed is a table of its layers, with the cause wherever the two models cannot agree: codesign
-    help exports.
-    """
-    from codesign.exports import export_accelforge
-
-    return _hand_over_layers(given, "AccelForge", export_accelforge)
-
-
-def _hand_over_layers(
-    given: dict[str, Any], tool: str, made: Callable[[Design | Evaluation], Exported]
-) -> int:
-    """Write the files of a mapper and print its layers."""
-    from codesign.files import write_folder
-    from codesign.results.load import load_on_hardware
-    from codesign.results.text.mappers import layers_parts
-
-    if given["out"] is not None:
-        inputs.check_folder("--out", given["out"])
-    result = load_on_hardware(given["design"])
-    inputs.check_holds(given["design"])
-    found = made(result)
-    records = [layer.record for layer in found.layers]
-    view = View(lambda: {"layers": records}, lambda: layers_parts(records, tool))
-    hand_over(view, given, out=lambda path: write_folder(path, found.texts))
-    return PROVEN
+_mapper("Timeloop", "an architecture, a problem and mapping for each piece")
+_mapper("AccelForge", "an architecture, a workload and mapping for each piece")
+_mapper("Stream", "an accelerator of two cores, ONNX workloads and their mappings")
 
 
 @export.command(
@@ -161,7 +128,7 @@ def sheet(**given: Any) -> int:
     """
     from codesign.exports import sheet as sheet_of
     from codesign.exports import sheet_markdown
-    from codesign.files import make_folder, write_atomically, write_json
+    from codesign.files import json_text, write_atomically, write_folder
     from codesign.results.load import load_on_hardware
 
     out: Path | None = given["out"]
@@ -173,17 +140,14 @@ def sheet(**given: Any) -> int:
     inputs.check_holds(given["design"])
     found = sheet_of(result)
     text = sheet_markdown(found)
-    if out is not None:
-        if not single:
-            make_folder(out)
-        folder = out.parent if single else out
-        names = [out.name] if single else ["sheet.md", "sheet.json"]
-        paths = [folder / name for name in names]
-        for path in paths:
-            if path.suffix.lower() == ".md":
-                write_atomically(path, text)
-            else:
-                write_json(path, found)
+    texts = {"sheet.md": text, "sheet.json": json_text(found)}
+    paths: list[Path] = []
+    if out is not None and single:
+        paths = [out]
+        write_atomically(out, texts[f"sheet{out.suffix.lower()}"])
+    elif out is not None:
+        paths = [out / name for name in texts]
+        write_folder(out, texts)
     if given["json"]:
         print_json(found)
     elif out is not None:
@@ -242,7 +206,7 @@ def brevitas(**given: Any) -> int:
     encodings.json, its steps as AIMET has them: codesign help sheets.
     """
     from codesign.exports.bits import bit_assignment, report_lines
-    from codesign.files import make_folder, write_atomically, write_json
+    from codesign.files import json_text, write_folder
     from codesign.results.load import load_result
 
     inputs.check_folder("--out", given["out"])
@@ -253,17 +217,16 @@ def brevitas(**given: Any) -> int:
     result = load_result(given["design"])
     inputs.check_holds(given["design"])
     widths = dict(result.widths)
-    report: dict[str, Any] = {"files": ["bits.json"], "layers": len(result.network.layers)}
+    report: dict[str, Any] = {"files": [], "layers": len(result.network.layers)}
     quantised = None
     if given["onnx"] is not None:
         quantised = _quantised(given, result.network, widths, report)
-    folder: Path = given["out"]
-    make_folder(folder)
-    write_json(folder / "bits.json", bit_assignment(result.network, widths))
+    texts: dict[str, str | bytes] = {"bits.json": json_text(bit_assignment(result.network, widths))}
     if quantised is not None:
-        write_atomically(folder / "model.onnx", quantised.content)
-        write_json(folder / "encodings.json", quantised.encodings)
-    report["files"] = [str(folder / name) for name in report["files"]]
+        texts["model.onnx"] = quantised.content
+        texts["encodings.json"] = json_text(quantised.encodings)
+    write_folder(given["out"], texts)
+    report["files"] = [str(given["out"] / name) for name in texts]
     print_view(View(lambda: report, lambda: report_lines(report)), given["json"])
     return PROVEN
 
@@ -289,7 +252,6 @@ def _quantised(given: Any, network: Any, widths: dict[str, int], report: dict[st
         runs = runtime.runs_in(given["calibrate"], model, shapes)
     chosen = {x: widths[x] for x in network.noise_sources}
     found = quantised_onnx.quantise_onnx(model, imported, asked, chosen, runs)
-    report["files"] += ["model.onnx", "encodings.json"]
     report["runs"] = {"count": len(runs), "random": given["calibrate"] is None}
     report["quantised"] = len(chosen) - len(found.left)
     report["not_in_the_file"] = list(found.left)

@@ -16,11 +16,13 @@ from codesign.exports.csv_tables import read_tables, tables_of, write_tables
 from codesign.exports.finn import finn_folding
 from codesign.exports.sheet import sheet
 from codesign.exports.sheet_text import sheet_markdown
+from codesign.exports.stream import export_stream
 from codesign.exports.timeloop import export_timeloop
 from codesign.exports.zigzag import export_zigzag
 
 __all__ = [
     "export_accelforge",
+    "export_stream",
     "export_timeloop",
     "export_zigzag",
     "finn_folding",

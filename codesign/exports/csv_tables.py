@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from codesign.errors import SpecError
-from codesign.files import make_folder, read_json, reason, write_atomically, write_json
+from codesign.files import json_text, read_json, reason, write_folder
 from codesign.results.dataflow_design import DataflowDesign
 from codesign.results.design import Design
 from codesign.results.evaluation import Evaluation
@@ -125,17 +125,18 @@ def write_tables(tables: Mapping[str, Table], folder: Path) -> None:
     Raises
     ------
     SpecError
-        It cannot be written.
+        It cannot be written, or the folder holds something else.
     """
-    make_folder(folder)
     columns = {name: _columns(rows) for name, rows in tables.items()}
+    texts = {}
     for name, rows in tables.items():
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(columns[name])
         writer.writerows([_text(row[x]) for x in columns[name]] for row in rows)
-        write_atomically(folder / f"{name}.csv", text.getvalue())
-    write_json(folder / LIST, {"format": FORMAT, "tables": columns})
+        texts[f"{name}.csv"] = text.getvalue()
+    texts[LIST] = json_text({"format": FORMAT, "tables": columns})
+    write_folder(folder, texts)
 
 
 def _columns(rows: Sequence[Mapping[str, Cell]]) -> dict[str, str]:

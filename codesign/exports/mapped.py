@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -162,7 +162,7 @@ class ExportedLayer:
     theirs : dict of str to int, or None
         What the other tool counts; None where it was not asked.
     differs : str or None
-        Why its model cannot give ours; None where both meet.
+        Why its model cannot give ours, causes with semicolons between; None where both meet.
     """
 
     name: str
@@ -184,13 +184,16 @@ class Exported:
 
     Attributes
     ----------
-    texts : dict of str to str
+    texts : mapping of str to (str or bytes)
         Their content by name.
     layers : tuple of ExportedLayer
+    not_filed : tuple of str
+        What the tool's files have no place for, in every layer.
     """
 
-    texts: dict[str, str]
+    texts: Mapping[str, str | bytes]
     layers: tuple[ExportedLayer, ...]
+    not_filed: tuple[str, ...] = ()
 
 
 def kinds_of(row: LayerDesign) -> dict[str, int]:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from command_line import run
-from pipelines import made_up
+from pipelines import made_up, tiny
 
-from codesign import Choices, Layer, Network, Problem, SpecError, load_technology
+from codesign import Choices, Layer, Network, Problem, SpecError, load_technology, solve
 from codesign.exports import finn_folding
 from codesign.results.dataflow_design import DataflowDesign
 
@@ -91,7 +91,8 @@ def test_what_finn_has_no_unit_for_is_refused() -> None:
 
 
 def test_the_command_writes_and_prints(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    design = made_up(problem())
+    on_fpga = {"technology": load_technology("finn-mvau"), "budgets": {"lut": 50_000}}
+    design = solve(tiny(("dataflow",), objective="interval", **on_fpga))
     design.save(tmp_path / "d.json")
     out = tmp_path / "folding.json"
     code, printed, err = run(capsys, "export", "finn", str(tmp_path / "d.json"), "--out", str(out))
@@ -101,3 +102,7 @@ def test_the_command_writes_and_prints(tmp_path: Path, capsys: pytest.CaptureFix
     code, _, err = run(capsys, "export", "finn", str(out))
     assert code == 2
     assert err.count("\n") == 1
+    made_up(problem()).save(tmp_path / "altered.json")  # whose figures are nobody's
+    code, _, err = run(capsys, "export", "finn", str(tmp_path / "altered.json"))
+    assert (code, err.count("\n")) == (2, 1)
+    assert "codesign check tells all" in err

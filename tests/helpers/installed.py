@@ -8,16 +8,15 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import onnx
 from command_line import ARRAY, BUDGET, SMALL, TINY
 from onnx_graphs import model
-from pipelines import dataflow, made_up
+from pipelines import tiny
 
-from codesign import load_technology
+from codesign import load_technology, solve
 
 TINY_GRID = """
 [grid]
@@ -55,6 +54,7 @@ WITH_JSON = {  # every command, with all it needs
     "export brevitas": ("export", "brevitas", "design.json", "--out", "bits"),
     "export finn": ("export", "finn", "pipeline.json"),
     "export accelforge": ("export", "accelforge", "design.json"),
+    "export stream": ("export", "stream", "design.json"),
     "export timeloop": ("export", "timeloop", "design.json"),
     "export zigzag": ("export", "zigzag", "design.json"),
     "fit": ("fit", "srams.csv", "--kind", "sram"),
@@ -99,8 +99,8 @@ def make_files(folder: Path) -> None:
     files = ("--out", "design.json", "--certificate", "certificate.json")
     started(folder, *TINY_SOLVE, "--quiet", *files)
     started(folder, "study", "run", "grid.toml", "--workers", "1", "--quiet")
-    on_fpga = replace(dataflow(), technology=load_technology("finn-mvau"))
-    made_up(on_fpga).save(folder / "pipeline.json")
+    on_fpga = {"technology": load_technology("finn-mvau"), "budgets": {"lut": 50_000}}
+    solve(tiny(("dataflow",), objective="interval", **on_fpga)).save(folder / "pipeline.json")
     content = json.loads((folder / "design.json").read_text())
     content["metrics"]["area_mm2"] *= 1.5
     (folder / "altered.json").write_text(json.dumps(content))

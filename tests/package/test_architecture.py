@@ -79,7 +79,7 @@ FENCED = {
     "zigzag": {"exports.zigzag_run"},
     "distributed": {"study.executors"},
     "onnx": {"specs.onnx", "specs.onnx.declared.weights"}
-    | {"exports.qdq", "exports.quantised_onnx", "exports.runtime"}
+    | {"exports.qdq", "exports.quantised_onnx", "exports.runtime", "exports.stream_workload"}
     | {f"specs.onnx.graph.{name}" for name in ("constant_folding", "file", "given_inputs")}
     | {f"specs.onnx.graph.{name}" for name in ("packed_caches", "scopes", "writer")}
     | {f"specs.onnx.control.{name}" for name in ("bodies", "control_flow", "sequences")}

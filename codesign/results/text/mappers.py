@@ -12,8 +12,9 @@ from codesign.results.text.phrases import remark
 from codesign.units import ABSENT
 
 
-def layers_parts(layers: Sequence[Mapping[str, Any]], tool: str) -> list[RenderableType]:
+def layers_parts(record: Mapping[str, Any], tool: str) -> list[RenderableType]:
     """A row for each layer, then the causes of what differs, each with its layers."""
+    layers: Sequence[Mapping[str, Any]] = record["layers"]
     ours = [sum(x["dram_bits"].values()) for x in layers]
     theirs = [x["their_dram_bits"] and sum(x["their_dram_bits"].values()) for x in layers]
     columns: list[tuple[str, Sequence[RenderableType]]] = [
@@ -32,8 +33,10 @@ def layers_parts(layers: Sequence[Mapping[str, Any]], tool: str) -> list[Rendera
     if counts:
         same = sum(x["dram_bits"] == x["their_dram_bits"] for x in layers)
         parts.append(f"{same} of {counted(len(layers), 'layer')} equal to the bit")
-    causes = dict.fromkeys(x["differs"] for x in layers if x["differs"])
-    for cause in causes:
-        names = ", ".join(x["layer"] for x in layers if x["differs"] == cause)
-        parts.append(remark(f"{tool} counts otherwise in {names}: {cause}"))
+    found = [(x["layer"], (x["differs"] or "").split("; ")) for x in layers]
+    for cause in dict.fromkeys(each for _, causes in found for each in causes if each):
+        names = [name for name, causes in found if cause in causes]
+        where = ", ".join(names) if len(names) < len(layers) else "all layers"
+        parts.append(remark(f"{tool} counts otherwise in {where}: {cause}"))
+    parts += [remark(f"not in the files: {what}") for what in record["not_filed"]]
     return parts
