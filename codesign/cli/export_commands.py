@@ -190,7 +190,12 @@ def csv(**given: Any) -> int:
             "--calibrate FILE",
             "Inputs for the ranges of tensors (.npz: an array for each).",
             FILE,
-            shown="4 random ones",
+            shown="those of --data, else 4 random ones",
+        ),
+        option(
+            "--data FILE",
+            "Inputs with their labels, for the accuracy (.npz: an array for each, and labels).",
+            FILE,
         ),
         BATCH,
         *(option for option in OF_ONNX if option.name != "keep_widths"),
@@ -203,7 +208,7 @@ def brevitas(**given: Any) -> int:
     DESIGN is a file of solve, evaluate or assign --out. bits.json has the widths in the words of
     Brevitas and of the Model Compression Toolkit. With --onnx also model.onnx, with nodes that
     quantise at these widths (QDQ), checked, read back and run beside the original, and
-    encodings.json, its steps as AIMET has them: codesign help sheets.
+    encodings.json, its steps as AIMET has them. With --data, its accuracy: codesign help sheets.
     """
     from codesign.exports.bits import bit_assignment, report_lines
     from codesign.files import json_text, write_folder
@@ -211,7 +216,7 @@ def brevitas(**given: Any) -> int:
 
     inputs.check_folder("--out", given["out"])
     if given["onnx"] is None:
-        for word in ("calibrate", "batch", "dim", "input", "ignore_unknown"):
+        for word in ("calibrate", "data", "batch", "dim", "input", "ignore_unknown"):
             if given[word]:
                 raise SpecError(f"{flag_of(word)}: only with --onnx")
     result = load_result(given["design"])
@@ -246,13 +251,22 @@ def _quantised(given: Any, network: Any, widths: dict[str, int], report: dict[st
     }
     model = quantised_onnx.load_model(path)
     shapes = runtime.shapes_of(model, given["batch"], asked["dims"])
-    if given["calibrate"] is None:
-        runs = runtime.random_runs(model, shapes, asked["inputs"])
-    else:
+    labelled = None
+    if given["data"] is not None:
+        labelled = runtime.labelled_in(given["data"], model, shapes)
+    if given["calibrate"] is not None:
         runs = runtime.runs_in(given["calibrate"], model, shapes)
+    elif labelled is not None:
+        runs = labelled.runs
+    else:
+        runs = runtime.random_runs(model, shapes, asked["inputs"])
     chosen = {x: widths[x] for x in network.noise_sources}
-    found = quantised_onnx.quantise_onnx(model, imported, asked, chosen, runs)
-    report["runs"] = {"count": len(runs), "random": given["calibrate"] is None}
+    found = quantised_onnx.quantise_onnx(model, imported, asked, chosen, runs, labelled)
+    report["runs"] = {
+        "count": len(runs),
+        "random": given["calibrate"] is None and labelled is None,
+        "labelled": None if labelled is None else len(labelled.runs),
+    }
     report["quantised"] = len(chosen) - len(found.left)
     report["not_in_the_file"] = list(found.left)
     report["read_back_otherwise"] = found.differing(chosen)

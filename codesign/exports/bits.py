@@ -72,15 +72,20 @@ def report_lines(report: Mapping[str, Any]) -> list[str]:
     lines = [f"wrote {', '.join(map(printable, report['files']))}"]
     if "results" not in report:
         return lines
-    runs = report["runs"]
-    inputs = counted(runs["count"], "random input" if runs["random"] else "input given")
-    told = f"{report['quantised']} weights and tensors quantised"
-    lines.append(f"{told}, ranges and results on {inputs.replace('givens', 'given')}")
+    runs, told = report["runs"], f"{report['quantised']} weights and tensors quantised"
+    inputs = counted(runs["count"], "random input" if runs["random"] else "given input")
+    results = "" if runs["labelled"] is None else f", results on {runs['labelled']:,} with labels"
+    lines.append(f"{told}, ranges{'' if results else ' and results'} on {inputs}{results}")
     for name, each in report["results"].items():
         sqnr = "no difference" if each["sqnr_db"] is None else f"SQNR {each['sqnr_db']:.2f} dB"
         same = each["same_largest"]
         largest = "" if same is None else f", the same entry is largest in {percent(same)}"
         lines.append(f"result {printable(name)}: {sqnr}{largest}")
+        if (right := each["accuracy"]) is not None:
+            shares = f"{percent(right['quantised'])}, {percent(right['float'])} before"
+            lines.append(
+                f"result {printable(name)}: accuracy {shares}, of {counted(right['rows'], 'label')}"
+            )
     for name in report["not_in_the_file"]:
         lines.append(f"note: {printable(name)}: no value of the file stands for it, not quantised")
     for name, bits in report["read_back_otherwise"].items():

@@ -18,7 +18,7 @@ from codesign.exports.qdq import (
     quantised_model,
     to_quantise,
 )
-from codesign.exports.runtime import Run, agreement, ranges_of
+from codesign.exports.runtime import Labelled, Run, agreement, ranges_of
 from codesign.files import reason
 from codesign.specs.network import Network
 from codesign.specs.onnx import import_onnx
@@ -47,7 +47,7 @@ class QuantisedOnnx:
     encodings: dict[str, Any]
     read_back: dict[str, int]
     left: tuple[str, ...]
-    agreement: dict[str, dict[str, float | None]]
+    agreement: dict[str, dict[str, Any]]
 
     def differing(self, widths: Mapping[str, int]) -> dict[str, int | None]:
         """What is read back otherwise than it was chosen, of all that is quantised."""
@@ -95,6 +95,7 @@ def quantise_onnx(
     asked: Mapping[str, Any],
     widths: Mapping[str, int],
     runs: Sequence[Run],
+    labelled: Labelled | None = None,
 ) -> QuantisedOnnx:
     """Quantise a model, have ONNX check it, read it back, and run it beside the original.
 
@@ -105,7 +106,9 @@ def quantise_onnx(
     widths : mapping of str to int
         By ``weight:<layer>`` and ``tensor:<tensor>``.
     runs : sequence of mappings of str to array
-        Inputs, which ranges come from and results are compared on.
+        Inputs, which ranges come from.
+    labelled : Labelled, optional
+        Inputs that results are compared on, with what is right; else they are those of ``runs``.
 
     Raises
     ------
@@ -127,5 +130,6 @@ def quantise_onnx(
     names = [layer.name for layer in imported.network.layers]
     if [layer.name for layer in again.network.layers] != names:
         raise SpecError("the quantised model is read as a network of other layers")
-    agreed = agreement(model, found, runs)
+    on, labels = (runs, None) if labelled is None else labelled
+    agreed = agreement(model, found, on, labels)
     return QuantisedOnnx(content, aimet_encodings(encodings), again.pins, left, agreed)

@@ -10,7 +10,7 @@ import math
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -114,25 +114,79 @@ def _kinds(model: ModelProto) -> dict[str, int]:
     return {x.name: x.type.tensor_type.elem_type for x in model.graph.input}
 
 
+class Labelled(NamedTuple):
+    """Inputs, and what is right of them.
+
+    Attributes
+    ----------
+    runs : list of mappings of str to array
+        By input.
+    labels : dict of str to array of int, shape (rows,)
+        By result: the entry along its last axis that ought to be the largest, row by row.
+    """
+
+    runs: list[Run]
+    labels: dict[str, Array]
+
+
 def runs_in(path: Path, model: ModelProto, shapes: Mapping[str, Sequence[int]]) -> list[Run]:
     """The runs in a file of NumPy arrays (.npz), one for each input, by its name.
 
-    Each array has the input's shape, or one axis more in front: several runs.
+    Each array has the input's shape; or one axis more in front: several runs; or several times as
+    many images along the first axis.
 
     Raises
     ------
     SpecError
         Unreadable, or arrays that do not fit.
     """
+    return _runs(path, _arrays(path), model, shapes)
+
+
+def labelled_in(path: Path, model: ModelProto, shapes: Mapping[str, Sequence[int]]) -> Labelled:
+    """The runs in a file as of `runs_in`, and ``labels`` of the one result, or of each by its name.
+
+    Raises
+    ------
+    SpecError
+        As of `runs_in`; no labels, or such as are no whole numbers.
+    """
+    arrays = _arrays(path)
+    results = [x.name for x in model.graph.output]
+    labels = {x: arrays.pop(x) for x in results if x in arrays and x not in shapes}
+    if "labels" in arrays and "labels" not in shapes:
+        if len(results) > 1:
+            raise SpecError(f"{path}: 'labels': of which result? Name it one of {results}")
+        labels[results[0]] = arrays.pop("labels")
+    if not labels:
+        raise SpecError(f"{path}: 'labels' is missing: the right entry of each result")
+    for name, array in labels.items():
+        if array.dtype.kind not in "iu":
+            raise SpecError(f"{path}: labels of {name!r} are of {array.dtype}, not whole numbers")
+    flat = {name: array.astype(np.int64).ravel() for name, array in labels.items()}
+    return Labelled(_runs(path, arrays, model, shapes), flat)
+
+
+def _arrays(path: Path) -> dict[str, Array]:
+    """All arrays in a file."""
     try:
         file = np.load(path, allow_pickle=False)
         if isinstance(file, np.ndarray):
             raise SpecError(f"{path}: one array without a name; write it by numpy.savez")
         with file:
-            arrays = {name: file[name] for name in file.files}
+            return {name: file[name] for name in file.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         why = reason(error) if isinstance(error, OSError) else _line(error)
         raise SpecError(f"{path}: cannot be read: {why}") from None
+
+
+def _runs(
+    path: Path,
+    arrays: Mapping[str, Array],
+    model: ModelProto,
+    shapes: Mapping[str, Sequence[int]],
+) -> list[Run]:
+    """Arrays as runs."""
     odd = {*arrays} ^ {*shapes}
     if odd:
         name = min(odd)
@@ -141,7 +195,10 @@ def runs_in(path: Path, model: ModelProto, shapes: Mapping[str, Sequence[int]]) 
     kinds = _kinds(model)
     for name, shape in shapes.items():
         array, right = arrays[name], helper.tensor_dtype_to_np_dtype(kinds[name])
-        if list(array.shape) == list(shape):
+        same = shape and list(array.shape[1:]) == list(shape[1:])
+        if same and len(array) and not len(array) % shape[0]:  # images one after the other
+            array = array.reshape(-1, *shape)
+        elif list(array.shape) == list(shape):
             array = array[None]
         if list(array.shape[1:]) != list(shape) or not len(array):
             raise SpecError(
@@ -192,32 +249,64 @@ def _run(runner: Any, wanted: Sequence[str], run: Run) -> list[Array]:
 
 
 def agreement(
-    model: ModelProto, quantised: ModelProto, runs: Sequence[Run]
-) -> dict[str, dict[str, float | None]]:
+    model: ModelProto,
+    quantised: ModelProto,
+    runs: Sequence[Run],
+    labels: Mapping[str, Array] | None = None,
+) -> dict[str, dict[str, Any]]:
     """How far the results of a quantised model are from those of the model, by result.
 
     ``sqnr_db``: power of the results over that of the difference, None where there is none;
-    ``same_largest``: share of the rows along the last axis whose largest entry is the same one.
+    ``same_largest``: share of the rows along the last axis whose largest entry is the same one;
+    ``accuracy``: with labels, how many ``rows`` there are, and the share of them whose largest
+    entry is the right one: ``float`` of the model, ``quantised``.
+
+    Raises
+    ------
+    SpecError
+        The models do not run, or labels are not of their results.
     """
     names = [x.name for x in model.graph.output]
     runners = session(model), session(quantised)
     power, noise = dict.fromkeys(names, 0.0), dict.fromkeys(names, 0.0)
-    same, rows = dict.fromkeys(names, 0), dict.fromkeys(names, 0)
+    largest: dict[str, tuple[list[Array], list[Array]]] = {name: ([], []) for name in names}
+    classes = dict.fromkeys(names, 0)
     for run in runs:
         for name, *both in zip(names, *(_run(x, names, run) for x in runners), strict=True):
             right, found = (np.asarray(x, dtype=np.float64) for x in both)
             power[name] += float((right**2).sum())
             noise[name] += float(((found - right) ** 2).sum())
             if right.ndim and right.shape[-1] > 1:
-                equal = right.argmax(axis=-1) == found.argmax(axis=-1)
-                same[name] += int(equal.sum())
-                rows[name] += equal.size
-    return {
-        name: {
+                classes[name] = right.shape[-1]
+                for one, array in zip(largest[name], (right, found), strict=True):
+                    one.append(array.argmax(axis=-1).ravel())
+    told = {}
+    for name in names:
+        right, found = (np.concatenate(x) if x else np.zeros(0, int) for x in largest[name])
+        given = None if labels is None else labels.get(name)
+        told[name] = {
             "sqnr_db": 10 * math.log10(power[name] / noise[name])
             if noise[name] and power[name]
             else None,
-            "same_largest": same[name] / rows[name] if rows[name] else None,
+            "same_largest": float((right == found).mean()) if right.size else None,
+            "accuracy": None
+            if given is None
+            else _accuracy(name, given, (right, found), classes[name]),
         }
-        for name in names
+    return told
+
+
+def _accuracy(
+    name: str, labels: Array, largest: tuple[Array, Array], classes: int
+) -> dict[str, float]:
+    right, found = largest
+    if len(labels) != len(right):
+        raise SpecError(f"result {name!r}: {len(labels)} labels for {len(right)} rows")
+    if labels.min() < 0 or labels.max() >= classes:
+        odd = labels[(labels < 0) | (labels >= classes)][0]
+        raise SpecError(f"result {name!r}: label {odd}; its entries are 0 to {classes - 1}")
+    shares = {
+        "float": float((right == labels).mean()),
+        "quantised": float((found == labels).mean()),
     }
+    return {"rows": len(labels), **shares}

@@ -18,6 +18,7 @@ def tables(frames: dict[str, pd.DataFrame]) -> dict[str, str]:
         "correlations": correlations(frames["correlations"], frames["ceilings"]),
         "same_budget": same_budget(frames["same_budget"]),
         "equal_quality": equal_quality(frames["equal_quality"]),
+        "exported": exported(frames["exported"]),
     }
 
 
@@ -80,6 +81,18 @@ def equal_quality(frame: pd.DataFrame) -> str:
         rows.append([measure, architecture, f"{level:.0f}", *cells])
     rows.sort(key=lambda row: row[0], reverse=True)  # the finer measure first
     return _table(["equal", "architecture", "one width (bits)", *PROXIES], rows)
+
+
+def exported(frame: pd.DataFrame) -> str:
+    """Accuracy of the quantised ONNX files, one row for each choice of widths."""
+    names = [*dict.fromkeys(frame["architecture"])]
+    rows: list[list[object]] = []
+    for bits, mine in frame.groupby("bits", sort=False):
+        own = mine.set_index("architecture").loc[names]
+        rows.append([bits, *(f"{POINTS * x:.1f} %" for x in own["accuracy"])])
+    whole = frame.groupby("architecture", sort=False)["float_accuracy"].first().loc[names]
+    rows.insert(0, ["floating point", *(f"{POINTS * x:.1f} %" for x in whole)])
+    return _table(["bits of all tensors", *names], rows)
 
 
 def _saved(row: object) -> str:

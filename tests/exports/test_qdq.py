@@ -24,7 +24,7 @@ from codesign.exports.runtime import random_runs, ranges_of, shapes_of
 from codesign.quality.quantise import quantise
 from codesign.specs.onnx import import_onnx
 
-pytest.importorskip("onnxruntime")
+onnxruntime = pytest.importorskip("onnxruntime")
 
 LINES = """
     first: h = Conv <pads=[1,1,1,1]> (x, w)
@@ -286,7 +286,7 @@ def test_the_command(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     given = ("--onnx", "m.onnx", "--calibrate", "x.npz", "--json", "--out", "r")
     code, out, _ = run(capsys, "export", "brevitas", "e.json", *given)
     assert code == 0
-    assert json.loads(out)["runs"] == {"count": 3, "random": False}
+    assert json.loads(out)["runs"] == {"count": 3, "random": False, "labelled": None}
     assert not json.loads(out)["read_back_otherwise"]
     code, out, _ = run(capsys, "export", "brevitas", "e.json", "--out", "s")
     assert (code, [x.name for x in (files / "s").iterdir()]) == (0, ["bits.json"])
@@ -317,3 +317,42 @@ def test_refusals_are_one_line(files: Path, capsys: pytest.CaptureFixture[str]) 
     pipeline.save(files / "p.json")
     assert run(capsys, "export", "brevitas", "p.json", "--out", "t")[0] == 0
     assert not (files / "q").exists()
+
+
+def test_accuracy_is_that_of_the_labels(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Labels are what the model says, but for one of four: three quarters are right."""
+    plain = onnxruntime.SessionOptions()
+    plain.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    runner = onnxruntime.InferenceSession("m.onnx", plain, providers=["CPUExecutionProvider"])
+    images = np.random.default_rng(3).standard_normal((8, 4, 4, 4)).astype(np.float32)
+    said = np.array([runner.run(None, {"x": each[None]})[0].argmax() for each in images])
+    classes = runner.get_outputs()[0].shape[-1]
+    labels = np.where(np.arange(8) % 4 == 0, (said + 1) % classes, said)
+    np.savez("data.npz", x=images, labels=labels)
+    words = ("export", "brevitas", "e.json", "--onnx", "m.onnx", "--out", "q", "--data")
+    code, out, _ = run(capsys, *words, "data.npz", "--json")
+    assert code == 0
+    told = json.loads(out)
+    assert told["runs"] == {"count": 8, "random": False, "labelled": 8}
+    accuracy, same = (told["results"]["y"][x] for x in ("accuracy", "same_largest"))
+    assert accuracy["rows"] == 8
+    assert accuracy["float"] == 0.75
+    quantised = onnxruntime.InferenceSession(
+        "q/model.onnx", plain, providers=runner.get_providers()
+    )
+    found = np.array([quantised.run(None, {"x": each[None]})[0].argmax() for each in images])
+    assert accuracy["quantised"] == (found == labels).mean()
+    assert same == (found == said).mean()
+    np.savez("data.npz", x=images, y=labels)  # by the name of the result
+    code, out, _ = run(capsys, *words, "data.npz")
+    assert code == 0
+    assert "result y: accuracy" in out
+    assert "75.0 % before, of 8 labels" in out
+    for arrays, fault in (
+        ({}, "'labels' is missing"),
+        ({"labels": labels[:5]}, "result 'y': 5 labels for 8 rows"),
+        ({"labels": labels + 0.5}, "labels of 'y' are of float64, not whole numbers"),
+        ({"labels": labels + classes}, f"its entries are 0 to {classes - 1}"),
+    ):
+        np.savez("bad.npz", x=images, **arrays)
+        assert fault in refused(capsys, *words, "bad.npz")

@@ -13,9 +13,9 @@ STUDY = ROOT / "studies" / "quality_proxy"
 EXPECTED = STUDY / "expected"
 README = (STUDY / "README.md").read_text("utf-8")
 TABLES = ("networks", "assignments", "correlations", "ceilings", "designs", "same_budget")
-TABLES += ("equal_quality",)
+TABLES += ("equal_quality", "exported")
 MODULES = ("architectures", "training", "quantised", "proxies", "subjects", "assignments")
-MODULES += ("correlation", "designs", "gains", "tell")
+MODULES += ("correlation", "designs", "exported", "gains", "tell")
 ARCHITECTURES = ("plain", "residual", "separable")
 
 

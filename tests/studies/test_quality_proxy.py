@@ -223,3 +223,23 @@ def test_ceiling_is_the_correlation_of_a_perfect_proxy(study: Any) -> None:
     ceiling = study["correlation"].ceilings([part])["ceiling"][0]
     found = scipy_stats.spearmanr(right, correct.mean(axis=1))[0]
     assert ceiling == pytest.approx(found, abs=0.02)
+
+
+# --- files --------------------------------------------------------------------------------------
+
+
+@pytest.mark.long
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_exported_files_are_as_accurate_as_the_network(
+    study: Any, subject: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("onnxruntime", reason="runs the files")
+    pytest.importorskip("onnxscript", reason="writes them")
+    monkeypatch.setattr(study["exported"], "WIDTHS", (2, 8))
+    monkeypatch.setattr(study["exported"], "MIXED_BITS", (4,))
+    found = study["exported"].exported(subject).set_index("bits")
+    assert [*found.index] == ["2", "8", "8, weights 4 on average"]
+    right = subject.whole.correct.mean()
+    assert found["float_accuracy"].to_numpy() == pytest.approx(right)
+    assert found["sqnr_db"].is_monotonic_increasing or found["sqnr_db"]["8"] > 20
+    assert abs(found["accuracy"]["8"] - right) < 0.05

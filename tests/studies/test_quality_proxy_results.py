@@ -209,6 +209,16 @@ def test_readme_tells_the_setting(study: Any, frames: Any) -> None:
     )
 
 
+def test_readme_tells_what_exported_files_lose(frames: Any) -> None:
+    found = frames["exported"]
+    lost = found["float_accuracy"] - found["accuracy"]
+    points = (100 * lost).groupby([found["bits"], found["architecture"]]).first().unstack()
+    assert points.loc[[*"5678"]].abs().max().max() < 100 / 599 * 1.01
+    assert told("From 5 bits on no accuracy is more than 0.2 points from that in floating point")
+    assert told(f"lose {span(points.loc['8, weights 3 on average'], 1)} points, where 3 bits")
+    assert told(f"everywhere lose {span(points.loc['3'], 1)}.")
+
+
 @pytest.mark.long
 def test_a_quick_run_writes_everything(tmp_path: Path) -> None:
     run = subprocess.run(
