@@ -129,6 +129,12 @@ class Choices(WidthChoices):
         most -= most % self.block_bits
         return most if most >= self.min_sram_bits else 0
 
+    def sram_holding(self, bits: int) -> int:
+        """The smallest SRAM on offer of at least so many bits; these where there is none."""
+        if self.sram_bits:
+            return next((x for x in self.sram_bits if x >= bits), bits)
+        return -(-max(bits, self.min_sram_bits) // self.block_bits) * self.block_bits
+
     @property
     def least_sram(self) -> int:
         """The smallest SRAM on offer."""

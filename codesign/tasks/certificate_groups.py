@@ -21,7 +21,9 @@ import numpy as np
 
 from codesign.arrays import Floats, Ints
 from codesign.checking.certificate.enumeration import MOST_WORK
+from codesign.checking.certificate.metric_units import Threshold
 from codesign.checking.certificate.option_groups import OptionGroup
+from codesign.checking.certificate.possible_widths import with_possible_widths
 from codesign.checking.certificate.verify import Verifier
 from codesign.checking.certificate.width_variables import TooMany
 from codesign.checking.entries import Entry
@@ -99,8 +101,10 @@ class Closer:
         self.problem, self.space = problem, HardwareSpace(problem)
         goal = _goal_below(problem, self.below)
         search = hardware_search(LexicographicSearch(self.space, stop=stop).goal_task(goal))
-        # Over all widths, as what verifies it: the search's own leaves out what noise forbids.
-        self.relaxation, self.batches = search.task.relaxation, search.batches
+        # Over the widths that noise leaves, as what verifies it; of a suite that takes all.
+        suite = bool(problem.network.members)
+        self.relaxation = search.task.relaxation if suite else search.relaxation
+        self.batches = search.batches
         cutoff = search.dual_cutoff() if goal.metric in self.space.hardware_metrics else self.below
         self.aims = self._aims(goal, search.bounded_metric(), cutoff)
         self._take(self.aims[0])
@@ -142,10 +146,11 @@ class Closer:
         """Close all options that have any SRAM at all; those without need no argument."""
         content = json.loads(json.dumps(problem_to_dict(self.problem)))
         checked = read_problem(Entry("problem", content, Ledger()))
+        possible = with_possible_widths(checked, Threshold.of(checked, self.exactly_below))
         self.found = Certificate(self.below, len(self.options))
         self.closed: set[Option] = set()
         if not trusting:
-            self.found.cuts = self._cuts(checked)
+            self.found.cuts = self._cuts(possible)
         self.verifier = Verifier(checked, self.exactly_below, self.found.cuts, self.stop.check)
         self.run_weights = RunWeights(self.verifier)
         capacity = self.verifier.option_groups.capacity
@@ -257,7 +262,8 @@ class Closer:
             return self._group(options[np.isin(row, rows)], ideal)
 
         batch = self.batches.of_shapes(options, shapes, row, most, self._least(len(shapes)))
-        left, good = self._close(batch, group, NEAR, FIRST_WORK if ideal else 0, together=ideal)
+        work = FIRST_WORK if ideal and not self._power_grows else 0
+        left, good = self._close(batch, group, NEAR, work, together=ideal)
         return options[np.isin(row, left)], dict(zip(shapes.tolist(), good, strict=True))
 
     def _close_at(self, options: Ints, multipliers: Floats) -> Ints:

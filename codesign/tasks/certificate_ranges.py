@@ -1,12 +1,13 @@
 """Closes hardware options range by range of SRAM, where power at all times grows with it.
 
-A range is argued for with the tilings of its most SRAM and the power of its least. One that does
-not close is split where that says the more: into options, or into less and more SRAM.
+A range is argued for with the tilings of its most SRAM and the power of its least. From the most
+SRAM on, each range reaches as far down as its bound still closes it. Options of one array shape are
+closed together as long as that goes, then those that need it alone; where budgets leave one a
+duality gap, it is enumerated over ranges so narrow that little is left to look at.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -17,33 +18,38 @@ from codesign.checking.certificate.option_groups import OptionGroup
 from codesign.checking.certificate.width_variables import TooMany
 from codesign.checking.problem import Option
 from codesign.search.bounds.batch import Batch
-from codesign.search.bounds.lagrangian import Dual
+from codesign.search.bounds.lagrangian import Dual, DualBound
 from codesign.search.option_batches import OptionBatches
-from codesign.space.energy import EnergyCosts
 from codesign.space.hardware import HardwareSpace
 from codesign.tasks.certificate_options import group_of
 
 Range = tuple[int, int]  # SRAM bits, from and to
 Append = Callable[[OptionGroup, Floats, int], bool]
 
-SPLIT_ALIKE = 2e-2  # relative growth of power in a range, from which it is split for all options
-LEAST_GROWTH = 1e-8  # relative, below which no range is split
-FIRST_WORK = 20_000  # partial choices to look at before a range is split
-LAST_WORK = 1_000_000  # the same of one that is not split any more
-WORTH = 8  # times the growth of power: what a bound lacks, from which on it is no more split
+STEPS = (4.0, 2.0, 1.0, 0.5, 0.25)  # times the last range's width: how far the next may reach
+LEAST_WIDTH = 2e-3  # relative, of a range that is worth its argument for options together
+NEAR = 5e-2  # of the claim: what a bound may lack where an enumeration is worth a try
+WIDTH_ALONE = 0.05  # the first of options apart
+NARROWER = 0.25  # times the width, after too much to enumerate
+FIRST_WORK = 30_000  # partial choices to look at before a range is made narrower
+LAST_WORK = 3_000_000  # the same of one that cannot be
 
 
 class _Part(NamedTuple):
-    """Options of one array shape with SRAM of a range.
+    """Options of one array shape with as much SRAM as ranges have not closed yet.
 
     Attributes
     ----------
+    most_bits : int
+    width : float
+        Relative, of the range that was closed last.
     start : floats, shape (limits,)
-        Multipliers that are good for what it is a part of.
+        Multipliers that are good for it.
     """
 
     options: list[int]
-    sram_bits: Range
+    most_bits: int
+    width: float
     start: Floats
 
 
@@ -74,8 +80,6 @@ class RangeCloser:
         append: Append,
         check_time: Callable[[], None],
     ) -> None:
-        assert batches.energy is not None
-        self.energy: EnergyCosts = batches.energy
         self.space: HardwareSpace = batches.space
         self.batches, self.dual, self.most_bits = batches, dual, most_bits
         self.named, self.append, self.check_time = named, append, check_time
@@ -91,109 +95,135 @@ class RangeCloser:
         """
         shape, failed = int(self.space.shape_of[options[0]]), set[int]()
         useful = self.space.useful_sram_bits(shape, self.batches.moves_data)
+        self.useful = max(int(useful), 1)
+        least = max(1, int(self.space.capacities.min_bits))
         most = int(self.most_bits[options].max())
-        self.most = most
-        self.useful = min(max(int(useful), 1), most)
-        whole = _Part(options, (1, self.useful), start)
-        stack = self._on_offer([whole, whole._replace(sram_bits=(self.useful + 1, most))])
+        stack = [_Part(x, most, 1.0, start) for x in reversed(self._by_need(options, start))]
         while stack:
             part = stack.pop()
-            mine = [option for option in part.options if option not in failed]
-            part = part._replace(options=self._with_room(mine, part.sram_bits[0]))
-            if not part.options:
+            options = [x for x in part.options if x not in failed]
+            most = min(part.most_bits, int(self.most_bits[options].max(initial=0)))
+            part = part._replace(options=options, most_bits=most)
+            if not options or most < least:
                 continue
             self.check_time()
-            try:
-                closed, halves = self._closed(part)
-            except TooMany:
-                closed, halves = False, []
-            if not closed and not halves:
-                failed.update(part.options)
-            stack += halves
+            further = self._closed_from_top(part, least)
+            if further is None:
+                failed.update(options)
+            else:
+                stack += further
         return sorted(failed)
 
-    def _with_room(self, options: list[int], bits: int) -> list[int]:
-        return [option for option in options if self.most_bits[option] >= bits]
+    def _by_need(self, options: list[int], start: Floats) -> list[list[int]]:
+        """Options that close at any power of theirs, and those for which ranges are needed.
 
-    def _closed(self, part: _Part) -> tuple[bool, list[_Part]]:
-        """Whether a part closes; what else to close, which may be nothing."""
-        found = self.dual.bound(self._batch(part), part.start[None], self.target)
-        bound, multipliers = float(found.value[0]), found.multipliers
-        group = group_of((self.named[n] for n in part.options), sram_bits=part.sram_bits)
-        if bound > self.cutoff and self.append(group, multipliers, 0):
-            return True, []
-        part = part._replace(start=multipliers[0])
-        growth, single = self._growth(part), len(part.options) == 1
-        if not single:
-            return False, self._split(part) if growth > SPLIT_ALIKE else self._halved(part)
-        short = (self.cutoff - bound) / abs(self.cutoff) if self.cutoff else 0.0
-        last = growth <= LEAST_GROWTH
-        if last or growth < short:
-            final = last or WORTH * growth < short  # splitting leaves as many to look at
-            work = LAST_WORK if final else FIRST_WORK
-            try:
-                if self.append(group, multipliers, work):
-                    return True, []
-            except TooMany:
-                if final:
-                    raise
-        return False, [] if last else self._split(part)
+        The former are mostly those whose PEs are too narrow; that their power counts for nothing
+        with the others lets these close.
+        """
+        if len(options) < 2:
+            return [options]
+        ends = [(1, int(self.most_bits[n])) for n in options]
+        found = self._bound(options, ends, start, apart=True)
+        easy = [n for n, value in zip(options, found.value, strict=True) if value > self.cutoff]
+        hard = [n for n, value in zip(options, found.value, strict=True) if value <= self.cutoff]
+        return [x for x in (easy, hard) if x]
 
-    def _batch(self, part: _Part) -> Batch:
-        """Tables of one option that is as good as any of a part."""
-        options, (low, high) = np.array(part.options), part.sram_bits
-        powered = np.array([float(low)])
-        if len(options) == 1:
-            room = np.minimum(self.most_bits[options], float(high))
-            return self.batches.of_options(options, room, powered_bits=powered)
-        room = np.minimum(self.most_bits[options].max(keepdims=True), float(high))
-        shape, row = self.space.shape_of[options[:1]], np.zeros(len(options), dtype=np.int64)
-        return self.batches.of_shapes(options, shape, row, room, powered)
+    def _closed_from_top(self, part: _Part, least: int) -> list[_Part] | None:
+        """Close a range of the most SRAM of a part; what is left of it, None where none closes."""
+        alone, width = len(part.options) == 1, min(part.width, 1.0)
+        while True:
+            lows = self._lows(part, width, least)
+            ranges = [(low, part.most_bits) for low in lows]
+            found = self._bound(part.options, ranges, part.start)
+            closing = np.flatnonzero(found.value > self.cutoff).tolist()
+            for n in closing[:1] + closing[1:][-1:]:
+                group = self._group(part.options, ranges[n])
+                if self.append(group, found.multipliers[n][None], 0):
+                    return self._below(part, lows[n], found.multipliers[n])
+            if width * STEPS[-1] <= LEAST_WIDTH or lows[0] == part.most_bits:
+                break
+            width /= STEPS[0] / STEPS[-1]
+        if not alone:
+            return self._apart(part, lows[-1])
+        start = found.multipliers[-1]
+        return self._enumerated(part._replace(start=start, width=max(part.width, width)), least)
 
-    def _growth(self, part: _Part) -> float:
-        """By how much power at all times grows in a range, as far as SRAM is of use."""
-        ends = (part.sram_bits[0], max(part.sram_bits[0], min(part.sram_bits[1], self.useful)))
+    def _lows(self, part: _Part, width: float, least: int) -> list[int]:
+        """How far down a range may reach, ascending."""
+        top = min(part.most_bits, self.useful)
+        each = {max(least, int(top * (1 - min(width * x, 1.0)))) for x in STEPS}
+        return sorted(self._on_offer(low, part.most_bits) for low in each)
+
+    def _on_offer(self, low: int, high: int) -> int:
+        """The least SRAM on offer of at least so much; no more than the most."""
+        return min(int(min(float(self.space.capacities.holding(float(low))), 2.0**60)), high)
+
+    def _below(self, part: _Part, low: int, start: Floats) -> list[_Part]:
+        """What is left of a part whose SRAM from ``low`` on is closed."""
+        top = min(part.most_bits, self.useful)
+        width = max((top - low) / top, LEAST_WIDTH / 8)
+        below = float(self.space.capacities.within(float(low - 1))) if low > 1 else 0.0
+        return [part._replace(most_bits=int(below), width=width, start=start)]
+
+    def _apart(self, part: _Part, low: int) -> list[_Part]:
+        """The same in fewer options: those that close by themselves, and each of the others."""
         options = np.array(part.options)
-        low, high = (
-            float(self.energy.static_w(self._area_mm2(options, bits)).min()) for bits in ends
-        )
-        return high / low - 1 if low > 0 else math.inf if high > low else 0.0
+        ends = [(low, int(min(part.most_bits, self.most_bits[n]))) for n in part.options]
+        there = np.array([low <= high for low, high in ends])
+        value = np.full(len(options), np.inf)
+        rows = np.flatnonzero(there)
+        if len(rows):
+            mine = [ends[n] for n in rows]
+            value[rows] = self._bound(options[rows].tolist(), mine, part.start, True).value
+        order = np.argsort(-value, kind="stable")
+        easy = [int(options[n]) for n in order if value[n] > self.cutoff]
+        hard = [int(options[n]) for n in order if value[n] <= self.cutoff]
+        parts = [easy, *([n] for n in hard)]
+        if not hard:
+            half = len(easy) // 2
+            parts = [easy[:half], easy[half:]]
+        narrow = part._replace(width=WIDTH_ALONE)
+        return [narrow._replace(options=mine) for mine in parts if mine]
 
-    def _area_mm2(self, options: Ints, bits: int) -> Floats:
-        return self.space.least_area_mm2(options, np.full(len(options), float(bits)))
+    def _enumerated(self, part: _Part, least: int) -> list[_Part] | None:
+        """Close a range of the most SRAM of one option by enumeration, as wide a one as goes."""
+        width = min(4 * part.width, 1.0)
+        while True:
+            top = min(part.most_bits, self.useful)
+            low = self._on_offer(max(least, int(top * (1 - width))), part.most_bits)
+            found = self._bound(part.options, [(low, part.most_bits)], part.start)
+            last, lacks = low == part.most_bits, 1 - found.value[0] / self.cutoff
+            if lacks <= NEAR or last:
+                group = self._group(part.options, (low, part.most_bits))
+                try:
+                    if self.append(group, found.multipliers, LAST_WORK if last else FIRST_WORK):
+                        return self._below(part, low, found.multipliers[0])
+                except TooMany:
+                    pass
+            if last:
+                return None
+            width *= NARROWER
 
-    # Parts of a part ----------------------------------------------------------------------------
+    def _group(self, options: list[int], sram_bits: Range) -> OptionGroup:
+        return group_of((self.named[n] for n in options), sram_bits=sram_bits)
 
-    def _halved(self, part: _Part) -> list[_Part]:
-        half = len(part.options) // 2
-        return [
-            part._replace(options=part.options[half:]),
-            part._replace(options=part.options[:half]),
-        ]
+    def _bound(
+        self, options: list[int], ranges: Sequence[Range], start: Floats, apart: bool = False
+    ) -> DualBound:
+        """Bounds of ranges: of one option that is as good as any, or ``apart`` of each its own."""
+        low, high = np.array(ranges, dtype=np.float64).T
+        mine, count = np.array(options), len(ranges)
+        begin = np.tile(start, (count, 1))
+        if apart or len(options) == 1:
+            every = mine if apart else np.repeat(mine, count)
+            batch = self.batches.of_options(every, high, powered_bits=low, roughly=True)
+            return self.dual.bound(batch, begin, self.target)
+        return self.dual.bound(self._shapes(mine, low, high), begin, self.target)
 
-    def _split(self, part: _Part) -> list[_Part]:
-        """Less and more SRAM; nothing where there is one size alone."""
-        low, high = part.sram_bits
-        if low >= high:
-            return []
-        middle = max(math.isqrt(low * high), low + 1)
-        on_offer = float(self.space.capacities.holding(float(middle)))
-        middle = int(on_offer) if on_offer <= high else high
-        return self._on_offer(
-            [
-                part._replace(sram_bits=(low, middle - 1)),
-                part._replace(sram_bits=(middle, high)),
-            ]
-        )
-
-    def _on_offer(self, parts: list[_Part]) -> list[_Part]:
-        """Parts with ranges from one size on offer to another; without those of none."""
-        capacities, found = self.space.capacities, []
-        for part in parts:
-            low = float(capacities.holding(float(part.sram_bits[0])))
-            high = part.sram_bits[1]
-            if high < self.most:  # else to the very last
-                high = int(capacities.within(float(high)))
-            if low <= high:
-                found.append(part._replace(sram_bits=(int(low), high)))
-        return found
+    def _shapes(self, options: Ints, low: Floats, high: Floats) -> Batch:
+        """Tables of one option that is as good as any, for each range."""
+        count = len(low)
+        shapes = np.full(count, self.space.shape_of[options[0]])
+        row = np.repeat(np.arange(count), len(options))
+        room = np.minimum(high, self.most_bits[options].max())
+        return self.batches.of_shapes(np.tile(options, count), shapes, row, room, low)

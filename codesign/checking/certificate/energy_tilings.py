@@ -23,6 +23,9 @@ from codesign.checking.certificate.whole_numbers import (
     times,
     whole_numbers,
 )
+from codesign.checking.certificate.width_variables import TooLarge
+
+MOST_CHOICES = 2**22  # of a layer, by what each needs
 
 
 class Menus:
@@ -39,15 +42,23 @@ class Menus:
     def __init__(self, each: Sequence[tuple[Whole, Whole, Whole] | None]) -> None:
         found: list[list[tuple[int, int]]] = []
         stairs: list[tuple[Whole, Whole] | None] = []
+        entering: list[tuple[Whole, Whole] | None] = []
+        entered: list[tuple[int, int]] = []
         for tilings in each:
             if tilings is None:
                 stairs.append(None)
+                entering.append(None)
                 continue
             needs, menus = undominated_within(*tilings)
             rows = np.arange(len(found), len(found) + len(menus))
             stairs.append((whole_numbers(needs), rows))
             found += menus
-        self.rows = Staircases(stairs)
+            new = _new_of_each(needs, menus)
+            held = whole_numbers(need for need, _ in new)
+            entering.append((held, np.arange(len(entered), len(entered) + len(new))))
+            entered += [choice for _, choice in new]
+        self.rows, self.entering = Staircases(stairs), Staircases(entering)
+        self.entered = tuple(whole_numbers(x[i] for x in entered) for i in (0, 1))
         self.size = max((len(menu) for menu in found), default=0)
         padded = [[*menu, *[menu[0]] * (self.size - len(menu))] for menu in found]
         self.traffic, self.cost = (
@@ -66,6 +77,41 @@ class Menus:
         there = np.hstack([fits & self.there[row, n] for n in range(self.size)])
         traffic, cost = (np.hstack(x) for x in zip(*of_size, strict=True))
         return traffic, cost, there
+
+    def beyond(self, which: Whole, floor: Whole, room: Whole) -> tuple[Whole, Whole, Whole, Whole]:
+        """(entries, choices × n) each: traffic, cost, need and whether there is such a tiling.
+
+        Those that need more than the floor, within the room, and that nothing of less need beats.
+
+        Raises
+        ------
+        TooLarge
+        """
+        first = np.maximum(self.entering.last_within(which, floor) + 1, self.entering.start[which])
+        last = self.entering.last_within(which, room)
+        size = int(np.maximum(last - first + 1, 0).max(initial=0))
+        if not size:
+            nothing = np.zeros((len(which), 0), dtype=np.int64)
+            return nothing, nothing, nothing, nothing > 0
+        if size * which.size > MOST_CHOICES:
+            raise TooLarge
+        place = np.hstack([first + n for n in range(size)])
+        there = place <= np.tile(last, (1, size))
+        place = np.where(there, place, 0)
+        need = self.entering.need[place] - np.tile(self.entering.first[which], (1, size))
+        chosen = self.entering.traffic[place]
+        return self.entered[0][chosen], self.entered[1][chosen], need, there
+
+
+def _new_of_each(
+    needs: Sequence[int], menus: Sequence[list[tuple[int, int]]]
+) -> list[tuple[int, tuple[int, int]]]:
+    """What is on each menu and not on the one before it, with what it needs."""
+    found = []
+    for need, before, menu in zip(needs, [[], *menus], menus, strict=False):
+        known = {*before}
+        found += [(need, choice) for choice in menu if choice not in known]
+    return found
 
 
 def undominated_within(
@@ -134,12 +180,16 @@ class TiledEnergies:
     listed : bool
         Each tiling that may be best is a choice of its own, on each array; else the layer takes
         the least of each measure.
+    least_bits : int, optional
+        Of listed tilings those that take more SRAM are told apart from those that do not.
     """
 
     ways = 1
 
-    def __init__(self, arrays: Sequence[EnergyWay], listed: bool) -> None:
-        self.arrays, self.listed = arrays, listed
+    def __init__(
+        self, arrays: Sequence[EnergyWay], listed: bool, least_bits: int | None = None
+    ) -> None:
+        self.arrays, self.listed, self.least_bits = arrays, listed, least_bits
 
     def of(self, operands: Sequence[Operands], which: Whole, live_bits: Whole) -> Taken:
         """As `LayerCosts` says."""
@@ -160,13 +210,24 @@ class TiledEnergies:
         asked, room = (frozenset(way.runs), tuple(operands)), most[which] - live_bits
         beside = (way.beside(x) if x[:2] in way.runs else 0 for x in operands)
         always = times(passes, way.cycles)[which], whole_numbers(beside)[which]
+        needs: Whole | None = None
         if self.listed:
             menus = way.menus_of(*asked)
-            moved, cost, fits = menus.within(which, room)
-            many = 1, max(menus.size, 1)
+            if self.least_bits is None:
+                moved, cost, fits = menus.within(which, room)
+            else:
+                floor = np.minimum(room, self.least_bits - live_bits)
+                moved, cost, fits = menus.within(which, floor)
+                base = np.tile(floor, (1, moved.shape[1] // which.shape[1]))
+                more = menus.beyond(which, floor, room)
+                moved, cost, needs, fits = map(
+                    np.hstack, zip((moved, cost, base, fits), more, strict=True)
+                )
+                needs = needs + np.tile(live_bits, (1, moved.shape[1] // which.shape[1]))
+            many = 1, moved.shape[1] // which.shape[1]
             always = np.tile(always[0], many), np.tile(always[1], many)
         else:
             moved, fits = way.by_traffic(*asked).least_traffic(which, room)
             cost, _ = way.by_cost(*asked).least_traffic(which, room)
         cycles, spent = always[0], always[1] + rounded_down(cost, way.units)
-        return Taken(np.where(fits, cycles, 0), moved, fits, np.where(fits, spent, 0))
+        return Taken(np.where(fits, cycles, 0), moved, fits, np.where(fits, spent, 0), needs)

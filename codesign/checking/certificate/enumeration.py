@@ -101,7 +101,7 @@ class Enumeration:
             whole.append(messages[steps[-1]].get((), []))
             if not whole[-1]:  # then there is no whole choice, whatever the others have
                 return []
-        labels: Labels = [self.units.nothing()]
+        labels: Labels = [self._nothing()]
         mosts = [self._most_beside(ceiling.multipliers, whole) for ceiling in self.ceilings]
         for part, *beside in zip(whole, *mosts, strict=True):
             labels = self._added(labels, part, beside)
@@ -133,7 +133,7 @@ class Enumeration:
         self, n: int, step: Step, messages: Mapping[int, dict[Index, Labels]]
     ) -> dict[Index, Labels]:
         """Partial choices up to a step, by their values of the variables towards the rest."""
-        own = own_vectors(self.units, self.variables, step.variable)
+        own = self._own(step.variable)
         each = [(ceiling.multipliers, ceiling.totals[n]) for ceiling in self.ceilings]
         found: dict[Index, Labels] = {}
         for index in map(tuple, np.argwhere(self._left(n)).tolist()):
@@ -149,6 +149,14 @@ class Enumeration:
                 labels = self._added(labels, part, mosts)
             found.setdefault(index[:-1], []).extend(labels)
         return {rest: self._nondominated(labels) for rest, labels in found.items()}
+
+    def _nothing(self) -> Vector:
+        """A choice of nothing."""
+        return self.units.nothing()
+
+    def _own(self, variable: int) -> Labels:
+        """Metrics of a variable alone, at each of its values."""
+        return own_vectors(self.units, self.variables, variable)
 
     def _layer_vectors(self, number: int, step: Step, index: Index) -> Labels:
         """Metrics of a layer's choices at an entry of a step's joint table."""

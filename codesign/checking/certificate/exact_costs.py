@@ -110,6 +110,8 @@ class LayerMetrics:
     counted : tuple of bool
         Whether the layer counts for anything in each.
     runs : bool, shape (entries, choices)
+    taken : (whole numbers, whole numbers) or None
+        Latency and SRAM bits of each choice, where the SRAM that it takes is told.
     """
 
     def __init__(
@@ -138,6 +140,9 @@ class LayerMetrics:
         taken = taken._replace(dram_bits=moved)
         counts = [units.count(name, number) for name in units.names]
         self.counted = tuple(count > 0 for count in counts)
+        self.taken: tuple[Whole, Whole] | None = None
+        if taken.sram_bits is not None:
+            self.taken = np.maximum(*units.roofs(taken.cycles, moved)), taken.sram_bits
         first = units.problem.network.first_uses[number]
         kinds = {x: _column(x, units, scope, taken, static_w, first) for x in units.kinds}
         if self.parts is not None:
@@ -181,7 +186,8 @@ class LayerMetrics:
     def vectors(self, entry: int) -> list[Vector]:
         """Metrics of each choice that runs."""
         runs = self.runs[entry]
-        each = [column[entry][runs].tolist() for column in self.columns]
+        told = self.columns if self.taken is None else (*self.columns, *self.taken)
+        each = [column[entry][runs].tolist() for column in told]
         found = [*zip(*each, strict=True)] if each else [()] * int(runs.sum())
         if self.parts is None or not self.parts.run[entry] > 0:
             return found

@@ -28,12 +28,15 @@ class Taken(NamedTuple):
     runs : bools
     energy : whole numbers or None
         In units, but that of outputs, residuals and power at all times; None where none counts.
+    sram_bits : whole numbers or None
+        Taken at least, by the tiling and by what is resident; None where that is not told.
     """
 
     cycles: Whole
     dram_bits: Whole
     runs: Whole
     energy: Whole | None = None
+    sram_bits: Whole | None = None
 
     @staticmethod
     def least(each: Sequence[Taken]) -> Taken:
@@ -44,22 +47,22 @@ class Taken(NamedTuple):
             measures = []
             for a, b in zip(found._measures, other._measures, strict=True):
                 measures.append(np.where(new | (both & (b < a)), b, a))
-            cycles, dram_bits, *energy = measures
-            found = Taken(cycles, dram_bits, found.runs | other.runs, *energy)
+            cycles, dram_bits, *others = measures
+            found = Taken(cycles, dram_bits, found.runs | other.runs, *others)
         return found
 
     @staticmethod
     def side_by_side(each: Sequence[Taken]) -> Taken:
         """All choices."""
-        cycles, dram_bits, *energy = (
+        cycles, dram_bits, *others = (
             np.hstack(x) for x in zip(*(x._measures for x in each), strict=True)
         )
-        return Taken(cycles, dram_bits, np.hstack([x.runs for x in each]), *energy)
+        return Taken(cycles, dram_bits, np.hstack([x.runs for x in each]), *others)
 
     @property
     def _measures(self) -> tuple[Whole, ...]:
-        energy = () if self.energy is None else (self.energy,)
-        return (self.cycles, self.dram_bits, *energy)
+        others = (x for x in (self.energy, self.sram_bits) if x is not None)
+        return (self.cycles, self.dram_bits, *others)
 
 
 class LayerCosts(Protocol):
@@ -105,6 +108,8 @@ class IdealCosts:
         The same of all other pairs; none of them runs where it is left out.
     spends : callable, optional
         The least energy at some operands, in units.
+    tells_sram : bool
+        Say what SRAM it takes: that of what is resident.
     """
 
     ways = 1
@@ -115,8 +120,10 @@ class IdealCosts:
         runs: Runs,
         otherwise: Pair | None = None,
         spends: Callable[[Operands], int] | None = None,
+        tells_sram: bool = False,
     ) -> None:
         self.least, self.runs, self.otherwise, self.spends = least, runs, otherwise, spends
+        self.tells_sram = tells_sram
 
     def of(self, operands: Sequence[Operands], which: Whole, live_bits: Whole) -> Taken:
         """As `LayerCosts` says."""
@@ -129,7 +136,8 @@ class IdealCosts:
             return taken
         runs = (bits >= 0 for bits, _ in found)
         spent = (self.spends(x) if right else 0 for x, right in zip(operands, runs, strict=True))
-        return taken._replace(energy=np.where(fits, whole_numbers(spent)[which], 0))
+        taken = taken._replace(energy=np.where(fits, whole_numbers(spent)[which], 0))
+        return taken._replace(sram_bits=live_bits) if self.tells_sram else taken
 
     def fused(self, operands: Sequence[Operands], which: Whole) -> tuple[Whole, Whole]:
         """As `LayerCosts` says."""

@@ -24,6 +24,7 @@ from codesign.checking.certificate.layer_costs import (
 )
 from codesign.checking.certificate.layer_scopes import Operands
 from codesign.checking.certificate.metric_units import Threshold
+from codesign.checking.certificate.range_enumeration import Growth
 from codesign.checking.certificate.tilings import (
     LayerTilings,
     Staircases,
@@ -124,11 +125,30 @@ class OptionGroups:
         """Least power at all times of a group's designs; None where no bound is known."""
         if self.energy is None:
             return Fraction(0)
-        least = max((group.sram_bits or (1,))[0], self.problem.choices.least_sram)
-        return self.energy.static_w(self.within(group), least)
+        return self.energy.static_w(self.within(group), self._least_bits(group))
 
-    def layer_costs(self, group: OptionGroup) -> list[LayerCosts]:
-        """For each layer, the least that a group costs; layers of one geometry share theirs."""
+    def growth(self, group: OptionGroup) -> Growth | None:
+        """Power that grows within a single option's range of SRAM; None where none is counted.
+
+        Of one network: each of a suite has energies of its own.
+        """
+        least = self._least_bits(group)
+        if self.energy is None or not group.single or group.ideal or self.problem.network.members:
+            return None
+        more = [self.energy.static_w(group.options, least + x) for x in (0, 1)]
+        if more[0] is None or more[1] is None or more[1] <= more[0]:
+            return None
+        return Growth(least, more[1] - more[0])
+
+    def _least_bits(self, group: OptionGroup) -> int:
+        """The least SRAM of a group's designs."""
+        return max((group.sram_bits or (1,))[0], self.problem.choices.least_sram)
+
+    def layer_costs(self, group: OptionGroup, growth: Growth | None = None) -> list[LayerCosts]:
+        """For each layer, the least that a group costs; layers of one geometry share theirs.
+
+        ``growth``: tilings are told apart by the SRAM beyond the least that they take.
+        """
         known: dict[tuple[object, ...], LayerCosts] = {}
         capacity = self.within(group)
         ways, found = self._ways(group, capacity), []
@@ -138,21 +158,26 @@ class OptionGroups:
                 key = (*key, self._cycles_of_moving(layer, Array(1, 1, 1)))
             if key not in known:
                 most = max(capacity.values(), default=0)
-                known[key] = self._layer_costs(layer, group, ways, most)
+                known[key] = self._layer_costs(layer, group, ways, most, growth)
             found.append(known[key])
         return found
 
     def _layer_costs(
-        self, layer: Layer, group: OptionGroup, ways: Sequence[Sequence[Way]], most: int
+        self,
+        layer: Layer,
+        group: OptionGroup,
+        ways: Sequence[Sequence[Way]],
+        most: int,
+        growth: Growth | None,
     ) -> LayerCosts:
         if layer.moves:
             engine = self.problem.technology.engine
             arrays = [array._replace(engine=engine) for array, _ in ways[0]]
             once = min((self._cycles_of_moving(layer, x) for x in arrays), default=0)
             spends = self._ideal_energy(layer, {}, arrays[:1])
-            return IdealCosts(ideal_traffic(layer), {}, (most, once), spends)
+            return IdealCosts(ideal_traffic(layer), {}, (most, once), spends, growth is not None)
         if not group.ideal:
-            each = [self._tiled(layer, in_mapping, group.single) for in_mapping in ways]
+            each = [self._tiled(layer, x, group.single, growth) for x in ways]
             return each[0] if len(each) == 1 else CostsByMapping(each)
         found: Runs = {}
         for array, mine in (way for in_mapping in ways for way in in_mapping):
@@ -165,7 +190,9 @@ class OptionGroups:
         spends = self._ideal_energy(layer, runs_on, every)
         return IdealCosts(ideal_traffic(layer), found, None, spends)
 
-    def _tiled(self, layer: Layer, ways: Sequence[Way], listed: bool) -> LayerCosts:
+    def _tiled(
+        self, layer: Layer, ways: Sequence[Way], listed: bool, growth: Growth | None
+    ) -> LayerCosts:
         """With tilings that fit; ``listed``: those chosen by energy are told apart."""
         if self.energy is None:
             return TiledCosts(
@@ -174,7 +201,8 @@ class OptionGroups:
                     for x, mine in ways
                 ]
             )
-        return TiledEnergies([self._energy_way(layer, x, mine) for x, mine in ways], listed)
+        each = [self._energy_way(layer, x, mine) for x, mine in ways]
+        return TiledEnergies(each, listed, None if growth is None else growth.least_bits)
 
     def _cycles_of_moving(self, layer: Layer, array: Array) -> int:
         """Where tensors may stay on chip; else none."""

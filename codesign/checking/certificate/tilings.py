@@ -153,10 +153,15 @@ class Staircases:
 
         0 where none does. ``which``: the pair of each.
         """
-        inside = np.clip(room, -1, self.span - 2).astype(self.first.dtype)
-        place = np.searchsorted(self.need, self.first[which] + inside, side="right") - 1
+        place = self.last_within(which, room)
         fits = place >= self.start[which]
         return np.where(fits, self.traffic[place], 0), fits
+
+    def last_within(self, which: Whole, room: Whole) -> Whole:
+        """The number of the last step within so many bits of room; before the first: of none."""
+        inside = np.clip(room, -1, self.span - 2).astype(self.first.dtype)
+        found: Whole = np.searchsorted(self.need, self.first[which] + inside, side="right") - 1
+        return found
 
 
 def shape_of(layer: Layer, array: Array) -> tuple[object, ...]:

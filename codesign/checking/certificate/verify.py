@@ -31,7 +31,11 @@ Energy is counted in whole units, rounded down. Where power at all times grows w
 group's designs are those of a range of SRAM (its ``sram_bits``): they have the tilings of the most
 and the power of the least. The ranges of each option leave out no size on offer. Of a single
 option, tilings of which none is better in traffic and in energy are told apart; a group of several
-takes the least of both. Energy is not counted where layers may be fused.
+takes the least of both. The enumeration of a single one tells choices apart by the SRAM that they
+take, too, and counts the power of that. Energy is not counted where layers may be fused.
+
+Of a network by itself, widths that the limit on noise forbids are left out beforehand: those at
+which one source alone, all others at their least noise, breaks it.
 
 What is proven
     No design of the declared space that keeps the budgets up to a relative 10⁻⁹ has an objective
@@ -69,6 +73,8 @@ from codesign.checking.certificate.exact_costs import Multipliers
 from codesign.checking.certificate.fused_runs import FusedRuns
 from codesign.checking.certificate.metric_units import Threshold, Units
 from codesign.checking.certificate.option_groups import OptionGroup, OptionGroups
+from codesign.checking.certificate.possible_widths import with_possible_widths
+from codesign.checking.certificate.range_enumeration import Growth, RangeEnumeration
 from codesign.checking.certificate.read_groups import (
     read_cut_couplings,
     read_group,
@@ -124,12 +130,9 @@ class Verifier:
         cut_couplings: Iterable[tuple[str, str]] = (),
         check_time: Callable[[], None] = lambda: None,
     ) -> None:
-        self.problem, self.cut_couplings, self.check_time = (
-            problem,
-            tuple(cut_couplings),
-            check_time,
-        )
         self.threshold = Threshold.of(problem, below)
+        self.problem = problem = with_possible_widths(problem, self.threshold)
+        self.cut_couplings, self.check_time = tuple(cut_couplings), check_time
         energy = self._energy()
         self.option_groups = OptionGroups(problem, self.threshold, energy)
         self.units = Units(problem, (problem.objective, *self.threshold.limits), energy)
@@ -194,7 +197,13 @@ class Verifier:
             return False
         most = min(most, ALL_WORK - self.work)
         terms = (self.variables, self.units, self.threshold, weighed.multipliers, weighed.costs)
-        enumeration = Enumeration(*terms, further, most, self.check_time)
+        growth = self._growth(group)
+        if growth is not None:
+            told = self.weighed(group, given, growth=growth)
+            terms = (*terms[:-1], told.costs)
+            enumeration = RangeEnumeration(growth, *terms, further, most, self.check_time)
+        else:
+            enumeration = Enumeration(*terms, further, most, self.check_time)
         if weighed.run_costs is not None:
             run_costs = weighed.run_costs
             enumeration = RunEnumeration(run_costs, *terms, further, most, self.check_time)
@@ -203,15 +212,27 @@ class Verifier:
         finally:
             self.work += enumeration.work
 
+    def _growth(self, group: OptionGroup) -> Growth | None:
+        """Power that grows with the SRAM, in the units of energy and latency."""
+        found = self.option_groups.growth(group)
+        if found is None or self.units.energy is None:
+            return None
+        per_bit = found.per_bit * self.units.of_kind["latency_s"] / self.units.energy.unit
+        return found._replace(per_bit=per_bit)
+
     def weighed(
         self,
         group: OptionGroup,
         given: Mapping[str, Fraction],
         weights: Mapping[int, Weights] | None = None,
+        growth: Growth | None = None,
     ) -> Weighed:
-        """What the designs of a group cost at least, at some multipliers and weights of runs."""
+        """What the designs of a group cost at least, at some multipliers and weights of runs.
+
+        ``growth``: choices are told apart by the SRAM that they take.
+        """
         multipliers = Multipliers(self.units, self.threshold, given)
-        layers, run_costs = self.option_groups.layer_costs(group), None
+        layers, run_costs = self.option_groups.layer_costs(group, growth), None
         if self.fused_runs.runs:
             most_bits = max(self.option_groups.within(group).values(), default=0)
             run_costs = RunCosts(self.fused_runs, weights or {}, most_bits)
