@@ -121,25 +121,29 @@ _mapper("Stream", "an accelerator of two cores, ONNX workloads and their mapping
 def sheet(**given: Any) -> int:
     """Write all that a designer of the hardware needs to know of DESIGN.
 
-    DESIGN is a file of solve or evaluate --out, of one array on tiles. The sheet has the array,
-    widths of operands, products and accumulators, words and depths of the buffers, what stays on
-    chip, and every layer's tile loops as pseudo-code: codesign help sheets. Without --out it is
-    printed.
+    DESIGN is a file of solve or evaluate --out. The sheet has the array, widths of operands,
+    products and accumulators, words and depths of the buffers, what stays on chip, and every
+    layer's tile loops as pseudo-code; of a pipeline or hybrid all that of every stage: codesign
+    help sheets. Without --out it is printed.
     """
-    from codesign.exports import sheet as sheet_of
-    from codesign.exports import sheet_markdown
+    from codesign import exports
     from codesign.files import json_text, write_atomically, write_folder
-    from codesign.results.load import load_on_hardware
+    from codesign.results.dataflow_design import DataflowDesign
+    from codesign.results.load import load_built
 
     out: Path | None = given["out"]
     single = out is not None and out.suffix.lower() in (".md", ".json")
     inputs.check_files(given if single else {**given, "out": None})
     if out is not None and not single:
         inputs.check_folder("--out", out)
-    result = load_on_hardware(given["design"])
+    result = load_built(given["design"])
     inputs.check_holds(given["design"])
-    found = sheet_of(result)
-    text = sheet_markdown(found)
+    if isinstance(result, DataflowDesign):
+        found = exports.pipeline_sheet(result)
+        text = exports.pipeline_sheet_markdown(found)
+    else:
+        found = exports.sheet(result)
+        text = exports.sheet_markdown(found)
     texts = {"sheet.md": text, "sheet.json": json_text(found)}
     paths: list[Path] = []
     if out is not None and single:

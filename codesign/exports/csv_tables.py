@@ -15,6 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from codesign.costs.layer_row import LayerDesign
 from codesign.errors import SpecError
 from codesign.files import json_text, read_json, reason, write_folder
 from codesign.results.dataflow_design import DataflowDesign
@@ -36,7 +37,8 @@ Result = Design | DataflowDesign | Evaluation
 def tables_of(result: Result) -> dict[str, Table]:
     """The tables by name, each a list of rows: layers, tensors, hardware, metrics.
 
-    Of a design also its budgets and its proof.
+    Of a design also its budgets and its proof; of a pipeline what waits in FIFOs; of a hybrid the
+    array that layers share, and these on it.
     """
     frame = result.layers
     rows = [
@@ -52,6 +54,13 @@ def tables_of(result: Result) -> dict[str, Table]:
             for name, value in result.metrics.items()
         ],
     }
+    if isinstance(result, DataflowDesign):
+        found["fifos"] = [
+            {"layer": row.name, "tensor": name, "bits": float(bits)}
+            for row in result.stages
+            for name, bits in row.memory_bits.fifos.items()
+        ]
+        found |= _shared(result)
     if not isinstance(result, Evaluation):
         problem = result.problem
         found["budgets"] = [
@@ -60,6 +69,31 @@ def tables_of(result: Result) -> dict[str, Table]:
         ]
         proof = {"objective_metric": problem.objective, **asdict(result.proof)}
         found["proof"] = [{name: _cell(value) for name, value in proof.items()}]
+    return found
+
+
+def _shared(design: DataflowDesign) -> dict[str, Table]:
+    """The array that layers of a hybrid share, and their figures on it."""
+    segment = design.segment
+    if segment is None:
+        return {}
+    array = {name: _cell(x) for name, x in asdict(segment).items() if name != "layers"}
+    rows = [*map(_flat, segment.layers)]
+    names = dict.fromkeys(name for row in rows for name in row)  # of what only moves: no tile
+    return {
+        "shared_array": [array],
+        "shared_layers": [{name: row.get(name) for name in names} for row in rows],
+    }
+
+
+def _flat(row: LayerDesign) -> dict[str, Cell]:
+    """A layer's figures, parts of a figure as ``figure_part``."""
+    found: dict[str, Cell] = {}
+    for name, value in asdict(row).items():
+        if isinstance(value, Mapping):
+            found |= {f"{name}_{part}": _cell(each) for part, each in value.items()}
+        elif name != "tile":
+            found[name] = _cell(value)
     return found
 
 

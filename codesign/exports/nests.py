@@ -9,6 +9,9 @@ A nest is a list of statements, each a mapping of one kind:
     {"spill": "psum", "unless last": loops}  partial sums to DRAM
     {"add": names, "when last": loops}       residuals to finished outputs
     {"store": "output", "to": "dram" or "chip", "when last": loops}
+    {"take": "ifmap", "rows": n}             of a stage of a pipeline: rows that arrive
+    {"stream": "weights"}                    likewise: all of them, from DRAM
+    {"pass": "output"}                       likewise: to its readers
 
 Outputs are stored at the width of their tensor, after a pooling that is fused. Loops are those of
 the tile: groups ``g``, output channels ``k``, input channels ``c``, images ``n``, output rows ``p``
@@ -108,10 +111,9 @@ def _at(
     return [*before, *inner, *after]
 
 
-def nest_text(nest: Sequence[Statement], cycles: int) -> list[str]:
-    """The statements as lines of pseudo-code; ``cycles`` of all tiles together."""
-    tiles = _tiles(nest)
-    return [*_lines(nest, 0, cycles, tiles)]
+def nest_text(nest: Sequence[Statement], cycles: int, tile: str = "tile") -> list[str]:
+    """The statements as lines of pseudo-code; ``cycles`` of all tiles (bands, say) together."""
+    return [*_lines(nest, 0, cycles, _tiles(nest), tile)]
 
 
 def _tiles(nest: Sequence[Statement]) -> int:
@@ -120,21 +122,29 @@ def _tiles(nest: Sequence[Statement]) -> int:
     return math.prod(counts)
 
 
-def _lines(nest: Sequence[Statement], depth: int, cycles: int, tiles: int) -> Iterator[str]:
+def _lines(
+    nest: Sequence[Statement], depth: int, cycles: int, tiles: int, tile: str
+) -> Iterator[str]:
     indent = "  " * depth
     for each in nest:
         if "for" in each:
             name, of, step = each["for"], each["of"], each["step"]
             yield f"{indent}for {name} in 0 to {of - 1} step {step}:  # {each['trips']} trips"
-            yield from _lines(each["do"], depth + 1, cycles, tiles)
+            yield from _lines(each["do"], depth + 1, cycles, tiles, tile)
         elif "fetch" in each:
             yield f"{indent}fetch the tile of {each['fetch']} from DRAM"
         elif "reload" in each:
             first = " or ".join(f"{x} > 0" for x in each["unless first"])
             yield f"{indent}if {first}: reload partial sums from DRAM"
         elif "compute" in each:
-            what = f"{cycles:,} cycles" if tiles == 1 else f"{cycles:,} cycles in {tiles:,} tiles"
-            yield f"{indent}compute the tile  # {what}"
+            what = f"{cycles:,} cycles" if tiles == 1 else f"{cycles:,} cycles in {tiles:,} {tile}s"
+            yield f"{indent}compute the {tile}  # {what}"
+        elif "take" in each:
+            yield f"{indent}take in {counted(each['rows'], 'row')} of the {each['take']}"
+        elif "stream" in each:
+            yield f"{indent}stream all {each['stream']} from DRAM"
+        elif "pass" in each:
+            yield f"{indent}pass the {tile} of outputs on"
         elif "spill" in each:
             last = " or ".join(f"not the last {x}" for x in each["unless last"])
             yield f"{indent}if {last}: spill partial sums to DRAM"
@@ -142,7 +152,7 @@ def _lines(nest: Sequence[Statement], depth: int, cycles: int, tiles: int) -> It
             last = " and ".join(f"the last {x}" for x in each["when last"])
             what = "store the tile of outputs to DRAM"
             if "add" in each:
-                what = f"add {counted(len(each['add']), 'residual')} to the tile of outputs"
+                what = f"add {counted(len(each['add']), 'residual')} to the {tile} of outputs"
             elif each["to"] == "chip":
                 what = "keep the tile of outputs on chip"
             yield f"{indent}{f'if {last}: ' if last else ''}{what}"

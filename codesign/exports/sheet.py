@@ -12,7 +12,8 @@ Elements are packed in words at the widths of their layers, as the cost model co
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from codesign.costs.compute import PEArray, ceil_div, channels_per_pe, fold
@@ -21,20 +22,43 @@ from codesign.costs.given_tiling import GivenTiling, check_tiling, one_tiling
 from codesign.costs.layer_row import LayerDesign
 from codesign.costs.layers import array_of, operand_bits_on, passes_on
 from codesign.costs.pixel_tiles import Axis, horizontal, vertical
+from codesign.costs.stage_row import StageDesign
 from codesign.costs.tiling import TILE_COLUMNS
 from codesign.errors import SpecError
 from codesign.exports.nests import loops_of, nest_of
 from codesign.results.consistency import names_on_chip
 from codesign.results.design import Design
 from codesign.results.evaluation import Evaluation
+from codesign.specs.accelerator import Accelerator
 from codesign.specs.layer import Layer, along
+from codesign.specs.network import Network
 
 FORMAT = "codesign-sheet/1"
 OPERANDS = ("weights", "ifmap", "psum")
-Result = Design | Evaluation
 
 
-def sheet(result: Result) -> dict[str, Any]:
+@dataclass(frozen=True)
+class OnArray:
+    """Layers on an array that is one of several: a shared one of a hybrid, or that of a stage.
+
+    Attributes
+    ----------
+    layer_designs : mapping of int to LayerDesign
+        By number in the network.
+    """
+
+    network: Network
+    accelerator: Accelerator
+    layer_designs: Mapping[int, LayerDesign]
+    tensor_bits: Mapping[str, int]
+    on_chip: None = None
+    fused_runs: tuple[()] = ()
+
+
+Result = Design | Evaluation | OnArray
+
+
+def sheet(result: Design | Evaluation) -> dict[str, Any]:
     """The content of the sheet's file.
 
     Raises
@@ -44,7 +68,7 @@ def sheet(result: Result) -> dict[str, Any]:
     """
     if isinstance(result, Evaluation) and result.roofline == "ideal":
         raise SpecError("a sheet is of tiles, and the ideal roofline has none; take tiled")
-    layers = [_layer(result, i) for i in range(len(result.layer_designs))]
+    found = array_part(result, range(len(result.layer_designs)))
     return {
         "format": FORMAT,
         "network": result.network.name,
@@ -52,18 +76,27 @@ def sheet(result: Result) -> dict[str, Any]:
         "technology": None
         if result.accelerator.technology is None
         else result.accelerator.technology.name,
-        "array": _array(result),
+        **{name: part for name, part in found.items() if name != "layers"},
+        "residents": _residents(result),
+        "runs": [_run(result, run) for run in result.fused_runs],
+        "layers": found["layers"],
+    }
+
+
+def array_part(result: Result, numbers: Iterable[int]) -> dict[str, Any]:
+    """An array, its SRAM and buffers, and those of the network's layers that it works off."""
+    layers = [_layer(result, i) for i in numbers]
+    return {
+        "array": array_facts(result.accelerator),
         "accumulator": _accumulator(layers),
         "sram": _sram(result),
         "buffers": _buffers(result, layers),
-        "residents": _residents(result),
-        "runs": [_run(result, run) for run in result.fused_runs],
         "layers": layers,
     }
 
 
-def _array(result: Result) -> dict[str, Any]:
-    on = result.accelerator
+def array_facts(on: Accelerator) -> dict[str, Any]:
+    """Sides, widths and rates of an array."""
     return {
         "rows": on.rows,
         "cols": on.cols,
@@ -203,7 +236,7 @@ def _layer(result: Result, i: int) -> dict[str, Any]:
         "name": layer.name,
         "kind": kind,
         "run": run,
-        "shape": _shape(layer),
+        "shape": shape_of(layer),
         "bits": {
             "weights": row.weight_bits,
             "ifmap": bits[layer.input],
@@ -221,7 +254,7 @@ def _layer(result: Result, i: int) -> dict[str, Any]:
             x: getattr(traffic, x) for x in ("weights", "ifmap", "psum", "output", "residual")
         },
         "operands": {},
-        "spatial": None if layer.moves else _spatial(result, layer, row),
+        "spatial": None if layer.moves else spatial(result, layer, row),
         "nest": [],
     }
     if kind == "tiled":
@@ -229,7 +262,8 @@ def _layer(result: Result, i: int) -> dict[str, Any]:
     return found
 
 
-def _shape(layer: Layer) -> dict[str, Any]:
+def shape_of(layer: Layer) -> dict[str, Any]:
+    """Sizes of a layer's loops, and pairs of what it has down and across."""
     sizes = {x: getattr(layer, x) for x in "NGKCPQRSHW"}
     pairs = {
         name: [along(0, getattr(layer, name)), along(1, getattr(layer, name))]
@@ -304,7 +338,7 @@ def _axis(axis: Axis, tile: int) -> dict[str, int]:
     }
 
 
-def _spatial(result: Result, layer: Layer, row: LayerDesign) -> dict[str, Any]:
+def spatial(result: Result, layer: Layer, row: LayerDesign | StageDesign) -> dict[str, Any]:
     """What the array takes at once, and what it takes in turn."""
     assert row.weight_bits is not None
     on = layer, result.accelerator, row.weight_bits, result.tensor_bits

@@ -17,8 +17,13 @@ UNITED = "in the SRAM"
 
 def sheet_markdown(content: Mapping[str, Any]) -> str:
     """The sheet as text; names of files are shown literally."""
-    lines = [f"# {_name(content['network'])}: hardware sheet", ""]
-    lines += _hardware(content)
+    lines = [f"# {shown(content['network'])}: hardware sheet", "", *array_lines(content)]
+    return "\n".join([*lines, ""])
+
+
+def array_lines(content: Mapping[str, Any]) -> list[str]:
+    """An array, what belongs to it, and its layers."""
+    lines = _hardware(content)
     lines += ["", "## Buffers", "", *_buffers(content)]
     if content["residents"]:
         lines += ["", "## Tensors that stay on chip", "", *_residents(content["residents"])]
@@ -28,10 +33,10 @@ def sheet_markdown(content: Mapping[str, Any]) -> str:
     for layer in content["layers"]:
         if layer["kind"] == "tiled":
             lines += ["", *_loops(layer)]
-    return "\n".join([*lines, ""])
+    return lines
 
 
-def _name(text: str) -> str:
+def shown(text: str) -> str:
     """A name as Markdown shows it, and no more than text."""
     shown = escape(printable(text), quote=False)
     for sign in "\\`*_{}[]()#+!|~$":
@@ -39,12 +44,14 @@ def _name(text: str) -> str:
     return shown
 
 
-def _table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
+def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
+    """A table in Markdown."""
     lines = [f"| {' | '.join(headings)} |", f"|{'---|' * len(headings)}"]
-    return [*lines, *(f"| {' | '.join(map(_cell, row))} |" for row in rows)]
+    return [*lines, *(f"| {' | '.join(map(cell, row))} |" for row in rows)]
 
 
-def _cell(value: object) -> str:
+def cell(value: object) -> str:
+    """A cell of it; a dash where there is nothing."""
     if value is None:
         return ABSENT
     return f"{value:,}" if isinstance(value, int) else str(value)
@@ -54,7 +61,7 @@ def _hardware(content: Mapping[str, Any]) -> list[str]:
     array, sram, sums = content["array"], content["sram"], content["accumulator"]
     per_s = array["dram_bits_per_s"]
     facts: dict[str, object] = {
-        "technology": None if content["technology"] is None else _name(content["technology"]),
+        "technology": None if content["technology"] is None else shown(content["technology"]),
         "images at once": content["images"],
         "PE array": f"rows × columns: {array['rows']} × {array['cols']} = {array['pes']:,}",
         "multipliers of a PE": array["multipliers_per_pe"],
@@ -65,7 +72,7 @@ def _hardware(content: Mapping[str, Any]) -> list[str]:
         "mapping": ", ".join(array["mapping"]),
         "accumulator": None
         if sums["bits"] is None
-        else f"{sums['bits']} bit, for {_name(sums['layer'])}",
+        else f"{sums['bits']} bit, for {shown(sums['layer'])}",
         "clock": RATE_UNITS["clock_hz"].amount(array["clock_hz"]),
         "DRAM": None if per_s is None else RATE_UNITS["dram_bits_per_s"].amount(per_s),
         "DRAM bits per cycle": None if per_s is None else f"{per_s / array['clock_hz']:.4g}",
@@ -76,7 +83,7 @@ def _hardware(content: Mapping[str, Any]) -> list[str]:
     }
     if sram["ports_bits_per_cycle"] is not None:
         facts["SRAM port"] = f"{sram['ports_bits_per_cycle']:,} bit per cycle"
-    return _table(("what", "value"), list(facts.items()))
+    return table(("what", "value"), list(facts.items()))
 
 
 def _buffers(content: Mapping[str, Any]) -> list[str]:
@@ -90,7 +97,7 @@ def _buffers(content: Mapping[str, Any]) -> list[str]:
             each["depth_words"],
             each["copies"],
             each["bits"],
-            None if each["deepest_layer"] is None else _name(each["deepest_layer"]),
+            None if each["deepest_layer"] is None else shown(each["deepest_layer"]),
         )
         for name, each in content["buffers"].items()
     ]
@@ -99,7 +106,7 @@ def _buffers(content: Mapping[str, Any]) -> list[str]:
         "A word is what the array takes, or gives, in a cycle; two copies are a double buffer.",
         "Layers share the SRAM one after the other: each has its own offsets below.",
         "",
-        *_table(heads, rows),
+        *table(heads, rows),
     ]
 
 
@@ -107,16 +114,16 @@ def _residents(residents: Sequence[Mapping[str, Any]]) -> list[str]:
     heads = ("tensor", "elements", "bits each", "SRAM bits", "from layer", "to layer")
     rows = [
         (
-            _name(each["tensor"]),
+            shown(each["tensor"]),
             each["elements"],
             each["bits"],
             each["sram_bits"],
-            _name(each["first_layer"]),
-            _name(each["last_layer"]),
+            shown(each["first_layer"]),
+            shown(each["last_layer"]),
         )
         for each in residents
     ]
-    return _table(heads, rows)
+    return table(heads, rows)
 
 
 def _layer_table(layers: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -131,7 +138,7 @@ def _layer_table(layers: Sequence[Mapping[str, Any]]) -> list[str]:
         what = each["kind"] if each["run"] is None else f"run {each['run'] + 1}"
         rows.append(
             (
-                _name(each["name"]),
+                shown(each["name"]),
                 what,
                 "×".join(str(shape[x]) for x in "NGKC"),
                 f"{shape['P']}×{shape['Q']}",
@@ -144,27 +151,26 @@ def _layer_table(layers: Sequence[Mapping[str, Any]]) -> list[str]:
                 sum(each["dram_bits"].values()),
             )
         )
-    return _table(heads, rows)
+    return table(heads, rows)
 
 
 def _run(number: int, run: Mapping[str, Any]) -> list[str]:
     """What a run of fused layers holds while it is worked off row by row."""
-    names = ", ".join(map(_name, run["layers"]))
+    names = ", ".join(map(shown, run["layers"]))
     amount = METRIC_UNITS["dram_bits"].amount(run["sram_bits"])
-    rows = [(x["what"], _name(x["of"]), x["elements"], x["bits"]) for x in run["held"]]
+    rows = [(x["what"], shown(x["of"]), x["elements"], x["bits"]) for x in run["held"]]
     return [
         f"## Run {number}: {names}",
         "",
         f"Layers fused, one output row of the last at a time: {run['cycles']:,} cycles, {amount} "
         "of the SRAM.",
         "",
-        *_table(("holds", "of", "elements", "bits each"), rows),
+        *table(("holds", "of", "elements", "bits each"), rows),
     ]
 
 
 def _loops(layer: Mapping[str, Any]) -> list[str]:
     """A layer's tiles, where they are in the SRAM, and its loops."""
-    spatial = layer["spatial"]
     rows = [
         (
             OPERANDS[name],
@@ -179,26 +185,31 @@ def _loops(layer: Mapping[str, Any]) -> list[str]:
         for name, each in layer["operands"].items()
     ]
     heads = ("tile of", "from", "elements", "bits", "copies", "SRAM bits", "at bit", "DRAM bits")
-    at_once = (
-        f"{spatial['mapping']}; at once, groups: {spatial['groups_at_once']}, output channels: "
-        f"{spatial['outputs_at_once']}, products: {spatial['products_at_once']}, "
-        f"pixels: {spatial['pixels_at_once']}"
-    )
-    if spatial["passes_of_precision"] > 1:
-        at_once += f", passes of precision: {spatial['passes_of_precision']}"
     pixels = [
         f"{name}: {x['tile']} of the output, {x['held']} of the input held, {x['halo']} shared "
         "by neighbours"
         for name, x in layer["pixels"].items()
     ]
     return [
-        f"### {_name(layer['name'])}",
+        f"### {shown(layer['name'])}",
         "",
-        f"Array: {at_once}. Tile, {'; '.join(pixels)}.",
+        f"Array: {at_once_text(layer['spatial'])}. Tile, {'; '.join(pixels)}.",
         "",
-        *_table(heads, rows),
+        *table(heads, rows),
         "",
         "```",
         *nest_text(layer["nest"], layer["cycles"]),
         "```",
     ]
+
+
+def at_once_text(spatial: Mapping[str, Any]) -> str:
+    """What an array takes at once."""
+    text = (
+        f"{spatial['mapping']}; at once, groups: {spatial['groups_at_once']}, output channels: "
+        f"{spatial['outputs_at_once']}, products: {spatial['products_at_once']}, "
+        f"pixels: {spatial['pixels_at_once']}"
+    )
+    if spatial["passes_of_precision"] > 1:
+        text += f", passes of precision: {spatial['passes_of_precision']}"
+    return text

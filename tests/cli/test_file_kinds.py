@@ -186,7 +186,7 @@ SLOTS: dict[tuple[str, ...], tuple[str, ...]] = {  # where FILE stands: the kind
     ("export", "accelforge", "FILE"): ("design", "evaluation"),
     ("export", "timeloop", "FILE"): ("design", "evaluation"),
     ("export", "zigzag", "FILE"): ("design", "evaluation"),
-    ("export", "sheet", "FILE"): ("design", "evaluation"),
+    ("export", "sheet", "FILE"): ("design", "dataflow", "evaluation"),
     ("export", "csv", "FILE", "--out", "tables"): ("design", "dataflow", "evaluation"),
     ("export", "brevitas", "FILE", "--out", "bits"): (
         *("design", "dataflow", "evaluation", "assignment"),

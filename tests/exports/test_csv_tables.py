@@ -10,11 +10,13 @@ import pytest
 from command_line import refused, run
 from pipelines import dataflow, made_up, tiny
 from random_evaluations import evaluated, random_accelerator
+from random_hybrids import hybrid_case
 from random_networks import random_network
 from seeds import check_all, mostly_long
 
 from codesign import Accelerator, Layer, Network, SpecError, evaluate, solve
 from codesign.exports import read_tables, tables_of, write_tables
+from codesign.results.dataflow_design import DataflowDesign
 
 NAMES = ("12", "a,b", 'say "x"', "one\ntwo", "cr\rlf\r\n", " ", "=1+1", "é·λ", "\ttab")
 
@@ -63,6 +65,29 @@ def test_designs_and_pipelines(tmp_path: Path) -> None:
     assert proof["bound"] == design.proof.bound
     assert [row["metric"] for row in tables_of(design)["budgets"]] == [*design.problem.budgets]
     same(tmp_path, made_up(dataflow()))
+
+
+def test_what_waits_and_a_shared_array(tmp_path: Path) -> None:
+    """Every FIFO of a pipeline; of a hybrid the layers of its segment, with their tiles."""
+    pipeline = solve(tiny(("dataflow",), objective="interval", budgets={"area_mm2": 0.3}))
+    assert isinstance(pipeline, DataflowDesign)
+    same(tmp_path / "pipeline", pipeline)
+    waiting = {x.name: dict(x.memory_bits.fifos) for x in pipeline.stages if x.memory_bits.fifos}
+    told: dict[str, dict[str, float]] = {}
+    for row in tables_of(pipeline)["fifos"]:
+        told.setdefault(str(row["layer"]), {})[str(row["tensor"])] = float(row["bits"] or 0)
+    assert told == waiting
+    assert waiting
+    hybrid = solve(hybrid_case(2).problem)
+    assert isinstance(hybrid, DataflowDesign)
+    assert hybrid.segment is not None
+    same(tmp_path / "hybrid", hybrid)
+    tables = tables_of(hybrid)
+    assert tables["shared_array"][0]["sram_bits"] == hybrid.segment.sram_bits
+    for row, layer in zip(tables["shared_layers"], hybrid.segment.layers, strict=True):
+        assert row["cycles"] == layer.cycles
+        assert row["dram_bits_weights"] == layer.dram_bits.weights
+        assert row.get("tile_k") == (None if layer.tile is None else layer.tile.k)
 
 
 def test_damaged_tables_are_refused(tmp_path: Path) -> None:
