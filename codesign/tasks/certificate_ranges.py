@@ -27,7 +27,8 @@ Range = tuple[int, int]  # SRAM bits, from and to
 Append = Callable[[OptionGroup, Floats, int], bool]
 
 STEPS = (4.0, 2.0, 1.0, 0.5, 0.25)  # times the last range's width: how far the next may reach
-LEAST_WIDTH = 2e-3  # relative, of a range that is worth its argument for options together
+WIDTH_OF_EVERY = 0.05  # relative, of a range that is worth its argument for all of a shape
+LEAST_WIDTH = 2e-3  # relative, of a range that is worth its argument for some together
 NEAR = 5e-2  # of the claim: what a bound may lack where an enumeration is worth a try
 WIDTH_ALONE = 0.05  # the first of options apart
 NARROWER = 0.25  # times the width, after too much to enumerate
@@ -45,12 +46,15 @@ class _Part(NamedTuple):
         Relative, of the range that was closed last.
     start : floats, shape (limits,)
         Multipliers that are good for it.
+    every : bool
+        Whether they are all of a shape, whether ranges are needed for each or not.
     """
 
     options: list[int]
     most_bits: int
     width: float
     start: Floats
+    every: bool = False
 
 
 class RangeCloser:
@@ -98,7 +102,7 @@ class RangeCloser:
         self.useful = max(int(useful), 1)
         least = max(1, int(self.space.capacities.min_bits))
         most = int(self.most_bits[options].max())
-        stack = [_Part(x, most, 1.0, start) for x in reversed(self._by_need(options, start))]
+        stack = [_Part(options, most, 1.0, start, every=len(options) > 1)]
         while stack:
             part = stack.pop()
             options = [x for x in part.options if x not in failed]
@@ -120,8 +124,6 @@ class RangeCloser:
         The former are mostly those whose PEs are too narrow; that their power counts for nothing
         with the others lets these close.
         """
-        if len(options) < 2:
-            return [options]
         ends = [(1, int(self.most_bits[n])) for n in options]
         found = self._bound(options, ends, start, apart=True)
         easy = [n for n, value in zip(options, found.value, strict=True) if value > self.cutoff]
@@ -140,9 +142,13 @@ class RangeCloser:
                 group = self._group(part.options, ranges[n])
                 if self.append(group, found.multipliers[n][None], 0):
                     return self._below(part, lows[n], found.multipliers[n])
-            if width * STEPS[-1] <= LEAST_WIDTH or lows[0] == part.most_bits:
+            narrow = WIDTH_OF_EVERY if part.every else LEAST_WIDTH
+            if width * STEPS[-1] <= narrow or lows[0] == part.most_bits:
                 break
             width /= STEPS[0] / STEPS[-1]
+        if part.every:
+            apart = self._by_need(part.options, part.start)
+            return [part._replace(options=x, every=False) for x in reversed(apart)]
         if not alone:
             return self._apart(part, lows[-1])
         start = found.multipliers[-1]

@@ -53,6 +53,7 @@ class EnergyCosts:
 
     def __init__(self, problem: Problem, energies: Energies, most_j: Fraction) -> None:
         self.problem, self.energies = problem, energies
+        self._least_area_mm2: dict[tuple[Option, ...], Fraction | None] = {}  # without SRAM bits
         most_j /= max(problem.network.layer_weights)
         share = most_j / len(problem.network.layers) / 2**UNIT_DIGITS
         digits = share.numerator.bit_length() - share.denominator.bit_length() - 1
@@ -63,8 +64,16 @@ class EnergyCosts:
 
         None of an area below 0, as fits may have it where they are not meant for: no bound.
         """
-        terms = (self.problem.hardware_terms(x, sram_bits) for x in options)
-        least = min((sum(x["area_mm2"], Fraction(0)) for x in terms), default=Fraction(0))
+        mine = tuple(options)
+        if mine not in self._least_area_mm2:
+            terms = (self.problem.hardware_terms(x, 0) for x in mine)
+            each = (sum(x["area_mm2"], Fraction(0)) for x in terms)
+            self._least_area_mm2[mine] = min(each, default=None)
+        least = self._least_area_mm2[mine]
+        if least is None:
+            least = Fraction(0)
+        else:
+            least += self.problem.technology.per_bit["area_mm2"] * sram_bits
         known = self.problem.energies(least)
         return None if known is None or least < 0 else known.static_w
 
