@@ -7,13 +7,12 @@ widths.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from codesign.arrays import Bools, Floats, Ints
+from codesign.arrays import Bools, Ints
 from codesign.costs.compute import PEArray, cycles, fold
 from codesign.costs.pipeline import reads_of
 from codesign.costs.segment import SegmentChoice
@@ -23,7 +22,6 @@ from codesign.specs.layer import Layer
 from codesign.specs.machine import Mapping as ArrayMapping
 
 SRAM_RATIO = 1.25  # of the ends of a range of SRAM sizes
-MOST_RANGES = 80
 
 
 class SharedArray(NamedTuple):
@@ -190,8 +188,10 @@ class SharedTables:
             for cols in choices.cols
             if rows == cols or not choices.square
         ]
-        self._tilings: dict[object, LayerTilings] = {}
-        self._traffic: dict[object, Floats] = {}
+        self._tilings: dict[object, Tilings] = {}
+        self._cycles: dict[object, int] = {}
+        self._granules: dict[object, Ints] = {}
+        self._alone: dict[int, SegmentSpace] = {}
         self._needs: dict[object, tuple[float, float]] = {}
 
     def segments(self) -> list[range]:
@@ -200,18 +200,46 @@ class SharedTables:
         every = [range(a, b + 1) for n, a in enumerate(macs) for b in macs[n:]]
         return [x for x in every if len(x) < macs[-1] - macs[0] + 1]
 
+    def cycles(self, layer: int, array: SharedArray) -> int:
+        """A layer's cycles."""
+        key = layer_shape(self.space.network.layers[layer]), array
+        if key not in self._cycles:
+            of, pes = self._pes(layer, array)
+            on = of, array.rows, array.cols, pes.engine, array.mapping
+            self._cycles[key] = int(cycles(*on, self.space.platform.machine))
+        return self._cycles[key]
+
+    def slowest(self, layer: int) -> int:
+        """A layer's cycles on the slowest array for it."""
+        return max(self.cycles(layer, x) for x in self.arrays)
+
+    def granules(self, layer: int, array: SharedArray) -> Ints:
+        """What a layer's tiles are multiples of, as of `LayerTilings`."""
+        key = layer_shape(self.space.network.layers[layer]), array
+        if key not in self._granules:
+            self._granules[key] = _granules(*self._pes(layer, array))
+        return self._granules[key]
+
     def on(self, layer: int, array: SharedArray) -> LayerTilings:
         """A layer's cycles and tilings."""
-        of = self.space.network.layers[layer]
-        key = layer_shape(of), array
+        of, granules = self.space.network.layers[layer], self.granules(layer, array)
+        key = layer_shape(of), array.mapping, granules.tobytes()
         if key not in self._tilings:
-            engine, machine = self.space.problem.technology.engine, self.space.platform.machine
-            mapping, rows, cols = array
-            pes = PEArray(rows, cols, engine, mapping, machine.zero_skipping)
+            of, pes = self._pes(layer, array)
             check_tiles(of, pes)
-            count = int(cycles(of, rows, cols, engine, mapping, machine))
-            self._tilings[key] = LayerTilings(count, tilings(of, pes), _granules(of, pes))
-        return self._tilings[key]
+            self._tilings[key] = tilings(of, pes)
+        return LayerTilings(self.cycles(layer, array), self._tilings[key], granules)
+
+    def alone(self, layer: int) -> SegmentSpace:
+        """The space of a segment of one layer."""
+        if layer not in self._alone:
+            self._alone[layer] = SegmentSpace(self.space, range(layer, layer + 1))
+        return self._alone[layer]
+
+    def _pes(self, layer: int, array: SharedArray) -> tuple[Layer, PEArray]:
+        engine, machine = self.space.problem.technology.engine, self.space.platform.machine
+        pes = PEArray(array.rows, array.cols, engine, array.mapping, machine.zero_skipping)
+        return self.space.network.layers[layer], pes
 
     def operand_bits(self, layer: int) -> Ints:
         """(weights' widths, inputs' widths, 3) of weights, ifmap and partial sums."""
@@ -225,36 +253,11 @@ class SharedTables:
 
     def needs(self, layer: int, array: SharedArray) -> tuple[float, float]:
         """SRAM bits of the tiling of least need at the least widths, and of most at the most."""
-        key = self._key(layer, array)
+        key = self.key(layer, array)
         if key not in self._needs:
             bits, need = self.operand_bits(layer), self.on(layer, array).tilings.need
             self._needs[key] = float((need @ bits[0, 0]).min()), float((need @ bits[-1, -1]).max())
         return self._needs[key]
-
-    def least_traffic(self, layer: int, array: SharedArray) -> float:
-        """DRAM bits of operands and partial sums at the least widths, however large the SRAM."""
-        key = *self._key(layer, array), "least"
-        if key not in self._needs:
-            moved = self.on(layer, array).tilings.traffic @ self.operand_bits(layer)[0, 0]
-            self._needs[key] = float(moved.min()), 0.0
-        return self._needs[key][0]
-
-    def traffic(self, layer: int, array: SharedArray, most_srams: Floats) -> Floats:
-        """(ranges, widths, widths): least DRAM bits of operands and partial sums; inf: none fits.
-
-        Parameters
-        ----------
-        most_srams : floats, shape (ranges,)
-            Ascending.
-        """
-        key = *self._key(layer, array), most_srams.tobytes()
-        if key not in self._traffic:
-            bits, table = self.operand_bits(layer), self.on(layer, array).tilings
-            need = np.einsum("no,wao->wan", table.need, bits)
-            moved = np.einsum("no,wao->wan", table.traffic, bits).astype(np.float64)
-            found = [np.where(need <= most, moved, np.inf).min(axis=-1) for most in most_srams]
-            self._traffic[key] = np.array(found)
-        return self._traffic[key]
 
     def best(
         self, layer: int, array: SharedArray, widths: tuple[int, int], most_sram: float
@@ -267,10 +270,12 @@ class SharedTables:
             return None
         return int(fits[np.lexsort((need[fits], moved[fits]))[0]])
 
-    def _key(self, layer: int, array: SharedArray) -> tuple[object, ...]:
+    def key(self, layer: int, array: SharedArray) -> tuple[object, ...]:
+        """What decides a layer's costs on an array, whatever the SRAM."""
         space = self.space
         widths = (space.bits[c or 0] for c in (space.weight_class[layer], space.input_class[layer]))
-        return (layer_shape(space.network.layers[layer]), array, *widths)
+        granules = self.granules(layer, array).tobytes()
+        return (layer_shape(space.network.layers[layer]), array.mapping, granules, *widths)
 
 
 def _granules(layer: Layer, array: PEArray) -> Ints:
@@ -292,15 +297,3 @@ def tiles_as_well(one: Ints, other: Ints) -> bool:
 def _divides(one: Ints, other: Ints) -> Bools:
     """Whether multiples of one granule are those of another; 0 is the whole, which is any's."""
     return np.asarray((other == 0) | ((one > 0) & (other % np.maximum(one, 1) == 0)))
-
-
-def sram_ranges(least: float, most: float, several: bool = True) -> tuple[Floats, Floats]:
-    """Ends of ranges that hold all SRAM sizes from least to most: lower ones, upper ones."""
-    most = max(most, least)
-    if not several or least <= 0:
-        return np.array([least]), np.array([most])
-    count = max(1, math.ceil(math.log(most / least) / math.log(SRAM_RATIO)))
-    count = min(count, MOST_RANGES)
-    ends = least * (most / least) ** (np.arange(count + 1) / count)
-    ends[-1] = most
-    return ends[:-1], ends[1:]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from codesign.arrays import Floats
-from codesign.search.dataflow.bounds import PRUNED, Dual, Relaxed
+from codesign.search.dataflow.bounds import PRUNED, Relaxed, Weighted
 
 ROUNDS, ROUNDS_EACH = 40, 40  # of weights: at most, and for each target more
 ENOUGH = 1e-5  # by which another λ may be better
@@ -45,7 +45,7 @@ class Ascent:
 
 
 def ascend(
-    dual: Dual,
+    dual: Weighted,
     targets: Mapping[str, float],
     objective: str | None = None,
     full: bool = False,

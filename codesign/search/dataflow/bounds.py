@@ -66,7 +66,25 @@ class Sums:
     best: float
 
 
-class Dual:
+class Weighted:
+    """What is minimised for given weights of metrics."""
+
+    rows: tuple[str, ...]
+
+    def scaled(self, targets: Mapping[str, float]) -> Floats:
+        """(rows,): one over each target; 0 of rows without."""
+        found = np.zeros(len(self.rows))
+        for r, name in enumerate(self.rows):
+            if name in targets:
+                found[r] = 1 / targets[name]
+        return found
+
+    def solve(self, weights: Floats) -> Relaxed:
+        """The least weighted sum and a choice that has it."""
+        raise NotImplementedError
+
+
+class Dual(Weighted):
     """The relaxation of a table in a range of the interval."""
 
     def __init__(self, pricing: Pricing, table: Table, span: Range) -> None:
@@ -85,16 +103,15 @@ class Dual:
         class_cost = [x.copy() for x in table.class_cost]
         moving = np.array([x.moves for x in space.network.layers])
         row = {name: r for r, name in enumerate(self.rows)}
-        there = (fifos.held > 0) | (~fifos.fixed & (fifos.least_wait > 0))
         if memory.metric in row:
             r = row[memory.metric]
-            constant[r] += memory.fixed * int(there.sum())
+            constant[r] += memory.fixed * int(fifos.some_wait.sum())
             cost[:, r] += table.waiting * memory.slope
             for each, waiting in zip(class_cost, table.class_waiting, strict=True):
                 each[:, r] += waiting * memory.slope
         if "energy_j" in row and pricing.rates is not None:
             each_j = pricing.rates.sram_read_j_per_bit + pricing.rates.sram_write_j_per_bit
-            for read in np.flatnonzero(there).tolist():
+            for read in np.flatnonzero(fifos.some_wait).tolist():
                 c = int(fifos.width_class[read])
                 passing = fifos.elements[read] * np.array(space.bits[c], dtype=np.float64)
                 class_cost[c][:, row["energy_j"]] += passing * each_j
@@ -178,14 +195,6 @@ class Dual:
         self.roots = np.array([c for c in np.flatnonzero(self.own) if c not in children])
 
     # The relaxation -----------------------------------------------------------------------------
-
-    def scaled(self, targets: Mapping[str, float]) -> Floats:
-        """(rows,): one over each target; 0 of rows without."""
-        found = np.zeros(len(self.rows))
-        for r, name in enumerate(self.rows):
-            if name in targets:
-                found[r] = 1 / targets[name]
-        return found
 
     def _classes(self, weights: Floats) -> Floats:
         """(classes, widths): what each class costs; inf at widths that are not allowed."""

@@ -85,6 +85,11 @@ class Fifos:
         waits = np.where(self.residual, ahead + lags[self.reader], ahead)
         self.least_wait = np.where(self.through_dram, 0.0, waits)
 
+    @property
+    def some_wait(self) -> Bools:
+        """Of which reads something waits in a memory, whatever the lags."""
+        return np.asarray((self.held > 0) | (~self.fixed & (self.least_wait > 0)))
+
     def _least_ahead(self, lags: Floats) -> Floats:
         """Of every read, by how much it is ahead at least, where others lead to its reader too."""
         pairs = zip(self.writer.tolist(), self.reader.tolist(), strict=True)

@@ -1,17 +1,20 @@
 """Branch and bound over hybrids: segments, and the hardware that each may share.
 
-The segment of the least bound comes first. Up to a guess a little above its bound a Lagrangian for
-all of its hardware at once (`segment_bounds`) rules the guess out, or leaves some arrays. Each of
-those is searched as a pipeline is (`search`), with the segment's layers, its SRAM and the widths of
-its PEs in the programme, for what is better than the incumbent.
+All segments, on boxes of all hardware, are bounded at once (`hybrid_bounds`). A bound on the goal's
+metric is raised by bisection, on boxes as they are to begin with, to about where something may be
+below. Up to a guess a little above it boxes are cut in half, the most promising first, and pairs
+of segments and boxes ruled out, or segments on all that is left for them (`segment_group`). What is
+left when there is nothing to cut is searched array by array as a pipeline is (`search`), with the
+segment's layers, its SRAM and the widths of its PEs in the programme, for what is better than the
+incumbent.
 """
 
 from __future__ import annotations
 
 import heapq
 import math
-import random
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 
@@ -21,20 +24,20 @@ from codesign.search.dataflow.ascent import ascend
 from codesign.search.dataflow.bounds import PRUNED
 from codesign.search.dataflow.goal_bounds import (
     INTERVAL,
-    LATENCY,
+    SPAN_RATIO,
     Counts,
     OnProgress,
     Shared,
 )
+from codesign.search.dataflow.hybrid_bounds import AllSegments, HybridDual
 from codesign.search.dataflow.pricing import Pipeline
 from codesign.search.dataflow.search import Proven
-from codesign.search.dataflow.segment_bounds import (
-    SegmentDual,
-    SharedOptions,
-)
+from codesign.search.dataflow.segment_bounds import SegmentDual, SharedOptions, options_of_boxes
 from codesign.search.dataflow.segment_goal import ArraySearch, SegmentGoal
+from codesign.search.dataflow.segment_group import GroupBound
 from codesign.search.dataflow.table import Range
 from codesign.space.dataflow import PipelineSpace
+from codesign.space.hardware_boxes import BoxCosts, Boxes, BoxTables
 from codesign.space.segments import (
     HybridSpace,
     SegmentSpace,
@@ -44,23 +47,24 @@ from codesign.space.segments import (
 )
 from codesign.stopping import StopCondition, Stopped
 
-FIRST_GUESS, GROWTH = 0.03, 2.0  # above a bound, relative; of the next one
+FIRST_GUESS, GROWTH = 2e-3, 2.0  # above a bound, relative; of the next one
 MOST_GUESSES = 40  # then anything is let in
-NEAR = 1.03  # of bounds of segments: so near, and they are not told apart
+NEAR = 1.002  # of ends of a bisection
 MOST_DOUBLINGS = 60  # of a bound, until something may be below
+MOST_BOXES = 1024  # that are looked at together, once they are cut
+CLOSE = 0.98  # least sums from which on segments are looked at by themselves
 
 
 @dataclass(order=True)
 class Node:
-    """A segment in a range of the interval, with a bound on the goal's metric."""
+    """A range of the interval, with a bound on the goal's metric."""
 
     lower: float
     number: int
-    segment: range = field(compare=False)
     span: Range = field(compare=False)
     guess: float = field(compare=False, default=FIRST_GUESS)
     guesses: int = field(compare=False, default=0)
-    done: set[SharedArray] = field(compare=False, default_factory=set)
+    done: set[tuple[range, SharedArray]] = field(compare=False, default_factory=set)
 
 
 class HybridSearch:
@@ -125,14 +129,14 @@ class HybridGoal:
     ) -> None:
         self.search, self.goal, self.incumbent = search, goal, incumbent
         self.report, self.rel_gap = report, rel_gap
-        self.open: list[Node] = []
+        self.open: list[Node] = [Node(0.0, 0, Range(0.0, math.inf))]
         self._goals: dict[range, SegmentGoal] = {}
 
     def run(self) -> Proven:
-        """Search all segments, the one of the least bound first."""
+        """Search all ranges, the one of the least bound first."""
         try:
             self._open_all()
-            while self.open and self.open[0].lower < self._of(self.open[0].segment).cutoff:
+            while self.open and self.open[0].lower < self.cutoff:
                 self._tell()
                 node = heapq.heappop(self.open)
                 try:
@@ -148,6 +152,11 @@ class HybridGoal:
     def value(self) -> float:
         """The incumbent's metric; inf without one."""
         return math.inf if self.incumbent is None else self.incumbent.metrics[self.goal.metric]
+
+    @property
+    def cutoff(self) -> float:
+        """The bound from which a range is of no use."""
+        return self._of(self.segments[0]).cutoff
 
     @property
     def lower(self) -> float:
@@ -168,109 +177,179 @@ class HybridGoal:
         self._goals[segment].incumbent = self.incumbent
         return self._goals[segment]
 
+    # Bounds -------------------------------------------------------------------------------------
+
     def _open_all(self) -> None:
-        """All segments, in all ranges of the interval, with what bounds them at once."""
-        segments = self.search.tables.segments()
-        self.open = [Node(0.0, n, x, Range(0.0, math.inf)) for n, x in enumerate(segments)]
-        nodes = list[Node]()
-        for segment in segments:
+        """All ranges of the interval, with what bounds them at once."""
+        self.segments = self.search.tables.segments()
+        goals = []
+        for segment in self.segments:
             self.search.stop.check()
-            of = self._of(segment)
-            for span in of.first_spans():
-                lower = 0.0 if self.search.whole else self._first_bound(of, span)
-                nodes.append(Node(lower, len(nodes), segment, span))
+            goals.append(self._of(segment))
+        self.any = goals[0]
+        spans = self._spans(goals)
+        most_mm2 = self.goal.limits.get("area_mm2", math.inf)
+        self.boxes = BoxTables(self.search.tables, self.any.allowed, most_mm2)
+        if not self.search.whole:
+            pricings = (x.pricing for x in goals)
+            of = AllSegments(self.search.space, pricings, self.any.pricing.rows, self.any.allowed)
+            self.first = HybridDual(of, self.boxes)
+        nodes = [Node(self._first_bound(span), n, span) for n, span in enumerate(spans)]
         self.open = [x for x in nodes if math.isfinite(x.lower)]
         heapq.heapify(self.open)
         if not self.search.whole:
-            self._raise_bounds()
+            for node in [*self.open]:
+                self._raise_bound(node)
             heapq.heapify(self.open)
 
-    def _raise_bounds(self) -> None:
-        """Raise all bounds to about where the first segment may have something below.
+    def _spans(self, goals: list[SegmentGoal]) -> list[Range]:
+        """All intervals of all segments, in one range or several."""
+        ends = [(least, most) for least, most in (x.ends() for x in goals) if least <= most]
+        if not ends:
+            return []
+        least, most = min(x for x, _ in ends), max(x for _, x in ends)
+        if not self.any.products or least <= 0:
+            return [Range(least, most)]
+        count = max(1, math.ceil(math.log(most / least) / math.log(SPAN_RATIO)))
+        cuts = least * (most / least) ** (np.arange(count + 1) / count)
+        return [Range(float(a), float(b)) for a, b in pairwise(cuts)]
 
-        Where that is, is found by bisection, of those segments alone that may have something below
-        what it was of all before: in an order by chance, few.
-        """
-        best, order = self.value, [x for x in self.open if x.lower > 0]
-        random.Random(0).shuffle(order)
-        for node in order:
-            low = node.lower
-            if low * NEAR >= best or (best < math.inf and self._ruled_out(node, best / NEAR)):
-                node.lower = max(low, best / NEAR)
-                continue
-            high = best if best < math.inf else self._doubled(node)
-            low = node.lower
-            while high > low * NEAR:
-                middle = math.sqrt(low * high)
-                if self._ruled_out(node, middle):
-                    low = middle
-                else:
-                    high = middle
-            node.lower = low
-            if high < self._most(node):
-                best = min(best, high)
-
-    def _doubled(self, node: Node) -> float:
-        """A value that is not ruled out, as far as there is one."""
-        most, aim = self._most(node), node.lower
-        for _ in range(MOST_DOUBLINGS):
-            aim = 2 * aim
-            if aim >= most or not self._ruled_out(node, aim):
-                break
-            node.lower = aim
-        return min(aim, most)
-
-    def _most(self, node: Node) -> float:
-        """Above which the metric of a segment is not, or is of no use."""
-        most = node.span.most_s if self.goal.metric == INTERVAL else math.inf
-        return min(most, self._of(node.segment).cutoff)
-
-    def _ruled_out(self, node: Node, aim: float) -> bool:
-        """Whether a Lagrangian shows that a segment has nothing below."""
-        self.search.stop.check()
-        self.search.counts.intervals += 1
-        of, span, targets = self._asked(node, aim)
-        options, table = of.options(span, aim), of.pricing.table(span, of.allowed)
-        if options is None or table is None:
-            return True
-        return ascend(SegmentDual(of.pricing, table, span, options), targets).value > PRUNED
-
-    def _asked(self, node: Node, aim: float) -> tuple[SegmentGoal, Range, dict[str, float]]:
-        """The goal for a segment, its range up to an aim, and what bounds hold there."""
-        of, span = self._of(node.segment), node.span
-        if self.goal.metric != INTERVAL:
-            return of, span, of.targets(span, aim)
-        span = Range(max(span.least_s, node.lower), min(span.most_s, aim))
-        return of, span, of.targets(span)
-
-    def _first_bound(self, of: SegmentGoal, span: Range) -> float:
+    def _first_bound(self, span: Range) -> float:
         """The least of the metric, whatever the limits."""
+        if self.search.whole:
+            return 0.0
         if self.goal.metric == INTERVAL:
             return span.least_s
-        if self.goal.metric == LATENCY:
-            return span.least_s * (1 + of.fifos.least_end)
-        options = of.options(span, math.inf)
-        table = of.pricing.table(span, of.allowed)
-        if options is None or table is None:
-            return math.inf
-        dual = SegmentDual(of.pricing, table, span, options)
-        return dual.solve(dual.scaled({self.goal.metric: 1.0})).value
+        dual = self.first.copied()
+        dual.within(span)
+        found = dual.solve(dual.scaled({self.goal.metric: 1.0}), rule_out=False)
+        return found.value
+
+    def _raise_bound(self, node: Node) -> None:
+        """Raise a bound to about where something may be below, on boxes as they are at first.
+
+        Where that is, is found by bisection.
+        """
+        if node.lower <= 0:
+            return
+        most = node.span.most_s if self.goal.metric == INTERVAL else math.inf
+        high = min(most, self.cutoff)
+        if not math.isfinite(high) or high > 4 * node.lower:
+            high = self._doubled(node, high)
+        elif self._ruled_out(node, high):
+            node.lower = high
+        while high > node.lower * NEAR:
+            middle = math.sqrt(node.lower * high)
+            if self._ruled_out(node, middle):
+                node.lower = middle
+            else:
+                high = middle
+
+    def _doubled(self, node: Node, most: float) -> float:
+        """A value that is not ruled out, as far as there is one."""
+        for _ in range(MOST_DOUBLINGS):
+            aim = min(2 * node.lower, most)
+            if not self._ruled_out(node, aim):
+                return aim
+            node.lower = aim
+            if aim >= most:
+                break
+        return node.lower
+
+    def _ruled_out(self, node: Node, aim: float) -> bool:
+        """Whether a Lagrangian shows that nothing is below, on boxes as they are at first."""
+        self.search.stop.check()
+        self.search.counts.intervals += 1
+        span, targets = self._asked(node, aim)
+        dual = self.first.copied()
+        dual.within(span)
+        return ascend(dual, targets).value > PRUNED
+
+    def _asked(self, node: Node, aim: float) -> tuple[Range, dict[str, float]]:
+        """The part of a range up to an aim, and what bounds hold there."""
+        span = node.span
+        if self.goal.metric != INTERVAL:
+            return span, self.any.targets(span, aim)
+        span = Range(max(span.least_s, node.lower), min(span.most_s, aim))
+        return span, self.any.targets(span)
+
+    # The search ---------------------------------------------------------------------------------
 
     def _search(self, node: Node) -> None:
-        """Search a segment up to a guess; push it again if there may be something above."""
+        """Search a range up to a guess; push it again if there may be something above."""
         self.search.counts.intervals += 1
-        most = self._of(node.segment).cutoff if self.incumbent is None else self.value
-        aim = min(most, self._guess_above(node))
-        of, span, targets = self._asked(node, aim)
-        options = of.options(span, aim)
-        if options is not None:
-            arrays = dict.fromkeys(options.arrays)
-            if not self.search.whole:
-                arrays = dict.fromkeys(self._left(of, span, targets, options))
-            for array in arrays:
-                if array not in node.done:
-                    self._solve(node, of, array, options.of_array(array), aim)
-        self._nothing_below(node, aim)
+        aim = min(self._most(), self._guess_above(node))
+        if self.search.whole:
+            self._search_whole(node)
+            return
+        open_parts = [self.first.copied()]
+        while open_parts:
+            self._tell()
+            if node.lower >= self.cutoff:
+                return
+            aim = min(aim, self._most())
+            part = open_parts.pop()
+            if self._left(node, part, aim) and part.boxes.whole.any():
+                part.halve()
+                open_parts += part.parted(MOST_BOXES)[::-1]
+        self._nothing_below(node, min(aim, self._most()))
+
+    def _most(self) -> float:
+        """What is above is of no use."""
+        return self.cutoff if self.incumbent is None else self.value
+
+    def _left(self, node: Node, part: HybridDual, aim: float) -> bool:
+        """Whether pairs are left of boxes; where there is nothing to cut, they are searched."""
+        span, targets = self._asked(node, aim)
+        part.within(span)
+        found = ascend(part, targets, full=True)
+        if found.value > PRUNED:
+            return False
+        part.keep_alive()
+        leaf = not part.boxes.whole.any()
+        if not leaf and found.value < CLOSE:
+            return True
+        for s in part.segments_left():
+            self.search.stop.check()
+            alive = np.flatnonzero(part.alive[s])
+            costs = BoxCosts(*(x[alive] for x in part.costs))
+            segment = self.segments[s]
+            group = GroupBound(self._of(segment), costs, part.of.layers)
+            if group.least(span, aim) >= aim:
+                part.alive[s] = False
+            elif leaf:
+                self._search_segment(node, segment, part.boxes.take(alive), min(aim, self._most()))
+                part.alive[s] = False
+        return bool(part.alive.any())
+
+    def _search_segment(self, node: Node, segment: range, boxes: Boxes, aim: float) -> None:
+        """Search what is left for a segment, array by array."""
+        of, (span, targets) = self._of(segment), self._asked(node, aim)
+        table = of.pricing.table(span, of.allowed)
+        if table is None:
+            return
+        options = options_of_boxes(of.space, self.boxes, boxes)
+        dual = SegmentDual(of.pricing, table, span, options)
+        found = ascend(dual, targets, full=True)
+        if found.value > PRUNED:
+            return
+        of.try_choices(dual, found.choices)
+        self.incumbent = of.incumbent
+        values = np.max([dual.values(x) for x in found.weights[-3:]], axis=0).min(axis=(1, 2))
+        left = np.flatnonzero(values <= PRUNED)
+        order = left[np.argsort(values[left], kind="stable")].tolist()
+        for array in dict.fromkeys(options.arrays[h] for h in order):
+            if (segment, array) not in node.done:
+                self._solve(node, of, array, options.of_array(array), aim)
+
+    def _search_whole(self, node: Node) -> None:
+        """Hand each segment on each array to the solver."""
+        for segment in self.segments:
+            for array in self.search.tables.arrays:
+                box = self.boxes.of_array(array)
+                of = self._of(segment)
+                options = options_of_boxes(of.space, self.boxes, box)
+                self._solve(node, of, array, options, self._most())
 
     def _guess_above(self, node: Node) -> float:
         """A little above a bound; inf after the last guess."""
@@ -280,50 +359,26 @@ class HybridGoal:
 
     def _nothing_below(self, node: Node, aim: float) -> None:
         """A guess is a bound where nothing better than the incumbent is below."""
-        cutoff = self._of(node.segment).cutoff
         most = node.span.most_s if self.goal.metric == INTERVAL else math.inf
-        if aim < cutoff and aim < most:
+        if aim < self.cutoff and aim < most:
             node.lower, node.guess = aim, node.guess * GROWTH
             node.guesses += 1
             heapq.heappush(self.open, node)
 
-    def _left(
-        self, of: SegmentGoal, span: Range, targets: dict[str, float], options: SharedOptions
-    ) -> list[SharedArray]:
-        """Arrays that a Lagrangian does not rule out, the most promising first."""
-        table = of.pricing.table(span, of.allowed)
-        if table is None:
-            return []
-        dual = SegmentDual(of.pricing, table, span, options)
-        if ascend(dual, targets).value > PRUNED:
-            return []
-        found = ascend(dual, targets, full=True)
-        if found.value > PRUNED:
-            return []
-        of.try_choices(dual, found.choices)
-        self.incumbent = of.incumbent
-        values = np.max([dual.values(x) for x in found.weights[-3:]], axis=0).min(axis=(1, 2))
-        left = np.flatnonzero(values <= PRUNED)
-        return [options.arrays[h] for h in left[np.argsort(values[left], kind="stable")].tolist()]
-
     def _solve(
         self, node: Node, of: SegmentGoal, array: SharedArray, options: SharedOptions, aim: float
     ) -> None:
-        """Search a segment on an array for what is better than the incumbent, and an aim.
-
-        Where that is found, it is the best there is on this array.
-        """
+        """Search a segment on an array for what is better than the incumbent, and an aim."""
         metric, limits = self.goal.metric, dict(self.goal.limits)
         most = min(aim, self.value)
         if math.isfinite(most):
             limits[metric] = min(most, limits.get(metric, math.inf))
         goal = Goal(metric, limits)
-        on = self.search.on_array(node.segment, array, options.sharing), goal, of
-        found = ArraySearch(*on, self.incumbent, options, node.span).run()
-        better = found.design is not None and found.design is not self.incumbent
-        if better:
+        segment = of.space.segment
+        on = self.search.on_array(segment, array, options.sharing), goal, of
+        span, _ = self._asked(node, aim)
+        found = ArraySearch(*on, self.incumbent, options, span).run()
+        if found.design is not None and found.design is not self.incumbent:
             self.incumbent = found.design
         if not found.complete:
             raise Stopped
-        if better or aim >= self.value:
-            node.done.add(array)

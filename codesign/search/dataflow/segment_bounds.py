@@ -8,7 +8,6 @@ allows, and the area of the least.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -17,17 +16,10 @@ import numpy as np
 from codesign.arrays import Bools, Floats, Ints
 from codesign.costs.widths import layer_bops
 from codesign.search.dataflow.bounds import PRUNED, Dual, Relaxed
-from codesign.search.dataflow.segment_pricing import SEGMENT, SegmentPricing, least_bits
+from codesign.search.dataflow.segment_pricing import SEGMENT, SegmentPricing
 from codesign.search.dataflow.table import Range, Table
-from codesign.space.segments import (
-    SegmentSpace,
-    SharedArray,
-    SharedTables,
-    Sharing,
-    sram_ranges,
-    tiles_as_well,
-)
-from codesign.units import UM2_PER_MM2
+from codesign.space.hardware_boxes import Boxes, BoxTables
+from codesign.space.segments import SegmentSpace, SharedArray, Sharing
 
 
 @dataclass(frozen=True)
@@ -91,101 +83,40 @@ class SharedOptions:
         return Sharing(float(self.least_sram.min()), float(self.most_sram.max()), tuple(pes))
 
 
-def shared_options(
-    space: SegmentSpace,
-    tables: SharedTables,
-    allowed: Sequence[Bools],
-    most_s: float,
-    most_mm2: float,
-    several: bool = True,
-) -> SharedOptions | None:
-    """All that a segment may share within an interval and an area; None if nothing.
-
-    Parameters
-    ----------
-    several : bool
-        Whether to cut the sizes of the SRAM into ranges.
-    """
-    macs, platform, choices = space.shared_layers, space.platform, space.choices
-    w_bits, a_bits = np.array(choices.pe_weight_bits), np.array(choices.pe_activation_bits)
-    beside = [space.other_bits(i, least_bits(space, allowed)) for i in macs]
-    blocks, of = [], platform.of_segment
-    fit = of.technology.sram_area_um2
-    for array in _undominated(space, tables, beside, most_s):
-        own_s = np.array([tables.on(i, array).cycles for i in macs]) / platform.clock_hz
-        pes_mm2 = of.pes_mm2(*array[1:], w_bits[:, None], a_bits[None, :])
-        needs = [tables.needs(i, array) for i in macs]
-        least, most = max(x for x, _ in needs), max(x for _, x in needs)
-        room = (most_mm2 - pes_mm2.min()) * UM2_PER_MM2 * PRUNED - fit.intercept
-        if fit.slope > 0 and np.isfinite(room):
-            most = min(most, np.floor(room / fit.slope) + 1)
-        if most < least:
-            continue
-        lows, highs = sram_ranges(least, most, several)
-        sram_mm2 = np.array([of.sram_mm2(x) for x in lows])
-        area = pes_mm2[None] + sram_mm2[:, None, None]
-        area = np.where(area <= most_mm2 * PRUNED, area, np.inf)
-        moved = _padded(space, [tables.traffic(i, array, highs) for i in macs], allowed)
-        missing = np.isinf(moved)
-        moved = np.where(missing, 0.0, moved)
-        taken = (moved + np.array(beside)[:, None, None]) / platform.dram_bits_per_s
-        time = np.maximum(own_s[:, None, None], taken)
-        least_time = np.where(missing, np.inf, time).min(axis=(2, 3)).sum(axis=1)
-        area[least_time > most_s * PRUNED] = np.inf
-        kept = np.isfinite(area).any(axis=(1, 2))
-        if kept.any():
-            never = np.where(missing, np.inf, 0.0)
-            each = lows, highs, moved, time, never, np.broadcast_to(pes_mm2, area.shape), area
-            blocks.append(([array] * int(kept.sum()), *(x[kept] for x in each)))
-    if not blocks:
-        return None
-    arrays = [x for block in blocks for x in block[0]]
-    lows, highs, moved, time, never, pes_mm2, area = (
-        np.concatenate([block[n] for block in blocks]) for n in range(1, 8)
-    )
-    return SharedOptions(arrays, lows, highs, w_bits, a_bits, moved, time, never, pes_mm2, area)
-
-
-def _undominated(
-    space: SegmentSpace, tables: SharedTables, beside: Sequence[int], most_s: float
-) -> list[SharedArray]:
-    """Arrays that are fast enough, without those to which another is as good.
-
-    One of no more PEs, on which every tile of the other is legal, and which is as fast for each
-    layer; or as fast as DRAM traffic lets the layer be at best.
-    """
-    macs, platform = space.shared_layers, space.platform
-    kept: list[tuple[SharedArray, Floats, Ints]] = []
-    for array in sorted(tables.arrays, key=lambda x: x.rows * x.cols):
-        each = [tables.on(i, array) for i in macs]
-        own_s = np.array([x.cycles for x in each]) / platform.clock_hz
-        if own_s.sum() > most_s * PRUNED:
-            continue
-        moved = [tables.least_traffic(i, array) for i in macs]
-        least_s = (np.array(moved) + np.array(beside)) / platform.dram_bits_per_s
-        granules = np.array([x.granules for x in each])
-        if not any(
-            (theirs <= np.maximum(own_s, least_s)).all() and tiles_as_well(finer, granules)
-            for _, theirs, finer in kept
-        ):
-            kept.append((array, own_s, granules))
-    return [array for array, _, _ in kept]
-
-
-def _padded(space: SegmentSpace, each: Sequence[Floats], allowed: Sequence[Bools]) -> Floats:
-    """(ranges, n, widths of inputs, widths of weights): traffic; inf where there is no width."""
-    most = max(len(x) for x in space.bits)
-    found = np.full((len(each[0]), len(each), most, most), np.inf)
-    for n, (i, moved) in enumerate(zip(space.shared_layers, each, strict=True)):
-        w_class, a_class = space.weight_class[i], space.input_class[i]
-        assert w_class is not None
-        assert a_class is not None
-        w, a = allowed[w_class], allowed[a_class]
-        mine = np.where(a[None, :, None] & w[None, None, :], moved.transpose(0, 2, 1), np.inf)
-        if w_class == a_class:
-            mine = np.where(np.eye(len(w), dtype=bool)[None], mine, np.inf)
-        found[:, n, : len(a), : len(w)] = mine
-    return found
+def options_of_boxes(space: SegmentSpace, tables: BoxTables, boxes: Boxes) -> SharedOptions:
+    """Boxes of one array each and one width of PEs, or of all widths, as a segment's options."""
+    choices, platform = space.choices, space.platform.of_segment
+    pe_bits = [np.array(x) for x in (choices.pe_weight_bits, choices.pe_activation_bits)]
+    sides = [
+        boxes.mapping,
+        boxes.least[:, 0],
+        boxes.least[:, 1],
+        boxes.least[:, 4],
+        boxes.most[:, 4],
+    ]
+    every, at = np.unique(np.column_stack(sides), axis=0, return_inverse=True)
+    count = len(every)
+    first = np.column_stack([every[:, 1:3], np.zeros((count, 2), dtype=np.int64), every[:, 3]])
+    ends = [np.full(count, len(x)) for x in pe_bits]
+    last = np.column_stack([every[:, 1:3] + 1, *ends, every[:, 4]])
+    costs = tables.costs(Boxes(every[:, 0], first, last))
+    arrays = [tables.arrays(m, (r, c), (r + 1, c + 1))[0] for m, r, c in every[:, :3].tolist()]
+    needs = [[tables.tables.needs(i, x) for i in space.shared_layers] for x in arrays]
+    least = np.array([max(low for low, _ in x) for x in needs])
+    most = np.array([max(high for _, high in x) for x in needs])
+    lows = np.maximum(tables.lows[every[:, 3]], least)
+    highs = np.maximum(np.minimum(tables.highs[every[:, 4] - 1], most), lows)
+    pes = [platform.pes_mm2(*x[1:], pe_bits[0][:, None], pe_bits[1][None, :]) for x in arrays]
+    pes_mm2 = np.array(pes)
+    srams = np.array([platform.sram_mm2(x) for x in lows])
+    there = np.zeros(pes_mm2.shape, dtype=bool)
+    for b, h in enumerate(at.ravel().tolist()):
+        (w0, a0), (w1, a1) = boxes.least[b, 2:4].tolist(), boxes.most[b, 2:4].tolist()
+        there[h, w0:w1, a0:a1] = True
+    area = np.where(there, pes_mm2 + srams[:, None, None], np.inf)
+    mine = [tables.layers.index(i) for i in space.shared_layers]
+    each = (x[:, mine] for x in (costs.traffic, costs.time, costs.impossible))
+    return SharedOptions(arrays, lows, highs, *pe_bits, *each, pes_mm2, area)
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,6 @@ from codesign.search.dataflow.segment_bounds import (
     SegmentDual,
     SharedOptions,
     SharedRelaxed,
-    shared_options,
 )
 from codesign.search.dataflow.segment_pricing import SEGMENT, SegmentPricing
 from codesign.search.dataflow.table import Range, Table
@@ -145,19 +144,12 @@ class SegmentGoal(OfSegment):
 
     def slowest_s(self) -> float:
         """As of `OfSegment`, on the slowest array for each layer."""
-        every = [
-            max(self.tables.on(i, array).cycles for array in self.tables.arrays)
-            for i in self.space.shared_layers
-        ]
+        every = [self.tables.slowest(i) for i in self.space.shared_layers]
         return sum(every) / self.search.clock
 
-    def options(self, span: Range, aim: float) -> SharedOptions | None:
-        """What may be shared in a range of the interval, for less than a value of the metric."""
-        most_mm2 = self.goal.limits.get("area_mm2", math.inf)
-        if self.goal.metric == "area_mm2":
-            most_mm2 = min(most_mm2, aim)
-        on = self.space, self.tables, self.allowed, span.most_s
-        return shared_options(*on, most_mm2, not self.search.whole)
+    def ends(self) -> tuple[float, float]:
+        """The least and the most that the interval may be."""
+        return self._ends()
 
 
 class ArraySearch(OfSegment, GoalSearch):

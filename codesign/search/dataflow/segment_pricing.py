@@ -28,12 +28,17 @@ class SegmentPricing(Pricing):
 
     def class_costs(self) -> list[Floats]:
         """As of `Pricing`; with the time of layers that only move data."""
-        found, r = super().class_costs(), self.rows.index(SEGMENT)
+        found = super().class_costs()
+        self.add_moving_time(found)
+        return found
+
+    def add_moving_time(self, found: Sequence[Floats]) -> None:
+        """Add the time of layers that only move data to costs of classes."""
+        r = self.rows.index(SEGMENT)
         for i in self._moving():
             for c, count in self.space.other_elements(i):
                 if c is not None:
                     found[c][:, r] += count * np.array(self.space.bits[c]) / self.rate
-        return found
 
     def table(self, span: Range, allowed: Sequence[Bools], filtered: bool = True) -> Table | None:
         """As of `Pricing`; with what may be shared."""

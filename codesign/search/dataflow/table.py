@@ -208,6 +208,10 @@ class Pricing:
             joint=filtered,
         )
 
+    def columns(self, number: int, span: Range, allowed: Sequence[Bools]) -> Block:
+        """The columns of a layer that others do not equal or beat, whatever waits."""
+        return self._block(number, span, allowed, True)
+
     def _block(self, number: int, span: Range, allowed: Sequence[Bools], filtered: bool) -> Block:
         """The columns of a layer, whatever waits."""
         options, clock = self.space.options[number], self.space.platform.clock_hz

@@ -20,9 +20,14 @@ class Waiting:
         Of each cycle for each interval that it waits, by the width of its main tensor.
     of_classes : list of floats
         Of each class at each of its widths; those of layers without columns in them.
+
+    Parameters
+    ----------
+    coupled : bool
+        Whether columns tell the widths of what their lags make wait; otherwise at the least.
     """
 
-    def __init__(self, fifos: Fifos, least_bits: Sequence[int]) -> None:
+    def __init__(self, fifos: Fifos, least_bits: Sequence[int], coupled: bool = True) -> None:
         space = fifos.space
         self.prices, always = fifos.lag_prices(least_bits)
         self.of_classes = [np.zeros(len(bits)) for bits in space.bits]
@@ -42,7 +47,7 @@ class Waiting:
             self.cycle_bits.append(each)
             self.of_classes[fifos.main_class(cycle)] += cycle.more * each
             for stage, n in cycle.factors.items():
-                if fifos.couplings.get(stage, (0, -1))[1] == number:
+                if coupled and fifos.couplings.get(stage, (0, -1))[1] == number:
                     continue
                 least = fifos.least_cycle_bits(cycle, least_bits)
                 if space.network.layers[stage].moves:

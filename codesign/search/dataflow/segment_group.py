@@ -1,0 +1,173 @@
+"""One segment on a group of hardware: what is best of each layer on any of it, at the least area.
+
+A relaxation whose columns of stages and of shared layers are those of one pipeline, with copies of
+nothing: its Lagrangian, and then all of its choices that keep every target (`labels`), rule the
+group out or say how good anything on it may be at best.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from codesign.arrays import Bools, Floats, Ints
+from codesign.costs.widths import layer_bops
+from codesign.search.dataflow.ascent import ascend
+from codesign.search.dataflow.bounds import PRUNED, Dual
+from codesign.search.dataflow.goal_bounds import INTERVAL
+from codesign.search.dataflow.labels import LabelSetting, TooManyLabels, best_rows
+from codesign.search.dataflow.search import MULTIPLIERS
+from codesign.search.dataflow.segment_goal import SegmentGoal
+from codesign.search.dataflow.segment_pricing import SEGMENT, SegmentPricing
+from codesign.search.dataflow.table import Block, Range
+from codesign.space.hardware_boxes import BoxCosts
+from codesign.space.segments import SegmentSpace
+
+FEW_EACH = 16  # columns of a layer, on average, of which labels are set
+ROUNDS, ENOUGH = 3, 0.9  # of reductions of a table; what is left, from where on another is no use
+
+
+class GroupSpace(SegmentSpace):
+    """All hybrids of one segment, of whose layers the best is known on a group of hardware.
+
+    Attributes
+    ----------
+    costs : BoxCosts
+        Of the boxes of the group; by the place of a layer among all that have MACs.
+    """
+
+    def __init__(self, of: SegmentSpace, costs: BoxCosts, layers: Sequence[int]) -> None:
+        super().__init__(of, of.segment)
+        self.costs, self.place = costs, {i: n for n, i in enumerate(layers)}
+
+    @property
+    def chosen_layers(self) -> list[int]:
+        """As of `PipelineSpace`; those of the segment among them."""
+        return sorted([*super().chosen_layers, *self.shared_layers])
+
+
+class GroupPricing(SegmentPricing):
+    """Costs of a group's options: of shared layers, traffic and time that no other equals or beats.
+
+    Parameters
+    ----------
+    of : SegmentPricing
+        Of the segment.
+    """
+
+    space: GroupSpace
+
+    def __init__(self, of: SegmentPricing, space: GroupSpace) -> None:
+        super().__init__(space, of.rows, of.fifos)
+        self.by_cycles, self._kept = of.by_cycles, of._kept
+
+    def constant(self) -> Floats:
+        """As of `SegmentPricing`; with the least area of the group."""
+        found = super().constant()
+        if "area_mm2" in self.rows:
+            found[self.rows.index("area_mm2")] += float(self.space.costs.area_mm2.min())
+        return found
+
+    def _block(self, number: int, span: Range, allowed: Sequence[Bools], filtered: bool) -> Block:
+        if number not in self.space.segment:
+            return super()._block(number, span, allowed, filtered)
+        space, n = self.space, self.space.place[number]
+        w_class, a_class = space.weight_class[number], space.input_class[number]
+        assert w_class is not None
+        assert a_class is not None
+        costs, weight, activation, each = space.costs, [], [], []
+        for a in np.flatnonzero(allowed[a_class]).tolist():
+            for w in np.flatnonzero(allowed[w_class]).tolist():
+                at = np.isfinite(costs.impossible[:, n, a, w])
+                pairs = np.column_stack([costs.traffic[at, n, a, w], costs.time[at, n, a, w]])
+                pairs = pairs[best_rows(pairs)]
+                each.append(pairs)
+                weight += [w] * len(pairs)
+                activation += [a] * len(pairs)
+        return self._of_pairs(number, np.array(weight), np.array(activation), np.concatenate(each))
+
+    def _of_pairs(self, number: int, weight: Ints, activation: Ints, pairs: Floats) -> Block:
+        """Columns of traffic and time at pairs of widths."""
+        space, layer, count = self.space, self.space.network.layers[number], len(weight)
+        cost, row = np.zeros((count, len(self.rows))), {x: r for r, x in enumerate(self.rows)}
+        cost[:, row["dram_bits"]], cost[:, row[SEGMENT]] = pairs.T
+        if "bops" in row and count:
+            w_class, a_class = space.weight_class[number], space.input_class[number]
+            bits = (np.array(space.bits[w_class or 0]), np.array(space.bits[a_class or 0]))
+            cost[:, row["bops"]] = layer_bops(layer, bits[0][weight], bits[1][activation])
+        none, zero = np.zeros(count, dtype=np.int64), np.zeros(count)
+        return Block(
+            layer=np.full(count, number),
+            weight=weight.astype(np.int64),
+            activation=activation.astype(np.int64),
+            option=none,
+            beside=none,
+            cycles=none,
+            lag=zero,
+            waiting=zero,
+            cost=cost,
+            need=zero,
+        )
+
+
+class GroupBound:
+    """What a segment may have at best on a group of hardware, up to an aim.
+
+    Parameters
+    ----------
+    of : SegmentGoal
+        Its incumbent is improved by designs that are met.
+    """
+
+    def __init__(self, of: SegmentGoal, costs: BoxCosts, layers: Sequence[int]) -> None:
+        self.of, space = of, GroupSpace(of.space, costs, layers)
+        self.pricing = GroupPricing(of.pricing, space)
+
+    def least(self, span: Range, aim: float) -> float:
+        """No design of the group within a range has less of the metric; inf: less than the aim."""
+        of, pricing, targets = self.of, self.pricing, self.of.targets(span, aim)
+        table = pricing.table(span, of.allowed)
+        for _ in range(ROUNDS):
+            if table is None:
+                return math.inf
+            dual = Dual(pricing, table, span)
+            found = ascend(dual, targets, full=True)
+            if found.value > PRUNED:
+                return math.inf
+            weights = [
+                *found.weights[-MULTIPLIERS:],
+                *(dual.scaled({x: targets[x]}) for x in targets),
+            ]
+            kept, allowed, count = np.ones(len(table), dtype=bool), table.allowed, len(table)
+            for each in weights:
+                mine, widths = dual.left(each)
+                kept &= mine
+                allowed = [a & b for a, b in zip(allowed, widths, strict=True)]
+            kept &= table.within(allowed, pricing.space, pricing.fifos.couplings)
+            table = table.only(kept, allowed)
+            if not all(x.any() for x in allowed) or table.lacks_layers(pricing.space):
+                return math.inf
+            if len(table) > ENOUGH * count:
+                break
+        assert table is not None
+        if of.products or len(table) > FEW_EACH * len(pricing.space.chosen_layers):
+            return -math.inf
+        return self._by_labels(Dual(pricing, table, span), span, weights)
+
+    def _by_labels(self, dual: Dual, span: Range, weights: list[Floats]) -> float:
+        """The least of all choices that keep the targets."""
+        of, row = self.of, {x: r for r, x in enumerate(dual.rows)}
+        timed = of.goal.metric == INTERVAL
+        try:
+            fewest = span.least_s * of.search.clock if timed else math.inf
+            labels = LabelSetting(dual, weights, fewest, of.stop.check).run()
+        except TooManyLabels:
+            return -math.inf
+        if not len(labels):
+            return math.inf
+        if not timed:
+            return float(labels.metrics[:, row[of.goal.metric]].min())
+        each = labels.metrics[:, row["dram_bits"]] / of.search.rate, labels.metrics[:, row[SEGMENT]]
+        return float(np.maximum.reduce([labels.cycles / of.search.clock, *each]).min())

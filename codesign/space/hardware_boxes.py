@@ -1,0 +1,255 @@
+"""Boxes of hardware that a segment may share: ranges of rows, columns, PE widths and SRAM sizes.
+
+Of a box the least that anything in it costs is known: the area of its smallest corner, and of each
+layer the cycles of its fastest array and the DRAM traffic that its largest SRAM allows. Tiles are
+those of the smallest array on offer, of which those of larger ones are some; where that is not so,
+or a box is small, those of each of its arrays.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from codesign.arrays import Bools, Floats, Ints
+from codesign.errors import SpecError
+from codesign.space.segments import SRAM_RATIO, SharedArray, SharedTables, tiles_as_well
+
+FIRST_HALVINGS = 2  # of every side, to begin with
+FEW = 4  # arrays, of which each one's tiles are listed
+MOST_RANGES = 160  # of SRAM sizes
+
+
+class Boxes(NamedTuple):
+    """Boxes, B in all; ends of ranges of indices, the upper ones excluded.
+
+    Attributes
+    ----------
+    mapping : ints, shape (B,)
+        Index in ``choices.mapping``.
+    least, most : ints, shape (B, 5)
+        Of rows, columns, widths of PEs for weights and for activations, and SRAM ranges.
+    """
+
+    mapping: Ints
+    least: Ints
+    most: Ints
+
+    def take(self, kept: Ints | Bools) -> Boxes:
+        """Some of them."""
+        return Boxes(self.mapping[kept], self.least[kept], self.most[kept])
+
+    @property
+    def whole(self) -> Bools:
+        """Which have more than one of something."""
+        return np.asarray((self.most - self.least > 1).any(axis=1))
+
+    def halved(self) -> tuple[Boxes, Ints]:
+        """Boxes cut in half in all five, and of each the number of the one that it is of."""
+        found, of = self, np.arange(len(self.mapping))
+        for side in range(5):
+            cut = found.most[:, side] - found.least[:, side] > 1
+            middle = (found.least[:, side] + found.most[:, side]) // 2
+            low, high = found.most.copy(), found.least.copy()
+            low[cut, side] = middle[cut]
+            high[cut, side] = middle[cut]
+            upper = Boxes(found.mapping[cut], high[cut], found.most[cut])
+            found, of = (
+                Boxes(
+                    *(np.concatenate(x) for x in zip(found._replace(most=low), upper, strict=True))
+                ),
+                np.concatenate([of, of[cut]]),
+            )
+        return found, of
+
+
+class BoxCosts(NamedTuple):
+    """What boxes cost at least; of the n layers with MACs.
+
+    Attributes
+    ----------
+    area_mm2 : floats, shape (B,)
+    traffic, time : floats, shape (B, n, widths of inputs, widths of weights)
+        Bits and seconds; finite.
+    impossible : floats
+        Of the same shape: inf where nothing fits, or a width is none; else 0.
+    """
+
+    area_mm2: Floats
+    traffic: Floats
+    time: Floats
+    impossible: Floats
+
+
+class BoxTables:
+    """Costs of boxes, for the widths that are allowed."""
+
+    def __init__(self, tables: SharedTables, allowed: Sequence[Bools], most_mm2: float) -> None:
+        self.tables, self.space, self.allowed = tables, tables.space, allowed
+        choices = self.choices = self.space.choices
+        self.layers = self.space.chosen_layers
+        self.rows, self.cols = list(choices.rows), list(choices.cols)
+        self.pe_bits = [np.array(x) for x in (choices.pe_weight_bits, choices.pe_activation_bits)]
+        self.finest = [
+            SharedArray(x, math.gcd(*choices.rows), math.gcd(*choices.cols))
+            for x in choices.mapping
+        ]
+        self._traffic: dict[object, Floats] = {}
+        self._of_sides: dict[object, tuple[Floats, Floats] | None] = {}
+        self._as_well: dict[tuple[int, int], dict[SharedArray, bool]] = {}
+        self.lows, self.highs = self._sram_ranges(most_mm2)
+        self.least_sram_mm2 = np.array([self._platform.sram_mm2(x) for x in self.lows])
+
+    @property
+    def _platform(self) -> Any:
+        return self.space.platform.of_segment
+
+    def _sram_ranges(self, most_mm2: float) -> tuple[Floats, Floats]:
+        """Ends of ranges of all sizes there are, the last without an end."""
+        arrays = self.tables.arrays
+        small = [
+            min((x for x in arrays if x.mapping == m), key=lambda x: x[1:])
+            for m in self.choices.mapping
+        ]
+        needs = [self.tables.needs(i, x) for i in self.layers for x in small]
+        least, most = min(x for x, _ in needs), max(x for _, x in needs)
+        fit = self._platform.technology.sram_area_um2
+        room = most_mm2 * 1e6 / fit.slope if fit.slope > 0 else math.inf
+        most = max(min(most, room), least * SRAM_RATIO)
+        count = min(math.ceil(math.log(most / least) / math.log(SRAM_RATIO)), MOST_RANGES)
+        ends = least * (most / least) ** (np.arange(count + 1) / count)
+        return np.array([1.0, *ends]), np.array([*ends, np.inf])
+
+    def first(self) -> Boxes:
+        """A few that hold all."""
+        count = len(self.choices.mapping)
+        most = [len(self.rows), len(self.cols), *(len(x) for x in self.pe_bits), len(self.lows)]
+        found = Boxes(
+            np.arange(count),
+            np.zeros((count, 5), dtype=np.int64),
+            np.tile(np.array(most), (count, 1)),
+        )
+        for _ in range(FIRST_HALVINGS):
+            found, _ = found.halved()
+        return found
+
+    def of_array(self, array: SharedArray) -> Boxes:
+        """One box, of an array with all PEs and SRAM sizes."""
+        row, col = self.rows.index(array.rows), self.cols.index(array.cols)
+        most = [row + 1, col + 1, *(len(x) for x in self.pe_bits), len(self.lows)]
+        mapping = np.array([self.choices.mapping.index(array.mapping)])
+        return Boxes(mapping, np.array([[row, col, 0, 0, 0]]), np.array([most]))
+
+    def costs(self, boxes: Boxes) -> BoxCosts:
+        """What they cost at least."""
+        space, (least, most) = self.space, (boxes.least, boxes.most)
+        wide = max(len(x) for x in space.bits)
+        sides = np.column_stack([boxes.mapping, least[:, :2], most[:, :2]])
+        every, at = np.unique(sides, axis=0, return_inverse=True)
+        each = [self._sides(tuple(int(y) for y in x)) for x in every]
+        cycles = np.array([np.zeros(len(self.layers)) if x is None else x[0] for x in each])
+        none = np.full((len(self.layers), len(self.highs), wide, wide), np.inf)
+        grids = np.stack([none if x is None else x[1] for x in each])
+        traffic = np.moveaxis(grids, 1, 2)[at.ravel(), most[:, 4] - 1]
+        for n, i in enumerate(self.layers):
+            for c, axis, side in ((space.weight_class[i], 3, 2), (space.input_class[i], 2, 3)):
+                assert c is not None
+                bits = np.full(wide, 10**6)
+                bits[: len(space.bits[c])] = space.bits[c]
+                over = bits[None, :] > self.pe_bits[side - 2][most[:, side] - 1][:, None]
+                mask = np.where(over, np.inf, 0.0)
+                traffic[:, n] += mask[:, None, :] if axis == 3 else mask[:, :, None]
+        impossible = np.where(np.isinf(traffic), np.inf, 0.0)
+        traffic = np.where(np.isinf(traffic), 0.0, traffic)
+        beside = np.array([self.beside(i) for i in self.layers], dtype=np.float64)
+        moved_s = (traffic + beside[:, None, None]) / space.platform.dram_bits_per_s
+        own_s = cycles[at.ravel()] / space.platform.clock_hz
+        time = np.maximum(own_s[:, :, None, None], moved_s)
+        return BoxCosts(self._area_mm2(boxes), traffic, time, impossible)
+
+    def beside(self, layer: int) -> int:
+        """Bits that a layer moves beside operands and partial sums, at least."""
+        segment = self.tables.alone(layer)
+        pairs = zip(self.space.bits, self.allowed, strict=True)
+        return segment.other_bits(layer, [bits[int(np.argmax(x))] for bits, x in pairs])
+
+    def _area_mm2(self, boxes: Boxes) -> Floats:
+        least, platform = boxes.least, self._platform
+        bits = [x[least[:, 2 + n]] for n, x in enumerate(self.pe_bits)]
+        rows, cols = np.array(self.rows)[least[:, 0]], np.array(self.cols)[least[:, 1]]
+        pes = platform.pes_mm2(rows, cols, *bits)
+        return np.asarray(pes + self.least_sram_mm2[least[:, 4]])
+
+    def arrays(self, mapping: int, low: Sequence[int], high: Sequence[int]) -> list[SharedArray]:
+        """Of ranges of rows and columns."""
+        return [
+            SharedArray(self.choices.mapping[mapping], r, c)
+            for r in self.rows[low[0] : high[0]]
+            for c in self.cols[low[1] : high[1]]
+            if r == c or not self.choices.square
+        ]
+
+    def _sides(self, key: tuple[int, ...]) -> tuple[Floats, Floats] | None:
+        """Of ranges of sides: cycles (n,), and traffic (n, SRAM ranges, a, w); None: no array."""
+        if key not in self._of_sides:
+            arrays = self.arrays(key[0], key[1:3], key[3:5])
+            if not arrays:
+                self._of_sides[key] = None
+            else:
+                of = [self._layer(i, key[0], arrays) for i in self.layers]
+                self._of_sides[key] = np.array([x for x, _ in of]), np.stack([x for _, x in of])
+        return self._of_sides[key]
+
+    def _layer(self, layer: int, mapping: int, arrays: list[SharedArray]) -> tuple[float, Floats]:
+        cycles = min(self.tables.cycles(layer, x) for x in arrays)
+        finest, each = self.finest[mapping], arrays
+        if len(arrays) > FEW:
+            as_well = self._finer(layer, mapping)
+            each = [x for x in arrays if not as_well[x]]
+            each += [finest] * (len(each) < len(arrays))
+        return cycles, np.minimum.reduce([self._grid(layer, x) for x in each])
+
+    def _finer(self, layer: int, mapping: int) -> dict[SharedArray, bool]:
+        """Whether each array's tiles are also those of the finest."""
+        key = layer, mapping
+        if key not in self._as_well:
+            arrays = [x for x in self.tables.arrays if x.mapping == self.choices.mapping[mapping]]
+            try:
+                self._grid(layer, self.finest[mapping])
+            except SpecError:  # too many, on an array that is not on offer
+                self._as_well[key] = dict.fromkeys(arrays, False)
+                return self._as_well[key]
+            finest = self.tables.granules(layer, self.finest[mapping])
+            self._as_well[key] = {
+                x: tiles_as_well(finest, self.tables.granules(layer, x)) for x in arrays
+            }
+        return self._as_well[key]
+
+    def _grid(self, layer: int, array: SharedArray) -> Floats:
+        """(SRAM ranges, a, w): least traffic in the largest SRAM; inf where nothing fits."""
+        space = self.space
+        w_class, a_class = space.weight_class[layer], space.input_class[layer]
+        assert w_class is not None
+        assert a_class is not None
+        w, a = (np.flatnonzero(self.allowed[c]) for c in (w_class, a_class))
+        key = (*self.tables.key(layer, array), w_class == a_class, *w.tolist(), None, *a.tolist())
+        if key in self._traffic:
+            return self._traffic[key]
+        wide, bits = max(len(x) for x in space.bits), self.tables.operand_bits(layer)[w][:, a]
+        table = self.tables.on(layer, array).tilings
+        need = np.einsum("no,wao->awn", table.need, bits)
+        moved = np.einsum("no,wao->awn", table.traffic, bits).astype(np.float64)
+        at = np.searchsorted(self.highs, need)
+        found = np.full((len(a), len(w), len(self.highs)), np.inf)
+        rows = np.arange(len(a) * len(w))[:, None] * len(self.highs)
+        np.minimum.at(found.ravel(), (rows + at.reshape(len(rows), -1)).ravel(), moved.ravel())
+        found = np.minimum.accumulate(found, axis=2)
+        if w_class == a_class:
+            found[~np.eye(len(w), dtype=bool)] = np.inf
+        grid = np.full((len(self.highs), wide, wide), np.inf)
+        grid[:, a[:, None], w[None, :]] = np.moveaxis(found, 2, 0)
+        self._traffic[key] = grid
+        return grid
