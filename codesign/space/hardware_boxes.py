@@ -19,7 +19,7 @@ from codesign.errors import SpecError
 from codesign.space.segments import SRAM_RATIO, SharedArray, SharedTables, tiles_as_well
 
 FIRST_HALVINGS = 2  # of every side, to begin with
-FEW = 4  # arrays, of which each one's tiles are listed
+FEW = 1  # arrays, of which each one's tiles are listed
 MOST_RANGES = 160  # of SRAM sizes
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import heapq
 import math
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import count, pairwise
 
 import numpy as np
 
@@ -37,7 +37,7 @@ from codesign.search.dataflow.segment_goal import ArraySearch, SegmentGoal
 from codesign.search.dataflow.segment_group import GroupBound
 from codesign.search.dataflow.table import Range
 from codesign.space.dataflow import PipelineSpace
-from codesign.space.hardware_boxes import BoxCosts, Boxes, BoxTables
+from codesign.space.hardware_boxes import Boxes, BoxTables
 from codesign.space.segments import (
     HybridSpace,
     SegmentSpace,
@@ -47,10 +47,16 @@ from codesign.space.segments import (
 )
 from codesign.stopping import StopCondition, Stopped
 
-FIRST_GUESS, GROWTH = 2e-3, 2.0  # above a bound, relative; of the next one
+FIRST_GUESS, GROWTH = 2e-3, 3.0  # above a bound, relative; of the next one
 MOST_GUESSES = 40  # then anything is let in
-NEAR = 1.002  # of ends of a bisection
+NEAR = 1.005  # of ends of a bisection
 MOST_DOUBLINGS = 60  # of a bound, until something may be below
+DIVES = (1.01, 1.03, 1.06, 1.1, 1.25, 2.0, math.inf)  # above a bound, for designs to start from
+MOST_DIVING, DIVED = 128, 3  # boxes that are cut on the way there; segments that are searched
+DIVE_GAP = 0.01  # relative: how nearly the best of those is wanted
+NEAR_ENOUGH = 1.03  # of an incumbent, up to which all is then searched at once
+MOST_SEGMENTS = 60  # that are looked at one by one
+FEW_BOXES = 12  # of one array and width each, whose arrays are searched one by one
 MOST_BOXES = 1024  # that are looked at together, once they are cut
 CLOSE = 0.98  # least sums from which on segments are looked at by themselves
 
@@ -64,7 +70,6 @@ class Node:
     span: Range = field(compare=False)
     guess: float = field(compare=False, default=FIRST_GUESS)
     guesses: int = field(compare=False, default=0)
-    done: set[tuple[range, SharedArray]] = field(compare=False, default_factory=set)
 
 
 class HybridSearch:
@@ -210,8 +215,8 @@ class HybridGoal:
         least, most = min(x for x, _ in ends), max(x for _, x in ends)
         if not self.any.products or least <= 0:
             return [Range(least, most)]
-        count = max(1, math.ceil(math.log(most / least) / math.log(SPAN_RATIO)))
-        cuts = least * (most / least) ** (np.arange(count + 1) / count)
+        parts = max(1, math.ceil(math.log(most / least) / math.log(SPAN_RATIO)))
+        cuts = least * (most / least) ** (np.arange(parts + 1) / parts)
         return [Range(float(a), float(b)) for a, b in pairwise(cuts)]
 
     def _first_bound(self, span: Range) -> float:
@@ -278,69 +283,123 @@ class HybridGoal:
     def _search(self, node: Node) -> None:
         """Search a range up to a guess; push it again if there may be something above."""
         self.search.counts.intervals += 1
-        aim = min(self._most(), self._guess_above(node))
         if self.search.whole:
             self._search_whole(node)
             return
-        open_parts = [self.first.copied()]
-        while open_parts:
+        if self.incumbent is None and not node.guesses:
+            self._dive(node)
+        aim = min(self._most(), self._guess_above(node))
+        number = count()
+        parts = [(node.lower, 0.0, next(number), self.first.copied())]
+        while parts and parts[0][0] < self.cutoff:
+            node.lower = max(node.lower, min(parts[0][0], aim))
             self._tell()
-            if node.lower >= self.cutoff:
-                return
             aim = min(aim, self._most())
-            part = open_parts.pop()
-            if self._left(node, part, aim) and part.boxes.whole.any():
-                part.halve()
-                open_parts += part.parted(MOST_BOXES)[::-1]
+            bound, _, _, part = heapq.heappop(parts)
+            for lower, left in self._left(node, part, bound, aim):
+                heapq.heappush(parts, (lower, left.least, next(number), left))
         self._nothing_below(node, min(aim, self._most()))
+
+    def _dive(self, node: Node) -> None:
+        """Search the most promising arrays alone, for a design to start from."""
+        for above in DIVES:
+            aim, part = min(node.lower * above, self._most()), self.first.copied()
+            span, targets = self._asked(node, aim)
+            while True:
+                part.within(span)
+                if ascend(part, targets, full=True).value > PRUNED:
+                    break
+                part.keep_alive()
+                if part.boxes.whole.any():
+                    part.halve()
+                    part = part.promising(MOST_DIVING)
+                    continue
+                for s in part.segments_left()[:DIVED]:
+                    boxes = part.of_segment(s).promising(1).boxes
+                    aim = min(aim, self._most())
+                    self._search_segment(node, self.segments[s], boxes, node.lower, aim, DIVE_GAP)
+                break
+            if self.incumbent is not None or aim >= self._most():
+                return
 
     def _most(self) -> float:
         """What is above is of no use."""
         return self.cutoff if self.incumbent is None else self.value
 
-    def _left(self, node: Node, part: HybridDual, aim: float) -> bool:
-        """Whether pairs are left of boxes; where there is nothing to cut, they are searched."""
+    def _left(
+        self, node: Node, part: HybridDual, bound: float, aim: float
+    ) -> list[tuple[float, HybridDual]]:
+        """What is left of a part, in smaller boxes, with bounds; what cannot be cut is searched.
+
+        Where the Lagrangian is close, each segment is a part of its own.
+        """
         span, targets = self._asked(node, aim)
         part.within(span)
         found = ascend(part, targets, full=True)
         if found.value > PRUNED:
-            return False
+            return []
         part.keep_alive()
-        leaf = not part.boxes.whole.any()
-        if not leaf and found.value < CLOSE:
-            return True
-        for s in part.segments_left():
+        segments, whole = part.segments_left(), part.boxes.whole.any()
+        if whole and (found.value < CLOSE or len(segments) > MOST_SEGMENTS):
+            return [(bound, x) for x in self._smaller(part)]
+        left = []
+        for s in segments:
             self.search.stop.check()
-            alive = np.flatnonzero(part.alive[s])
-            costs = BoxCosts(*(x[alive] for x in part.costs))
-            segment = self.segments[s]
-            group = GroupBound(self._of(segment), costs, part.of.layers)
-            if group.least(span, aim) >= aim:
-                part.alive[s] = False
-            elif leaf:
-                self._search_segment(node, segment, part.boxes.take(alive), min(aim, self._most()))
-                part.alive[s] = False
-        return bool(part.alive.any())
+            mine, of = part.of_segment(s), self._of(self.segments[s])
+            group = GroupBound(of, mine.costs, mine.of.layers)
+            told = group.least(span, aim)
+            least = max(bound, told)
+            if least >= min(aim, self.cutoff):
+                continue
+            if whole:
+                left += [(least, x) for x in self._smaller(mine)]
+            elif mine.alive.shape[1] > FEW_BOXES and math.isfinite(told):
+                left += [(least, x) for x in mine.parted(-(-mine.alive.shape[1] // 2))]
+            else:
+                self._search_segment(node, of.space.segment, mine.boxes, least, aim)
+                aim = min(aim, self._most())
+        return left
 
-    def _search_segment(self, node: Node, segment: range, boxes: Boxes, aim: float) -> None:
-        """Search what is left for a segment, array by array."""
+    def _smaller(self, part: HybridDual) -> list[HybridDual]:
+        """Boxes cut in half, so many together as are looked at at once."""
+        part.halve()
+        return part.parted(MOST_BOXES)
+
+    def _search_segment(
+        self,
+        node: Node,
+        segment: range,
+        boxes: Boxes,
+        least: float,
+        aim: float,
+        gap: float = 0.0,
+    ) -> None:
+        """Search what is left for a segment, array by array; no design has less than a bound."""
+        of, options, left = self._tried(node, segment, boxes, aim)
+        for array in left:
+            if least >= self.cutoff:
+                return
+            self._solve(node, of, array, options.of_array(array), aim, gap)
+
+    def _tried(
+        self, node: Node, segment: range, boxes: Boxes, aim: float
+    ) -> tuple[SegmentGoal, SharedOptions, list[SharedArray]]:
+        """Price what a Lagrangian of a segment meets; which arrays it leaves, the best first."""
         of, (span, targets) = self._of(segment), self._asked(node, aim)
         table = of.pricing.table(span, of.allowed)
-        if table is None:
-            return
         options = options_of_boxes(of.space, self.boxes, boxes)
+        if table is None:
+            return of, options, []
         dual = SegmentDual(of.pricing, table, span, options)
         found = ascend(dual, targets, full=True)
         if found.value > PRUNED:
-            return
+            return of, options, []
         of.try_choices(dual, found.choices)
         self.incumbent = of.incumbent
         values = np.max([dual.values(x) for x in found.weights[-3:]], axis=0).min(axis=(1, 2))
         left = np.flatnonzero(values <= PRUNED)
         order = left[np.argsort(values[left], kind="stable")].tolist()
-        for array in dict.fromkeys(options.arrays[h] for h in order):
-            if (segment, array) not in node.done:
-                self._solve(node, of, array, options.of_array(array), aim)
+        return of, options, list(dict.fromkeys(options.arrays[h] for h in order))
 
     def _search_whole(self, node: Node) -> None:
         """Hand each segment on each array to the solver."""
@@ -355,6 +414,8 @@ class HybridGoal:
         """A little above a bound; inf after the last guess."""
         if self.search.whole or node.lower <= 0 or node.guesses >= MOST_GUESSES:
             return math.inf
+        if self.value < node.lower * NEAR_ENOUGH:
+            return self.value
         return node.lower * (1 + node.guess)
 
     def _nothing_below(self, node: Node, aim: float) -> None:
@@ -366,7 +427,13 @@ class HybridGoal:
             heapq.heappush(self.open, node)
 
     def _solve(
-        self, node: Node, of: SegmentGoal, array: SharedArray, options: SharedOptions, aim: float
+        self,
+        node: Node,
+        of: SegmentGoal,
+        array: SharedArray,
+        options: SharedOptions,
+        aim: float,
+        gap: float = 0.0,
     ) -> None:
         """Search a segment on an array for what is better than the incumbent, and an aim."""
         metric, limits = self.goal.metric, dict(self.goal.limits)
@@ -377,7 +444,7 @@ class HybridGoal:
         segment = of.space.segment
         on = self.search.on_array(segment, array, options.sharing), goal, of
         span, _ = self._asked(node, aim)
-        found = ArraySearch(*on, self.incumbent, options, span).run()
+        found = ArraySearch(*on, self.incumbent, options, span, max(gap, of.gap)).run()
         if found.design is not None and found.design is not self.incumbent:
             self.incumbent = found.design
         if not found.complete:

@@ -14,7 +14,7 @@ nothing to cut.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 
@@ -30,6 +30,7 @@ from codesign.search.dataflow.waiting import Waiting
 from codesign.space.dataflow import PipelineSpace
 from codesign.space.hardware_boxes import BoxCosts, Boxes, BoxTables
 
+FEW_SEGMENTS = 24  # are summed up one by one
 FEW_ALIVE = 0.7  # of boxes: so few, and the others are dropped
 
 
@@ -268,7 +269,7 @@ class HybridDual(Weighted):
 
     def keep_alive(self) -> None:
         """Drop boxes of which no pair is left."""
-        kept = self.alive.any(axis=0)
+        kept: Bools = np.asarray(self.alive.any(axis=0))
         if not kept.all():
             self._take(kept)
 
@@ -288,18 +289,39 @@ class HybridDual(Weighted):
         found.alive, found.value = self.alive.copy(), self.value.copy()
         return found
 
-    def parted(self, most: float) -> list[HybridDual]:
-        """The same in parts of so many boxes at most, the most promising first."""
+    def of_segment(self, s: int) -> HybridDual:
+        """What is left for one segment."""
+        found = self.copied()
+        found.alive[np.arange(len(found.alive)) != s] = False
+        found.keep_alive()
+        return found
+
+    def parted(self, most: int) -> list[HybridDual]:
+        """The same in parts of so many boxes at most, those of the least area first."""
         count = self.alive.shape[1]
         if count <= most:
-            return [self.copied()]
-        order = np.argsort(np.where(self.alive, self.value, np.inf).min(axis=0), kind="stable")
-        found = []
-        for first in range(0, count, int(most)):
+            return [self]
+        order, found = np.argsort(self.costs.area_mm2, kind="stable"), []
+        for first in range(0, count, most):
             part = self.copied()
-            part._take(order[first : first + int(most)])
+            part._take(order[first : first + most])
             found.append(part)
         return found
+
+    def promising(self, most: int) -> HybridDual:
+        """So many boxes at most, of the least sums that were met."""
+        found = self.copied()
+        found._take(np.argsort(self._least(axis=0), kind="stable")[:most])
+        return found
+
+    @property
+    def least(self) -> float:
+        """The least of the sums that were met of pairs that are left."""
+        return float(self._least(axis=0).min())
+
+    def _least(self, axis: int) -> Floats:
+        """Of pairs that are left, the least of the sums met, by box or by segment."""
+        return np.asarray(np.where(self.alive, self.value, np.inf).min(axis=axis))
 
     # The relaxation -----------------------------------------------------------------------------
 
@@ -346,31 +368,41 @@ class HybridDual(Weighted):
         of, leaves = self.of, self._leaves(weights)
         stage = self._stages(weights, leaves)[0].min(axis=2)
         shared = self._shared(weights, leaves).min(axis=3)
+        left = np.flatnonzero(self.alive.any(axis=1))
+        asked = np.unique(of.state[left])
         alone, vectors = np.zeros(len(of.states.of)), dict[int, Floats]()
-        for x, mixed in enumerate(of.mixed.tolist()):
+        for x in asked.tolist():
             each = self._star(x, weights, stage, shared).min(axis=-1)
-            if mixed:
+            if of.mixed[x]:
                 vectors[x] = each
             else:
                 alone[x] = each
-        found = np.empty(self.alive.shape)
-        fixed = alone[of.state].sum(axis=1) + self.constants @ weights
-        running = np.zeros(self.alive.shape[1])
-        for s, settled, pending in of.steps:
-            for x in settled:
-                running = np.zeros(self.alive.shape[1]) if x < 0 else running + vectors[x]
-            found[s] = running
-            for x in pending:
-                found[s] += vectors[x]
-        found += fixed[:, None]
+        found = np.full(self.alive.shape, np.inf)
+        if len(left) > FEW_SEGMENTS:
+            self._growing(found, vectors)
+        else:
+            for s in left.tolist():
+                mine = (vectors[x] for x in of.state[s].tolist() if of.mixed[x])
+                found[s] = sum(mine, np.zeros(self.alive.shape[1]))
+        fixed = alone[of.state[left]].sum(axis=1) + self.constants[left] @ weights
+        found[left] += fixed[:, None]
         if self.area_row is not None:
             found += self.costs.area_mm2 * weights[self.area_row]
         return found, stage, shared
 
+    def _growing(self, found: Floats, vectors: Mapping[int, Floats]) -> None:
+        """Put together the sums of states with layers that share, of all segments in turn."""
+        nothing = np.zeros(found.shape[1])
+        running = nothing
+        for s, settled, pending in self.of.steps:
+            for x in settled:
+                running = nothing if x < 0 else running + vectors.get(x, nothing)
+            if self.alive[s].any():
+                found[s] = sum((vectors[x] for x in pending), running)
+
     def segments_left(self) -> list[int]:
         """Numbers of segments of which a pair is left, the most promising first."""
-        least = np.where(self.alive, self.value, np.inf).min(axis=1)
-        order = np.argsort(least, kind="stable").tolist()
+        order = np.argsort(self._least(axis=1), kind="stable").tolist()
         return [s for s in order if self.alive[s].any()]
 
     def solve(self, weights: Floats, rule_out: bool = True) -> Pick:
@@ -443,4 +475,6 @@ class HybridDual(Weighted):
         costs = BoxCosts(*(x[b] for x in self.costs))
         found = costs.traffic * weights[row["dram_bits"]] + costs.time * weights[row[SEGMENT]]
         found = found + costs.impossible + leaves[:, None, :]
-        return found if self.bops is None else found + self.bops * weights[row["bops"]]
+        if self.bops is not None:
+            found = found + self.bops * weights[row["bops"]]
+        return np.asarray(found)

@@ -115,8 +115,18 @@ def options_of_boxes(space: SegmentSpace, tables: BoxTables, boxes: Boxes) -> Sh
         there[h, w0:w1, a0:a1] = True
     area = np.where(there, pes_mm2 + srams[:, None, None], np.inf)
     mine = [tables.layers.index(i) for i in space.shared_layers]
-    each = (x[:, mine] for x in (costs.traffic, costs.time, costs.impossible))
-    return SharedOptions(arrays, lows, highs, *pe_bits, *each, pes_mm2, area)
+    return SharedOptions(
+        arrays,
+        lows,
+        highs,
+        pe_bits[0],
+        pe_bits[1],
+        costs.traffic[:, mine],
+        costs.time[:, mine],
+        costs.impossible[:, mine],
+        pes_mm2,
+        area,
+    )
 
 
 @dataclass(frozen=True)

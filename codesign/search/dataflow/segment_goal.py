@@ -172,8 +172,9 @@ class ArraySearch(OfSegment, GoalSearch):
         incumbent: Pipeline | None,
         options: SharedOptions,
         span: Range,
+        rel_gap: float,
     ) -> None:
-        super().__init__(search, goal, incumbent, None, of.gap)
+        super().__init__(search, goal, incumbent, None, rel_gap)
         self.of, self.options, self.within, self.tables = of, options, span, of.tables
 
     def slowest_s(self) -> float:

@@ -18,15 +18,12 @@ from codesign.search.dataflow.ascent import ascend
 from codesign.search.dataflow.bounds import PRUNED, Dual
 from codesign.search.dataflow.goal_bounds import INTERVAL
 from codesign.search.dataflow.labels import LabelSetting, TooManyLabels, best_rows
-from codesign.search.dataflow.search import MULTIPLIERS
-from codesign.search.dataflow.segment_goal import SegmentGoal
+from codesign.search.dataflow.search import FEW_EACH, MULTIPLIERS
+from codesign.search.dataflow.segment_goal import ENOUGH, ROUNDS, SegmentGoal
 from codesign.search.dataflow.segment_pricing import SEGMENT, SegmentPricing
 from codesign.search.dataflow.table import Block, Range
 from codesign.space.hardware_boxes import BoxCosts
 from codesign.space.segments import SegmentSpace
-
-FEW_EACH = 16  # columns of a layer, on average, of which labels are set
-ROUNDS, ENOUGH = 3, 0.9  # of reductions of a table; what is left, from where on another is no use
 
 
 class GroupSpace(SegmentSpace):
@@ -126,7 +123,10 @@ class GroupBound:
         self.pricing = GroupPricing(of.pricing, space)
 
     def least(self, span: Range, aim: float) -> float:
-        """No design of the group within a range has less of the metric; inf: less than the aim."""
+        """No design of the group within a range has less of the metric.
+
+        inf where none has less than the aim; −inf where there is too much to say.
+        """
         of, pricing, targets = self.of, self.pricing, self.of.targets(span, aim)
         table = pricing.table(span, of.allowed)
         for _ in range(ROUNDS):
