@@ -7,6 +7,7 @@ in all that any widths can make of them are left out early, per array.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -111,6 +112,15 @@ class PipelineSpace:
     def hardware_metrics(self) -> tuple[str, ...]:
         """What an array and memories take."""
         return self.problem.technology.hardware_metrics
+
+    @cached_property
+    def class_noise(self) -> list[Floats]:
+        """Of each class at each of its widths."""
+        noise_of = self.problem.noise_of
+        return [
+            np.array([math.fsum(noise_of(x, b) for x in members) for b in bits])
+            for members, bits in zip(self.classes, self.bits, strict=True)
+        ]
 
     @cached_property
     def least_lags(self) -> list[float]:

@@ -18,7 +18,7 @@ from codesign.arrays import Bools, Floats, Ints
 from codesign.errors import SpecError
 from codesign.space.segments import SRAM_RATIO, SharedArray, SharedTables, tiles_as_well
 
-FIRST_HALVINGS = 2  # of every side, to begin with
+FIRST_HALVINGS, MANY_LAYERS = 2, 30  # of every side, to begin with; of so many layers one
 FEW = 1  # arrays, of which each one's tiles are listed
 MOST_RANGES = 160  # of SRAM sizes
 
@@ -132,7 +132,7 @@ class BoxTables:
             np.zeros((count, 5), dtype=np.int64),
             np.tile(np.array(most), (count, 1)),
         )
-        for _ in range(FIRST_HALVINGS):
+        for _ in range(1 if len(self.layers) > MANY_LAYERS else FIRST_HALVINGS):
             found, _ = found.halved()
         return found
 

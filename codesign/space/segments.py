@@ -78,6 +78,7 @@ class SegmentSpace(PipelineSpace):
         shared = ("problem", "platform", "network", "choices", "classes", "bits")
         for name in (*shared, "class_of_tensor", "weight_class", "input_class"):
             setattr(self, name, getattr(whole, name))
+        self.class_noise = whole.class_noise
         self.segment = segment
         self.reads = reads_of(self.network, segment)
         self.options = [None if i in segment else x for i, x in enumerate(whole.options)]
@@ -191,6 +192,7 @@ class SharedTables:
         self._tilings: dict[object, Tilings] = {}
         self._cycles: dict[object, int] = {}
         self._granules: dict[object, Ints] = {}
+        self._slowest: dict[int, int] = {}
         self._alone: dict[int, SegmentSpace] = {}
         self._needs: dict[object, tuple[float, float]] = {}
 
@@ -211,7 +213,9 @@ class SharedTables:
 
     def slowest(self, layer: int) -> int:
         """A layer's cycles on the slowest array for it."""
-        return max(self.cycles(layer, x) for x in self.arrays)
+        if layer not in self._slowest:
+            self._slowest[layer] = max(self.cycles(layer, x) for x in self.arrays)
+        return self._slowest[layer]
 
     def granules(self, layer: int, array: SharedArray) -> Ints:
         """What a layer's tiles are multiples of, as of `LayerTilings`."""

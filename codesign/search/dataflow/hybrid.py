@@ -49,6 +49,7 @@ from codesign.stopping import StopCondition, Stopped
 
 FIRST_GUESS, GROWTH = 2e-3, 3.0  # above a bound, relative; of the next one
 MOST_GUESSES = 40  # then anything is let in
+ENOUGH_GUESSES = 3  # then all below an incumbent is
 NEAR = 1.005  # of ends of a bisection
 MOST_DOUBLINGS = 60  # of a bound, until something may be below
 DIVES = (1.01, 1.03, 1.06, 1.1, 1.25, 2.0, math.inf)  # above a bound, for designs to start from
@@ -135,6 +136,7 @@ class HybridGoal:
         self.search, self.goal, self.incumbent = search, goal, incumbent
         self.report, self.rel_gap = report, rel_gap
         self.open: list[Node] = [Node(0.0, 0, Range(0.0, math.inf))]
+        self.searched: Node | None = None
         self._goals: dict[range, SegmentGoal] = {}
 
     def run(self) -> Proven:
@@ -143,12 +145,9 @@ class HybridGoal:
             self._open_all()
             while self.open and self.open[0].lower < self.cutoff:
                 self._tell()
-                node = heapq.heappop(self.open)
-                try:
-                    self._search(node)
-                except Stopped:
-                    heapq.heappush(self.open, node)
-                    raise
+                self.searched = heapq.heappop(self.open)
+                self._search(self.searched)
+                self.searched = None
         except Stopped:
             return Proven(self.incumbent, self.lower, False)
         return Proven(self.incumbent, self.lower, True)
@@ -166,7 +165,8 @@ class HybridGoal:
     @property
     def lower(self) -> float:
         """No design has a smaller metric."""
-        return min(self.open[0].lower if self.open else math.inf, self.value)
+        searched = math.inf if self.searched is None else self.searched.lower
+        return min(self.open[0].lower if self.open else math.inf, searched, self.value)
 
     def _tell(self) -> None:
         self.search.stop.check()
@@ -316,10 +316,12 @@ class HybridGoal:
                     continue
                 for s in part.segments_left()[:DIVED]:
                     boxes = part.of_segment(s).promising(1).boxes
-                    aim = min(aim, self._most())
-                    self._search_segment(node, self.segments[s], boxes, node.lower, aim, DIVE_GAP)
+                    on = self.segments[s], boxes, node.lower, aim, DIVE_GAP
+                    self._search_segment(node, *on)
+                    if self.incumbent is not None:
+                        return
                 break
-            if self.incumbent is not None or aim >= self._most():
+            if aim >= self._most():
                 return
 
     def _most(self) -> float:
@@ -414,7 +416,8 @@ class HybridGoal:
         """A little above a bound; inf after the last guess."""
         if self.search.whole or node.lower <= 0 or node.guesses >= MOST_GUESSES:
             return math.inf
-        if self.value < node.lower * NEAR_ENOUGH:
+        known = self.incumbent is not None
+        if self.value < node.lower * NEAR_ENOUGH or (known and node.guesses >= ENOUGH_GUESSES):
             return self.value
         return node.lower * (1 + node.guess)
 

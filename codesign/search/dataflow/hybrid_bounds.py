@@ -30,6 +30,7 @@ from codesign.search.dataflow.waiting import Waiting
 from codesign.space.dataflow import PipelineSpace
 from codesign.space.hardware_boxes import BoxCosts, Boxes, BoxTables
 
+MANY_SEGMENTS = 400  # too many for a linear programme of what waits in each
 FEW_SEGMENTS = 24  # are summed up one by one
 FEW_ALIVE = 0.7  # of boxes: so few, and the others are dropped
 
@@ -118,6 +119,8 @@ class AllSegments:
         r = self.rows.index("dram_bits")
         for each in self.base:
             each[:, r] = 0.0
+        pricings = list(pricings)
+        self.tangled = len(pricings) <= MANY_SEGMENTS
         self.terms = [self._terms(x) for x in pricings]
         least = np.minimum.reduce([x.prices for x in self.terms])
         self.pricing.dearer = least >= 0
@@ -139,7 +142,8 @@ class AllSegments:
         """Of a segment."""
         space, fifos, row = of.space, of.fifos, {x: r for r, x in enumerate(self.rows)}
         least = [x[int(np.argmax(mine))] for x, mine in zip(space.bits, self.allowed, strict=True)]
-        waiting, memory = Waiting(fifos, least, coupled=False), of.memory
+        waiting = Waiting(fifos, least, coupled=False, tangled=self.tangled)
+        memory = of.memory
         costs = [x.copy() for x in self.base]
         for c, (each, bits) in enumerate(zip(costs, space.bits, strict=True)):
             each[:, row["dram_bits"]] = space.moved[0][c] * np.array(bits)

@@ -6,7 +6,6 @@ less than its beginning are as fast as that.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -358,13 +357,13 @@ class Pricing:
         space, network = self.space, self.space.network
         owned = {f"weight:{x.name}": x.weights for x in network.layers if x.owns_weights}
         found = []
-        for members, bits, moved in zip(space.classes, space.bits, space.moved[0], strict=True):
+        every = zip(space.classes, space.bits, space.moved[0], space.class_noise, strict=True)
+        for members, bits, moved, noise in every:
             costs = np.zeros((len(bits), len(self.rows)))
             weights = sum(owned.get(x, 0) for x in members)
             for r, name in enumerate(self.rows):
                 if name == "noise":
-                    each = [[space.problem.noise_of(x, b) for x in members] for b in bits]
-                    costs[:, r] = [math.fsum(x) for x in each]
+                    costs[:, r] = noise
                 elif name == "model_bits":
                     costs[:, r] = weights * np.array(bits)
                 elif name == "dram_bits":

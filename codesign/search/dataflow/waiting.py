@@ -25,11 +25,21 @@ class Waiting:
     ----------
     coupled : bool
         Whether columns tell the widths of what their lags make wait; otherwise at the least.
+    tangled : bool
+        Whether to count what waits elsewhere than in cycles.
     """
 
-    def __init__(self, fifos: Fifos, least_bits: Sequence[int], coupled: bool = True) -> None:
+    def __init__(
+        self,
+        fifos: Fifos,
+        least_bits: Sequence[int],
+        coupled: bool = True,
+        tangled: bool = True,
+    ) -> None:
         space = fifos.space
-        self.prices, always = fifos.lag_prices(least_bits)
+        self.prices, always = (
+            fifos.lag_prices(least_bits) if tangled else (np.zeros(fifos.count), 0.0)
+        )
         self.of_classes = [np.zeros(len(bits)) for bits in space.bits]
         self.of_classes[0] += always
         for read, (c, elements) in enumerate(zip(fifos.width_class, fifos.elements, strict=True)):

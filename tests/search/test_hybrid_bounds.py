@@ -1,0 +1,131 @@
+"""Bounds on all segments of hybrids at once: never above what any hardware in a box costs."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from random_hybrids import hybrid_case
+
+from codesign import InfeasibleError, solve
+from codesign.problem.goal import Goal
+from codesign.results.dataflow_design import DataflowDesign, platform_of
+from codesign.search.dataflow.ascent import ascend
+from codesign.search.dataflow.bounds import PRUNED
+from codesign.search.dataflow.hybrid import HybridGoal, HybridSearch
+from codesign.search.dataflow.table import Range
+from codesign.space.dataflow import PipelineSpace
+from codesign.space.hardware_boxes import Boxes, BoxTables
+from codesign.space.segments import SharedTables
+from codesign.stopping import StopCondition
+
+SEEDS, LONG_SEEDS = (1, 7, 18), range(300, 340)
+
+
+def all_there(space: PipelineSpace) -> BoxTables:
+    """Tables of a space, all of its widths allowed."""
+    allowed = [np.ones(len(bits), dtype=bool) for bits in space.bits]
+    return BoxTables(SharedTables(space), allowed, math.inf)
+
+
+def cut(boxes: Boxes) -> list[tuple[Boxes, np.ndarray]]:
+    """Boxes in every size down to the smallest, each with the numbers of those before."""
+    found = []
+    while boxes.whole.any():
+        boxes, of = boxes.halved()
+        found.append((boxes, of))
+    return found
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_box_costs_no_more_than_what_is_in_it(seed: int) -> None:
+    problem = hybrid_case(seed).problem
+    tables = all_there(PipelineSpace(problem, platform_of(problem)))
+    boxes = tables.first()
+    costs = tables.costs(boxes)
+    for smaller, of in cut(boxes):
+        each = tables.costs(smaller)
+        there = np.isfinite(each.impossible)
+        assert (costs.area_mm2[of] <= each.area_mm2 * (1 + 1e-12)).all()
+        assert (costs.impossible[of][there] == 0).all()
+        assert (costs.traffic[of] <= each.traffic)[there].all()
+        assert (costs.time[of] <= each.time)[there].all()
+        costs = each
+    count = len(tables.tables.arrays) * math.prod(len(x) for x in tables.pe_bits)
+    arrays = [tables.arrays(m, a[:2], b[:2]) for m, a, b in zip(*smaller, strict=True)]
+    assert sum(map(len, arrays)) == count * len(tables.lows)  # all of them, each once
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_smallest_boxes_cost_what_their_tilings_do(seed: int) -> None:
+    problem = hybrid_case(seed).problem
+    space = PipelineSpace(problem, platform_of(problem))
+    tables = all_there(space)
+    for n, i in enumerate(space.chosen_layers):
+        w, a = (space.bits[c or 0][-1] for c in (space.weight_class[i], space.input_class[i]))
+        bits = np.array([w, a, w + a + space.network.layers[i].accumulation_bits])
+        for array in tables.tables.arrays:
+            of = tables.tables.on(i, array)
+            low = np.array([tables.of_array(array).least[0]])
+            for r, most in enumerate(tables.highs):
+                box = Boxes(np.array([0]), low.copy(), tables.of_array(array).most.copy())
+                box.mapping[:] = space.choices.mapping.index(array.mapping)
+                box.most[0, 4] = r + 1
+                costs = tables.costs(box)
+                fits = of.tilings.need @ bits <= most
+                wide = tuple(
+                    len(space.bits[c or 0]) - 1
+                    for c in (space.input_class[i], space.weight_class[i])
+                )
+                taken = costs.impossible[0, n][wide] == 0
+                pe = max(space.choices.pe_weight_bits), max(space.choices.pe_activation_bits)
+                same = space.weight_class[i] != space.input_class[i]
+                assert taken == (bool(fits.any()) and w <= pe[0] and a <= pe[1]) or not same
+                if taken:
+                    moved = (of.tilings.traffic @ bits)[fits].min()
+                    assert costs.traffic[0, n][wide] == moved
+                    own_s = of.cycles / problem.clock_hz
+                    beside = tables.beside(i)
+                    assert costs.time[0, n][wide] == max(
+                        own_s, (moved + beside) / problem.dram_bits_per_s
+                    )
+
+
+def hold(seed: int) -> None:
+    """No bound rules out the segment of the best design, in boxes of any size."""
+    problem = hybrid_case(seed).problem
+    try:
+        design = solve(problem, ties="leave")
+    except InfeasibleError:
+        return
+    assert isinstance(design, DataflowDesign)
+    assert design.segment is not None
+    name = design.segment.layers[0].name
+    first = [layer.name for layer in problem.network.layers].index(name)
+    mine = range(first, first + len(design.segment.layers))
+    search = HybridSearch(PipelineSpace(problem, platform_of(problem)), StopCondition(None))
+    goal = HybridGoal(search, Goal(problem.objective, dict(problem.budgets)), None, None, 1e-9)
+    goal._open_all()
+    s, value = goal.segments.index(mine), design.metrics[problem.objective] * (1 + 1e-6)
+    interval_s = design.metrics["interval_s"] * (1 + 1e-6)
+    dual = goal.first.copied()
+    while True:
+        dual.within(Range(interval_s, interval_s))
+        found = ascend(dual, goal.any.targets(dual.span, value), full=True)
+        assert found.value <= PRUNED
+        assert dual.alive[s].any()
+        if not dual.boxes.whole.any():
+            return
+        dual.halve()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_best_design_is_never_ruled_out(seed: int) -> None:
+    hold(seed)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", LONG_SEEDS)
+def test_best_designs_are_never_ruled_out(seed: int) -> None:
+    hold(seed)
