@@ -74,10 +74,8 @@ def test_the_smallest_boxes_cost_what_their_tilings_do(seed: int) -> None:
                 box.most[0, 4] = r + 1
                 costs = tables.costs(box)
                 fits = of.tilings.need @ bits <= most
-                wide = tuple(
-                    len(space.bits[c or 0]) - 1
-                    for c in (space.input_class[i], space.weight_class[i])
-                )
+                classes = space.input_class[i], space.weight_class[i]
+                wide = tuple(len(space.bits[c or 0]) - 1 for c in classes)
                 taken = costs.impossible[0, n][wide] == 0
                 pe = max(space.choices.pe_weight_bits), max(space.choices.pe_activation_bits)
                 same = space.weight_class[i] != space.input_class[i]
@@ -87,9 +85,8 @@ def test_the_smallest_boxes_cost_what_their_tilings_do(seed: int) -> None:
                     assert costs.traffic[0, n][wide] == moved
                     own_s = of.cycles / problem.clock_hz
                     beside = tables.beside(i)
-                    assert costs.time[0, n][wide] == max(
-                        own_s, (moved + beside) / problem.dram_bits_per_s
-                    )
+                    moved_s = (moved + beside) / problem.dram_bits_per_s
+                    assert costs.time[0, n][wide] == max(own_s, moved_s)
 
 
 def hold(seed: int) -> None:
