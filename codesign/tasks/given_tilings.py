@@ -28,9 +28,11 @@ PARTS = tuple(part.name for part in fields(Tile))
 NEEDED = ("layer", *(f"tile_{part}" for part in PARTS if part != "q"), "order")
 FIGURES = (  # further columns of a table of layers
     *("tile_q", "mapping", "fused_run", "weight_bits", "input_bits", "output_bits", "sram_bits"),
-    *("resident_bits", "macs", "ops", "cycles", "utilisation", "gops", "dram_weight_bits"),
-    *("dram_ifmap_bits", "dram_output_bits", "dram_psum_bits", "dram_residual_bits", "dram_bits"),
-    *("compute_s", "sram_s", "memory_s", "latency_s", "bound_by"),
+    *("resident_bits", "macs", "stored_macs", "ops", "cycles", "utilisation", "gops"),
+    *("dram_weight_bits", "dram_ifmap_bits", "dram_output_bits", "dram_psum_bits"),
+    *("dram_residual_bits", "dram_bits", "compute_s", "sram_s", "memory_s", "latency_s"),
+    *("bound_by", "sram_read_bits", "sram_written_bits", "mac_energy_j", "sram_energy_j"),
+    *("dram_energy_j", "static_energy_j", "energy_j"),
 )
 
 

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from random_problems import random_network
 
-from codesign import Accelerator, Evaluation, SpecError, check, evaluate
+from codesign import Accelerator, Evaluation, SpecError, check, evaluate, load_technology
 from codesign.specs.network import Layer, Network
+from codesign.tasks.given_tilings import FIGURES, NEEDED
 
 CONV = Layer(name="conv", K=8, C=4, P=6, Q=6, H=6, W=6, R=3, S=3, input="image", output="a")
 POOL = Layer(
@@ -24,6 +25,7 @@ NETWORK = Network(
     layers=(CONV, POOL, FC),
     tensors={"image": 144, "a": 288, "b": 72, "out": 10},
 )
+CHAIN = {"image": 144, "a": 288, "out": 288}
 CHIP = Accelerator(
     name="chip",
     rows=2,
@@ -104,6 +106,26 @@ def test_tiles_are_read_from_files_of_results(tmp_path: Path) -> None:
     BEST.layers.to_csv(tmp_path / "best.csv")
     for name in ("best.json", "best.csv"):
         assert evaluate(NETWORK, CHIP, on_chip="none", tiling=tmp_path / name) == given
+
+
+def test_every_column_of_a_table_of_layers_is_known(tmp_path: Path) -> None:
+    """Of a result with all that a table can tell, and of one with fused layers."""
+    up = replace(CONV, name="up", C=8, P=12, Q=12, H=6, W=6, input_dilation=2, input="a")
+    up = replace(up, output="out")
+    network = Network(
+        name="up", layers=(CONV, up), tensors={"image": 144, "a": 288, "out": 8 * 144}
+    )
+    machine = {"mapping": ("im2col",), "sram_bits_per_cycle": 64, "dram_energy_j_per_bit": 2e-11}
+    chip = replace(CHIP, **machine, technology=load_technology("tsmc28"))
+    best = evaluate(network, chip)
+    best.layers.to_csv(tmp_path / "tiles.csv")
+    again = evaluate(network, chip, places=best.on_chip, tiling=tmp_path / "tiles.csv")
+    assert again.metrics == pytest.approx(best.metrics, rel=1e-12)
+    two = Network(name="two", layers=(CONV, replace(up, P=6, Q=6, input_dilation=1)), tensors=CHAIN)
+    fused = evaluate(two, replace(CHIP, sram_bits=12_000), on_chip="bands", places={"a": "band"})
+    assert fused.fused_runs
+    told = {*best.layers.columns, *fused.layers.columns, *best.layers.index.names}
+    assert told == {*NEEDED, *FIGURES}
 
 
 def test_another_order_and_tile_are_those_of_the_arithmetic() -> None:
@@ -269,7 +291,7 @@ def test_tables_are_refused_by_line(tmp_path: Path) -> None:
 
 def test_files_with_fused_layers_are_refused(tmp_path: Path) -> None:
     two = replace(CONV, name="next", K=8, C=8, input="a", output="out")
-    chain = Network(name="chain", layers=(CONV, two), tensors={"image": 144, "a": 288, "out": 288})
+    chain = Network(name="chain", layers=(CONV, two), tensors=CHAIN)
     fused = evaluate(chain, replace(CHIP, sram_bits=12_000), on_chip="bands", places={"a": "band"})
     assert fused.fused_runs
     fused.layers.to_csv(tmp_path / "fused.csv")
