@@ -13,6 +13,15 @@ from sources import ROOT
 
 from codesign.cli.help import PAGES
 
+TIME = re.compile(
+    r"(?:\d[\d.,]*|\b(?:one|two|three|ten|some|few|twenty|hundred)) "
+    r"(?:s|ms|µs|min|h|seconds?|minutes?|hours?|MiB|GiB)\b"
+)
+SAID = {  # times that are settings, or examples, of pages; those of others are measured by no study
+    "answers": ["10 s", "30 s"],
+    "suites": ["2 ms"],
+    "throughput": ["1.96 ms", "9.8 µs", "7 ms"],  # see below
+}
 PROXIES = ROOT / "studies" / "quality_proxy" / "expected"
 
 
@@ -62,3 +71,9 @@ def test_throughput_tells_what_its_command_finds(capsys: pytest.CaptureFixture[s
         f"Here: 200 images in {1e3 * seconds:.2f} ms, which is {1e6 * seconds / 200:.1f} µs for "
         "each; 64 and fewer are no better, and 1024 do not keep the 7 ms" in page("throughput")
     )
+
+
+def test_pages_quote_no_times_that_nothing_measures() -> None:
+    pages = sorted(PAGES.glob("*.md"))
+    told = {path.stem: TIME.findall(" ".join(path.read_text("utf-8").split())) for path in pages}
+    assert {topic: times for topic, times in told.items() if times} == SAID

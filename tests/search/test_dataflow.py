@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
+from typing import Any
 
 import dataflow_oracle
 import pytest
@@ -24,6 +26,7 @@ from codesign.costs.fpga import array_lut
 from codesign.results.dataflow_design import DataflowDesign
 from codesign.results.design import Design
 from codesign.search.dataflow import search
+from codesign.search.dataflow import solve as search_range
 from codesign.search.lexicographic import Method, tie_breakers
 from codesign.specs.fpga import Fpga
 
@@ -45,7 +48,11 @@ def found(case: Case, method: Method) -> DataflowDesign | None:
 
 def compare(seed: int, method: Method) -> None:
     """Hold an answer to the enumerated one."""
-    case = dataflow_case(seed)
+    compare_case(dataflow_case(seed), method)
+
+
+def compare_case(case: Case, method: Method) -> None:
+    """The same of a problem."""
     problem, best = case.problem, dataflow_oracle.best(case.problem, case.groups)
     design = found(case, method)
     assert (design is None) == (best is None)
@@ -80,6 +87,42 @@ def test_labels_lead_to_the_enumerated_best(seed: int, monkeypatch: pytest.Monke
     monkeypatch.setattr(search.GoalSearch, "_guess_above", lambda *_: math.inf)
     monkeypatch.setattr(search, "FEW_EACH", math.inf)
     compare(seed, "search")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "first", [0, *(pytest.param(x, marks=pytest.mark.long) for x in range(8, 104, 8))]
+)
+def test_ranges_are_halved_where_power_by_area_is_not_told_within_limits(
+    first: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Programmes that see less energy than their answers take, and look at few of these."""
+    monkeypatch.setattr(search_range, "LOOSE", 1)
+    halve, halved = search.GoalSearch._halve, []
+
+    def counted(of: search.GoalSearch, *asked: Any) -> None:
+        halved.append(asked)
+        halve(of, *asked)
+
+    monkeypatch.setattr(search.GoalSearch, "_halve", counted)
+    for seed in range(first, first + 8):
+        compare_case(powered(seed), "search")
+    assert halved or first
+
+
+def powered(seed: int) -> Case:
+    """A problem whose limit on energy, most of it of power by area, is near the least."""
+    problem, groups = dataflow_case(seed, "energy")
+    given = problem.technology.energy
+    assert given is not None
+    energy = replace(given, static_w=None, static_w_per_mm2=10.0 ** (1 + seed % 4))
+    technology = replace(problem.technology, energy=energy)
+    problem = replace(problem, technology=technology, objective="energy_j", budgets={})
+    least = dataflow_oracle.best(problem, groups)
+    assert least is not None
+    limits = {"energy_j": least.metrics["energy_j"] * (1.001, 1.05, 1.3)[seed % 3]}
+    objective = ("interval_s", "area_mm2", "noise", "energy_j")[seed % 4]
+    return Case(replace(problem, objective=objective, budgets=limits), groups)
 
 
 @pytest.mark.parametrize("seed", WHOLE_SEEDS)

@@ -153,7 +153,9 @@ class GoalSearch(GoalBounds):
         if not found.complete:
             self._push(max(lower, found.bound), span)
             raise Stopped
-        if found.design is None:
+        if found.loose:
+            self._halve(max(lower, min(found.bound, aim)), span, whole)
+        elif found.design is None:
             self._nothing_below(aim, span)
         elif self.products:
             self._split(max(lower, found.bound), span, found.design.metrics[INTERVAL])
@@ -309,3 +311,10 @@ class GoalSearch(GoalBounds):
             middle = interval_s
         self._push(bound, Range(span.least_s, middle))
         self._push(bound, Range(middle, span.most_s))
+
+    def _halve(self, bound: float, span: Range, searched: Range) -> None:
+        """Both parts of a range, of which one is half of what was searched."""
+        middle = math.sqrt(searched.least_s * searched.most_s)
+        self._push(bound, Range(span.least_s, middle))
+        later = max(bound, middle) if self.goal.metric == INTERVAL else bound
+        self._push(later, Range(middle, span.most_s))

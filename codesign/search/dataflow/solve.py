@@ -28,6 +28,8 @@ from codesign.search.milp.solve import MAX_RECHECKS, NEAR_MISSES, TOO_MANY
 from codesign.stopping import StopCondition
 
 SAME_PACE = 2 * BUDGET_TOLERANCE  # relative: a range around an interval, which `WITHIN` leaves
+LOOSE = 8  # answers over a limit, after which a range of products is halved
+NARROW = 1e-7  # relative: of a range in which products are as good as told
 WITHIN = -BUDGET_TOLERANCE / 2  # a margin that leaves the solver's tolerance within a limit
 
 
@@ -43,11 +45,15 @@ class RangeResult:
         No design of the range has a smaller metric; inf if there is none.
     complete : bool
         False where it had to end early.
+    loose : bool
+        The range is too wide to tell products with the interval apart from what they are within
+        limits: parts of it have to be searched.
     """
 
     design: Pipeline | None
     bound: float
     complete: bool
+    loose: bool = False
 
 
 def solve_range(
@@ -117,6 +123,9 @@ def solve_range(
             better = again is not None and again.metrics[goal.metric] < value
             if again is not None and better and goal.kept_by(again.metrics):
                 best = again
+        if run >= LOOSE and pricing.has_products() and span.most_s > span.least_s * (1 + NARROW):
+            value = math.inf if best is None else best.metrics[goal.metric]
+            return RangeResult(best, min(bound, value), complete, loose=True)
         excluded.append(columns)
         forbid(model, excluded)
     raise SolverError(f"{MAX_RECHECKS} {TOO_MANY}", model=solvers.lp_text(model))
