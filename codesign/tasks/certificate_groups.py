@@ -197,7 +197,7 @@ class Closer:
     def _close_below_nothing(self, options: Ints) -> bool:
         """Close all options at once where the claim is that nothing is below 0."""
         free = np.zeros((1, len(self.dual.limited)))
-        return self._add(self._group(options, ideal=True), free, 0)
+        return not len(options) or self._add(self._group(options, ideal=True), free, 0)
 
     def _close_all(self, options: Ints) -> None:
         """Close what is easy by one aim after the other, then what is left, taking more time."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from dataclasses import replace
 from functools import cache
@@ -15,8 +16,10 @@ from random_on_chip import on_chip_case
 from random_problems import random_case
 
 from codesign import certify, check, pareto, solve
+from codesign.checking import check_content
 from codesign.errors import InfeasibleError
 from codesign.problem.problem import Problem
+from codesign.specs.fpga import Fpga
 
 KINDS = ("dram", "on chip", "bands")
 CASES = {"dram": random_case, "on chip": on_chip_case, "bands": bands_case}
@@ -100,6 +103,24 @@ def test_optima_are_proven_again_in_exact_arithmetic(seed: int, kind: str, tmp_p
     design.save(tmp_path / "design.json")
     certify(design).save(tmp_path / "certificate.json")
     report = check(tmp_path / "design.json", tmp_path / "certificate.json")
+    assert (report.findings, report.proven) == ((), True)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("seed", [*range(2), *LATER[:30]])
+def test_that_nothing_takes_less_than_no_dsp_block_is_proven(seed: int, kind: str) -> None:
+    """No hardware option is left to argue about, nor a fused run on one."""
+    found = asked(seed, kind)
+    if found is None or not found[1]:
+        return
+    problem = found[0]
+    fpga = problem.technology
+    assert isinstance(fpga, Fpga)
+    fpga = replace(fpga, multipliers="lut")
+    design = solve(replace(problem, technology=fpga, objective="dsp", budgets={}), ties="leave")
+    assert design.metrics["dsp"] == 0
+    certificate = json.loads(json.dumps(certify(design).to_dict()))
+    report = check_content(json.loads(json.dumps(design.to_dict())), "design", certificate)
     assert (report.findings, report.proven) == ((), True)
 
 
