@@ -11,6 +11,7 @@ import click
 from codesign.cli import inputs
 from codesign.cli.options import FILE, completed, flag, option
 from codesign.cli.progress import step_line, watched
+from codesign.cli.terminal import note
 from codesign.cli.view_commands import load_result_of, refusal
 from codesign.errors import SpecError
 from codesign.problem.readers import WholeNumber
@@ -130,13 +131,16 @@ def _report_result(found: dict[str, tuple[str, Path]], out: Path, given: inputs.
 
 
 def _designs_in(folder: Path) -> list[Design | DataflowDesign]:
-    """The designs that ``pareto --designs`` has written into a folder, in the points' order."""
+    """The designs that ``pareto --designs`` has written, in the points' order, each checked."""
     from codesign.results.load import load_design
 
     paths = sorted(folder.glob("point_*.json"))
     if not paths:
         raise SpecError(f"{folder}: no point_*.json in it; pareto --designs DIR writes them")
-    return [load_design(path) for path in paths]
+    found = [load_design(path) for path in paths]
+    for path in paths:
+        inputs.check_holds(path)
+    return found
 
 
 @click.command(
@@ -149,9 +153,10 @@ def _designs_in(folder: Path) -> list[Design | DataflowDesign]:
 def explore(**given: Any) -> None:
     """Explore FILE in a browser: sliders for budgets over what is proven, a solve for what is not.
 
-    FILE is of a front (.csv), with the folder of its designs, or a study's store (.sqlite). Printed
-    is the address of a page on this machine, for whoever knows it; nothing is written. Ctrl-C ends
-    it, with what runs. See: codesign help reports.
+    FILE is of a front (.csv), best with the folder of its designs, each of which is solved again
+    else when it is to be seen; or a study's store (.sqlite). Printed is the address of a page on
+    this machine, for whoever knows it; nothing is written. Ctrl-C ends it, with what runs. See:
+    codesign help reports.
     """
     from codesign.cli.explore.server import Exploration, Server, title_of
     from codesign.results.html.page import plotly_program
@@ -178,7 +183,14 @@ def _explored(path: Path, folder: Path | None) -> Explored:
 
         if folder is not None:
             raise SpecError("--designs is for a front.")
-        return Explored(designs_of(path))
-    if folder is None:
-        raise SpecError(f"{path}: holds no whole designs; give --designs DIR of pareto too")
-    return of_front(load_result_of("front", path), _designs_in(folder))
+        from codesign.results.text.layout import counted
+
+        designs, unchecked = designs_of(path)
+        if unchecked:
+            note(f"{counted(unchecked, 'design')} of {path} are checked when they are opened")
+        return Explored(designs)
+    front = load_result_of("front", path)
+    try:
+        return of_front(front, None if folder is None else _designs_in(folder))
+    except SpecError as error:
+        raise SpecError(f"{path}: {error}") from None

@@ -274,13 +274,16 @@ def _check_difference(first: Compared, other: Compared, told: Difference, where:
             sums["rows"] = (math.fsum(row.difference for row in each.rows), each.difference)
         for what, (found, right) in sums.items():
             if abs(found - right) > room:
-                raise SpecError(
-                    f"{where}.explained ({each.metric!r}).{what}: {found:.6g}, but the results "
-                    f"differ by {right:.6g}"
-                )
+                raise _altered(f"{where}.explained ({each.metric!r}).{what}", found, right)
         for row in each.rows:
-            if row.parts and abs(math.fsum(row.parts.values()) - row.difference) > room:
-                raise SpecError(
-                    f"{where}.explained ({each.metric!r}).rows ({row.name!r}).parts: do not add up "
-                    "to its difference"
-                )
+            parts = math.fsum(row.parts.values())
+            if row.parts and abs(parts - row.difference) > room:
+                place = f"{where}.explained ({each.metric!r}).rows ({row.name!r}).parts"
+                raise _altered(place, parts, row.difference)
+
+
+def _altered(place: str, found: float, right: float) -> SpecError:
+    return SpecError(
+        f"{place}: {found:.6g}, but {right:.6g} follows from the other figures, so one of them was "
+        "altered; check the files of the results (codesign check) and compare these anew"
+    )

@@ -55,7 +55,7 @@ class Front(Displayed):
     Attributes
     ----------
     problem : Problem or ProblemOutline
-        The latter of a front read from its file.
+        The latter of a front read from a file that does not tell the problem.
     objectives : tuple of str
         Two or three metrics.
     designs : tuple of Design, of DataflowDesign, or of DesignOutline

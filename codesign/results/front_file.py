@@ -1,8 +1,9 @@
 """The file of a front: its table of points as CSV, and what belongs to the front as a whole.
 
-The latter is JSON in the first row of the last column, ``front``, in the metrics' own units. A
-table without that column tells neither the question nor what was ruled out. All as one JSON
-(``codesign-front/1``) is what ``codesign pareto --json`` prints.
+The latter is JSON in the first row of the last columns: ``front``, in the metrics' own units, and
+``problem``, as design files have it. A table without the former tells neither the question nor what
+was ruled out; without the latter its front cannot be asked for more. All but the problem as one
+JSON (``codesign-front/1``) is what ``codesign pareto --json`` prints.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from typing import Any
 
 from codesign.errors import SpecError
 from codesign.files import expecting, read_json, read_text, write_atomically
+from codesign.problem.file import problem_from_dict, problem_to_dict
 from codesign.problem.metrics import ADDITIVE_METRICS, ALL_METRICS, ENERGY, INTERVAL, SEARCHED
-from codesign.problem.problem import Metric
+from codesign.problem.problem import Metric, Problem
 from codesign.results.front import Front, RuledOut
 from codesign.results.records import PipelineHardware, ProofRecord
 from codesign.results.tables import front_frame
@@ -32,6 +34,7 @@ from codesign.units import RATES, kind_of, member_of
 
 FORMAT = "codesign-front/1"
 COLUMN = "front"  # of what belongs to the front as a whole
+ASKED = "problem"  # of what was asked
 ROOFS = ("compute", "sram", "memory")
 ON_CHIP = ("resident_tensors", "band_tensors")  # where tensors may stay, and layers be fused
 MAX_CELL = 64 * 2**20  # characters; a file is no larger
@@ -71,8 +74,11 @@ class FrontEntry:
 def save(front: Front, path: str | Path) -> None:
     """Write a front's file, whole or not at all."""
     frame = front_frame(front)
-    cells = [json.dumps(_entry(front)), *[""] * (len(frame) - 1)]
-    frame[COLUMN] = cells[: len(frame)]
+    whole = {COLUMN: json.dumps(_entry(front))}
+    if isinstance(front.problem, Problem):
+        whole[ASKED] = json.dumps(problem_to_dict(front.problem))
+    for column, cell in whole.items():
+        frame[column] = [cell, *[""] * (len(frame) - 1)][: len(frame)]
     write_atomically(Path(path), str(frame.to_csv(index=False)))
 
 
@@ -122,7 +128,7 @@ def load(kind: type[Front], path: str | Path) -> Front:
             content, rows = _read_csv(text, path)
         _check_rows(rows, path)
         entry = None if content is None else parse(FrontEntry, content, f"{path}: {COLUMN}")
-        return _front(rows, entry, str(path))
+        return _front(rows, entry, _asked(rows, entry, path), str(path))
 
 
 def _read_json(content: Any, path: Path) -> tuple[dict[str, Any], list[dict[str, str]]]:
@@ -153,6 +159,21 @@ def _read_csv(text: str, path: Path) -> tuple[Any, list[dict[str, str]]]:
         raise SpecError(f"{path}: {COLUMN}: not JSON") from None
 
 
+def _asked(rows: list[dict[str, str]], entry: FrontEntry | None, path: Path) -> Problem | None:
+    """The problem, where the file tells it."""
+    cell = rows[0].get(ASKED)
+    if not cell or entry is None:
+        return None
+    try:
+        found = problem_from_dict(json.loads(cell), f"{path}: {ASKED}")
+    except (ValueError, RecursionError):
+        raise SpecError(f"{path}: {ASKED}: not JSON") from None
+    told = found.network.name, found.technology.name, dict(found.budgets)
+    if told != (entry.network, entry.technology, dict(entry.budgets)):
+        raise SpecError(f"{path}: {ASKED}: not the problem of this front")
+    return found
+
+
 def _check_rows(rows: list[dict[str, str]], path: Path) -> None:
     """Refuse points that lack what is known of every one."""
     if not rows:
@@ -173,7 +194,9 @@ def _check_rows(rows: list[dict[str, str]], path: Path) -> None:
                 raise SpecError(f"{path}: point {number}: {column!r} is missing")
 
 
-def _front(rows: list[dict[str, str]], entry: FrontEntry | None, where: str) -> Front:
+def _front(
+    rows: list[dict[str, str]], entry: FrontEntry | None, problem: Problem | None, where: str
+) -> Front:
     known = entry or _unknown(rows)
     if len(known.point_budgets) != len(rows) or len(known.objectives) not in (2, 3):
         raise SpecError(f"{where}: {COLUMN}: not of these points")
@@ -188,7 +211,7 @@ def _front(rows: list[dict[str, str]], entry: FrontEntry | None, where: str) -> 
     )
     objective, *others = known.objectives
     return Front(
-        problem=ProblemOutline(**asked, objective=objective, budgets=known.budgets),
+        problem=problem or ProblemOutline(**asked, objective=objective, budgets=known.budgets),
         objectives=known.objectives,
         designs=designs,
         ruled=tuple(_ruled(rule, others) for rule in known.ruled_out),

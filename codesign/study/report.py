@@ -14,7 +14,7 @@ from codesign.results.dataflow_design import DataflowDesign
 from codesign.results.design import Design
 from codesign.results.html.page import Choices, Tab, write_page
 from codesign.results.html.parts import Chart, Part, chart_text
-from codesign.results.html.report import tabs_of
+from codesign.results.html.report import check_figures, tabs_of
 from codesign.results.text.layout import counted, literal
 from codesign.study.plot import (
     PlotLayout,
@@ -32,6 +32,7 @@ from codesign.study.text import overview, overview_parts, results_parts
 
 DESIGNS = "designs"  # by which charts name the designs of cells
 MOST_EXPLORED = 2000
+MOST_CHECKED = 200  # before they are explored; the others when they are opened
 MOST_DESIGNS = 60  # with all their layers in one page
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross")
 DASHES = ("solid", "dash", "dashdot", "dot")
@@ -66,13 +67,13 @@ def report_study(store: str | Path, path: str | Path, results: pd.DataFrame | No
     write_page(path, title, tabs)
 
 
-def designs_of(store: str | Path) -> list[Design | DataflowDesign]:
-    """The designs of a store, each once, at most so many.
+def designs_of(store: str | Path) -> tuple[list[Design | DataflowDesign], int]:
+    """The designs of a store, each once, at most so many; and how many were not checked.
 
     Raises
     ------
     SpecError
-        No such store, one that cannot be read, or too many designs.
+        No such store, one that cannot be read, too many designs, or a figure that does not hold.
     """
     frame = read_results(Path(store))
     keys = dict.fromkeys(
@@ -83,13 +84,18 @@ def designs_of(store: str | Path) -> list[Design | DataflowDesign]:
     if len(keys) > MOST_EXPLORED:
         raise SpecError(f"{store}: {len(keys):,} designs; at most {MOST_EXPLORED:,} are explored")
     with opened(Path(store)) as file:
-        return [_read(file, key) for key in keys]
+        found = [_read(file, key, n < MOST_CHECKED) for n, key in enumerate(keys)]
+    return found, max(0, len(found) - MOST_CHECKED)
 
 
-def _read(file: Store, key: tuple[str, int]) -> Design | DataflowDesign:
+def _read(file: Store, key: tuple[str, int], checked: bool = True) -> Design | DataflowDesign:
+    """A design, recomputed as by ``codesign check`` (but for a digest: a store has none)."""
     content = file.design(*key)
     kind = DataflowDesign if content.get("format") == DataflowDesign.FORMAT else Design
-    return kind.from_dict(content, "the store")
+    found = kind.from_dict(content, str(file.path))
+    if checked:
+        check_figures(found, str(file.path))
+    return found
 
 
 def _designs(

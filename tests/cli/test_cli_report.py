@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -93,6 +96,22 @@ def test_a_store_shows_its_cells_and_designs(capsys: pytest.CaptureFixture[str])
     (drawn, *_) = made.charts
     assert [x for t in drawn["data"] for x in t["x"]] == [0.08, 0.1]
     assert [x for t in drawn["data"] for x in t["customdata"]] == [0, 1]
+
+
+def test_a_store_of_which_a_design_was_altered_has_no_page(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    copied = Path(shutil.copy("results.sqlite", "altered.sqlite"))
+    with closing(sqlite3.connect(copied)) as store, store:
+        key, text = store.execute("SELECT question, design FROM designs").fetchone()
+        content = json.loads(text)
+        content["layers"][0]["cycles"] += 1
+        store.execute(
+            "UPDATE designs SET design = ? WHERE question = ?", (json.dumps(content), key)
+        )
+    for command in ("report", "explore"):
+        told = refused(capsys, command, str(copied))
+        assert "altered.sqlite: a design of it does not hold: layers[0]" in told
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+import pandas as pd
 import pytest
 from command_line import BUDGET, CHIP, SMALL, TINY, run
 
@@ -125,7 +126,9 @@ def test_a_front_printed_as_json_is_a_front_too(
     assert run(capsys, "show", "printed.json") == (0, told, "")
     front = Front.load(folder / "printed.json")
     front.save(folder / "saved.csv")
-    assert (folder / "saved.csv").read_bytes() == (folder / FOUND[name].file).read_bytes()
+    right = pd.read_csv(folder / FOUND[name].file, dtype=str)  # all but the problem
+    again = pd.read_csv(folder / "saved.csv", dtype=str)
+    pd.testing.assert_frame_equal(again, right.drop(columns="problem"))
 
 
 def test_a_front_read_has_no_whole_designs(folder: Path, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from threading import Thread
 from urllib.parse import urlencode, urlsplit
 
 import oracle
+import pandas as pd
 import pytest
 from command_line import SMALL, TINY, refused
 from ctrl_c import posix
@@ -26,8 +27,10 @@ from pictures import NETWORK
 
 import codesign
 from codesign.cli.explore.answers import Explored, of_front
-from codesign.cli.explore.page import explore_page, rounded_up
+from codesign.cli.explore.page import explore_page, limit_text
 from codesign.cli.explore.server import HEADERS, Exploration, Server
+from codesign.problem.file import problem_to_dict
+from codesign.problem.tolerances import ceiling
 
 NEAR = 1e-6
 
@@ -85,11 +88,45 @@ def test_a_proof_holds_within_tighter_limits_and_no_others() -> None:
     assert family.answer({"area_mm2": 8.0}).bound == 1e-9
 
 
-def test_limits_are_never_rounded_below_what_they_stand_for() -> None:
+def test_a_front_without_its_designs_knows_as_much_and_finds_them(tmp_path: Path) -> None:
+    """Of its table alone: the same answers, and a point solved again takes its outline's place."""
+    choices = codesign.Choices(rows=(2, 4), cols=(4,), weight_bits=(4, 8), activation_bits=(8,))
+    problem = codesign.Problem(network=NETWORK, choices=choices, quality="uniform:4")
+    front = codesign.pareto(problem, ["latency", "area"], 3)
+    front.save(tmp_path / "front.csv")
+    alone = of_front(codesign.Front.load(tmp_path / "front.csv"))
+    whole = of_front(front, front.whole_designs)
+    (mine,), (other,) = alone.families, whole.families
+    assert problem_to_dict(mine.problem) == problem_to_dict(other.problem)
+    rng, answers = random.Random(4), 0
+    for _ in range(50):
+        limits = {
+            x: rng.choice(front.designs).metrics[x] * rng.uniform(0.8, 1.3) for x in mine.limited
+        }
+        found, right = mine.answer(limits), other.answer(limits)
+        assert (found.best, found.bound, found.proven) == (right.best, right.bound, right.proven)
+        assert not found.whole
+        answers += found.number is not None
+    assert answers > 10
+    for number, (_, outline) in enumerate([*mine.designs]):
+        limits = mine.limits_at(outline)
+        assert "solve it to see its design" in mine.answer(limits).text
+        assert alone.add(codesign.solve(mine.asked(limits))) == number
+        told = mine.answer(limits)
+        assert (told.number, told.whole, told.proven) == (number, True, True)
+        assert alone.designs[number].metrics == front.designs[number].metrics
+    assert len(alone.designs) == len(front)
+
+
+def test_limits_are_written_as_what_they_stand_for() -> None:
+    """Also one of many digits: what was proven within it holds within what is written."""
     rng = random.Random(0)
     for _ in range(2000):
         value = rng.uniform(1, 10) * 10.0 ** rng.randint(-9, 9)
-        assert value <= float(rounded_up(value)) <= value * 1.00002
+        assert value <= ceiling(float(limit_text(value)))
+        assert float(limit_text(value)) <= ceiling(value)
+    assert limit_text(8.0) == "8"
+    assert limit_text(0.01025390625) == "0.01025390625"
 
 
 @pytest.fixture(scope="module")
@@ -270,9 +307,23 @@ def test_what_cannot_be_explored_is_told_in_one_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("network.toml").write_text(TINY)
-    Path("front.csv").write_text("latency_s,rate_to_next,minimised\n")
     assert "this is a network" in refused(capsys, "explore", "network.toml")
-    assert "give --designs DIR" in refused(capsys, "explore", "front.csv")
+    choices = codesign.Choices(rows=(2, 4), cols=(4,), weight_bits=(4,), activation_bits=(8,))
+    problem = codesign.Problem(network=NETWORK, choices=choices)
+    codesign.pareto(problem, ["latency", "area"], 2).save("new.csv")
+    pd.read_csv("new.csv").drop(columns="problem").to_csv("front.csv", index=False)
+    assert "front.csv: holds neither whole designs nor the problem" in refused(
+        capsys, "explore", "front.csv"
+    )
+    folder = Path("points")
+    codesign.pareto(problem, ["latency", "area"], 2).save_designs(folder)
+    first = min(folder.iterdir())
+    content = json.loads(first.read_text())
+    content["layers"][0]["cycles"] += 1
+    first.write_text(json.dumps(content))
+    for command in ("explore", "report"):
+        told = refused(capsys, command, "new.csv", "--designs", "points")
+        assert "codesign check tells all" in told
 
 
 def test_the_page_escapes_names(explored: Explored) -> None:

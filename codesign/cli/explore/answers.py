@@ -22,9 +22,10 @@ from codesign.results.design import Design
 from codesign.results.front import Front, RuledOut
 from codesign.results.html.report import check_designs
 from codesign.results.text.phrases import hardware_text, metrics_text
+from codesign.results.views import DesignOutline
 from codesign.units import METRIC_UNITS
 
-AnyDesign = Design | DataflowDesign
+AnyDesign = Design | DataflowDesign | DesignOutline
 ROOM = 2.0  # by how much sliders go beyond what is known
 
 
@@ -37,8 +38,8 @@ class Family:
     problem : Problem
         Without budgets.
     label : str
-    designs : list of (int, Design or DataflowDesign)
-        With the number of each.
+    designs : list of (int, Design, DataflowDesign or DesignOutline)
+        With the number of each; an outline is of a front's point whose design is not there.
     ruled : list of RuledOut
         Of the objective.
     traded : tuple of str
@@ -52,8 +53,12 @@ class Family:
     traded: tuple[str, ...] = ()
 
     def add(self, number: int, design: AnyDesign) -> None:
-        """Take up a design and what its proof rules out."""
-        self.designs.append((number, design))
+        """Take up a design, in place of the outline of its number, and what its proof rules out."""
+        places = [place for place, (n, _) in enumerate(self.designs) if n == number]
+        self.designs[places[0] if places else len(self.designs) :] = [
+            (number, design),
+            *(self.designs[places[0] + 1 :] if places else ()),
+        ]
         if design.problem.objective == self.problem.objective:
             self.rule_out(design.problem.budgets, design.proof.bound)
 
@@ -65,6 +70,22 @@ class Family:
         objective = self.problem.objective
         others = {name: x for name, x in limits.items() if name != objective}
         self.ruled.append(RuledOut(others, min(bound, limits.get(objective, math.inf))))
+
+    def outline_of(self, design: AnyDesign) -> int | None:
+        """The number of an outline that a design is at least as good as, in all that counts."""
+        counts = [self.problem.objective, *self.limited]
+        for number, known in self.designs:
+            if isinstance(known, DesignOutline) and all(
+                design.metrics.get(x, math.inf) <= _about(known.metrics.get(x, -math.inf))
+                for x in counts
+            ):
+                return number
+        return None
+
+    def limits_at(self, design: AnyDesign) -> dict[str, float]:
+        """The limits that a design was found within; its own value where there was none."""
+        budgets = design.problem.budgets
+        return {x: budgets.get(x, design.metrics.get(x, math.inf)) for x in self.limited}
 
     @property
     def limited(self) -> list[str]:
@@ -96,7 +117,10 @@ class Family:
             )
         ]
         best, number = min(within, default=(math.inf, None))
-        return Answer(objective, best, number, max(bounds, default=0.0))
+        whole = {n for n, design in self.designs if not isinstance(design, DesignOutline)}
+        seen = [x for x in within if x[1] in whole and x[0] <= _about(best)]
+        number = min(seen)[1] if seen else number
+        return Answer(objective, best, number, max(bounds, default=0.0), bool(seen))
 
     def asked(self, limits: Mapping[str, float]) -> Problem:
         """The problem of these limits."""
@@ -105,12 +129,25 @@ class Family:
 
 @dataclass(frozen=True)
 class Answer:
-    """What is known within limits: the best design and its value, and what none goes below."""
+    """What is known within limits.
+
+    Attributes
+    ----------
+    best : float
+        The value of the best design; infinite where none is known.
+    number : int or None
+        Of that design.
+    bound : float
+        What none goes below.
+    whole : bool
+        Whether the design can be seen; else only its totals are known.
+    """
 
     objective: str
     best: float
     number: int | None
     bound: float
+    whole: bool = True
 
     @property
     def proven(self) -> bool:
@@ -130,37 +167,54 @@ class Answer:
             return f"no design known within these limits; {least}" if self.bound else "not known"
         found = f"{unit.label} {unit.amount(self.best)}"
         if self.proven:
-            return f"{found}, proven: nothing within these limits is better"
+            more = "" if self.whole else "; solve it to see its design, which is in no file here"
+            return f"{found}, proven: nothing within these limits is better{more}"
         return f"{found}, the best known; {least if self.bound > 0 else 'how good is not known'}"
 
 
 class Explored:
     """All designs, numbered, in their families."""
 
-    def __init__(self, designs: Iterable[AnyDesign], objectives: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        designs: Iterable[AnyDesign],
+        objectives: Sequence[str] = (),
+        problem: Problem | None = None,
+    ) -> None:
+        """``problem``: of designs that are outlines."""
         self.designs = list[AnyDesign]()
         self.families = list[Family]()
+        self.changes = 0
         self._by_key = dict[str, Family]()
         self._objectives = tuple(objectives)
         for design in designs:
-            self.add(design)
+            self.add(design, problem)
         if not self.designs:
             raise SpecError("no design to explore")
         if not any(family.limited for family in self.families):
             raise SpecError("no design has a budget; there is nothing to slide")
 
-    def add(self, design: AnyDesign) -> int:
-        """Take up a design; its number."""
-        objective = next(iter(self._objectives), design.problem.objective)
-        problem = replace(design.problem, objective=objective, budgets={}, quality=None)
+    def add(self, design: AnyDesign, of: Problem | None = None) -> int:
+        """Take up a design, of a problem where it does not know it; its number."""
+        asked = design.problem if isinstance(design.problem, Problem) else of
+        assert asked is not None
+        objective = next(iter(self._objectives), asked.objective)
+        problem = replace(asked, objective=objective, budgets={}, quality=None)
         key = digest(problem_to_dict(problem))
         if key not in self._by_key:
             made = Family(problem, self._label(problem), traded=self._objectives[1:])
             self._by_key[key] = made
             self.families.append(self._by_key[key])
-        self._by_key[key].add(len(self.designs), design)
-        self.designs.append(design)
-        return len(self.designs) - 1
+        family, number = self._by_key[key], None
+        if not isinstance(design, DesignOutline):
+            number = family.outline_of(design)
+        if number is None:
+            number = len(self.designs)
+            self.designs.append(design)
+        self.designs[number] = design
+        family.add(number, design)
+        self.changes += 1
+        return number
 
     def _label(self, problem: Problem) -> str:
         label = f"{problem.network.name} on {problem.technology.name}, least "
@@ -171,7 +225,7 @@ class Explored:
 
 def design_text(number: int, design: AnyDesign) -> str:
     """A design in a line."""
-    hardware = design.hardware if isinstance(design, DataflowDesign) else design.accelerator
+    hardware = design.accelerator if isinstance(design, Design) else design.hardware
     return f"design {number + 1}: {metrics_text(design.metrics)}; {hardware_text(hardware)}"
 
 
@@ -192,16 +246,28 @@ def limits_of(family: Family, given: Any) -> dict[str, float]:
     return {name: float(value) * METRIC_UNITS[name].scale for name, value in given.items()}
 
 
-def of_front(front: Front, designs: Sequence[AnyDesign]) -> Explored:
+def _about(value: float) -> float:
+    """What counts as no more than a value, by the gap within which optima are proven."""
+    return value + OPTIMAL_GAP * abs(value)
+
+
+def of_front(front: Front, designs: Sequence[Design | DataflowDesign] | None = None) -> Explored:
     """The points of a front, with what was ruled out on the way, within the front's budgets.
+
+    Without their designs their totals and proofs are known, and each can be solved again.
 
     Raises
     ------
     SpecError
-        The designs are not those of the points.
+        The designs are not those of the points; or there are none, and the problem is not known.
     """
-    check_designs(front, designs)
-    made = Explored(designs, front.objectives)
+    if designs is not None:
+        check_designs(front, designs)
+        made = Explored(designs, front.objectives)
+    elif isinstance(front.problem, Problem):
+        made = Explored(front.designs, front.objectives, front.problem)
+    else:
+        raise SpecError("holds neither whole designs nor the problem; give --designs DIR of pareto")
     if len(made.families) > 1:
         raise SpecError("the designs are of several problems, not of one front")
     for rule in front.ruled:

@@ -39,7 +39,7 @@
       the("answer").textContent = told.text;
       the("see").hidden = told.number === null;
       if (told.number !== null) the("see").href = `design/${told.number}`;
-      the("solve").hidden = told.proven;
+      the("solve").hidden = told.done;
       if (may && !told.proven && the("own").checked) await solve();
     } catch (error) {
       if (mine === asked) the("answer").textContent = error.message;
@@ -54,20 +54,39 @@
   const show = (state) => {
     the("job").textContent = state.text;
     the("cancel").hidden = !state.busy;
-    const changed = state.known !== known;
-    known = state.known;
+    const changed = state.changes !== known;
+    known = state.changes;
     if (!changed) return;
-    the("designs").replaceChildren(...state.designs[family()].map((each) => {
-      const [item, link] = [document.createElement("li"), document.createElement("a")];
+    the("designs").replaceChildren(...state.designs[family()].map(listed));
+    const place = all(".chart")[0];
+    place.nextElementSibling.textContent = JSON.stringify(state.charts[family()]);
+    draw(place);
+  };
+  const listed = (each) => {
+    const item = document.createElement("li");
+    if (each.within === null) {
+      const link = document.createElement("a");
       link.href = `design/${each.number}`;
       link.target = "_blank";
       link.textContent = each.text;
       item.append(link);
       return item;
-    }));
-    const place = all(".chart")[0];
-    place.nextElementSibling.textContent = JSON.stringify(state.charts[family()]);
-    draw(place);
+    }
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "act";
+    button.textContent = "solve it";
+    button.addEventListener("click", async () => {
+      for (const row of rows()) {
+        const [slider, typed] = parts(row);
+        typed.value = each.within[row.dataset.metric];
+        toSlider(slider, Number(typed.value));
+      }
+      await answer(false);
+      await solve();
+    });
+    item.append(`${each.text} `, button);
+    return item;
   };
   const follow = async () => {
     if (busy) return;

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from codesign.units import METRIC_UNITS
 
 SCRIPT = Path(__file__).with_name("explore.js")
 STEPS = 1000  # of a slider
+DIGITS = 11  # of a limit: what is left is far below the tolerance of budgets
 
 
 def explore_page(explored: Explored, title: str) -> str:
@@ -88,7 +88,7 @@ def _sliders(number: int, family: Family) -> Html:
             type="number",
             step="any",
             min="0",
-            value=rounded_up(now / unit.scale),
+            value=limit_text(now / unit.scale),
             aria_label=f"{unit.heading} at most",
         )
         label = tag("label", words, for_=key)
@@ -96,13 +96,9 @@ def _sliders(number: int, family: Family) -> Html:
     return tag("fieldset", *rows, class_="limits", hidden=number > 0, data_family=number)
 
 
-def rounded_up(value: float) -> str:
-    """A limit in at most six digits that is not below the one it stands for."""
-    text = f"{value:.6g}"
-    if float(text) >= value:
-        return text
-    step = 10.0 ** (math.floor(math.log10(value)) - 5)
-    return f"{value + step:.6g}"
+def limit_text(value: float) -> str:
+    """A limit in so many digits that it counts as the one it stands for, to every tolerance."""
+    return f"{value:.{DIGITS}g}"
 
 
 def _answer() -> Html:

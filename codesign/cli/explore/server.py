@@ -19,14 +19,15 @@ from threading import Lock
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from codesign.cli.explore.answers import AnyDesign, Explored, design_text, limits_of
+from codesign.cli.explore.answers import AnyDesign, Explored, Family, design_text, limits_of
 from codesign.cli.explore.background import Background
-from codesign.cli.explore.page import chart_of, explore_page
+from codesign.cli.explore.page import chart_of, explore_page, limit_text
 from codesign.errors import CodesignError, SpecError
 from codesign.results.dataflow_design import DataflowDesign
 from codesign.results.design import Design
 from codesign.results.html.page import page
-from codesign.results.html.report import page_title, tabs_of
+from codesign.results.html.report import check_figures, page_title, tabs_of
+from codesign.results.views import DesignOutline
 from codesign.units import METRIC_UNITS
 
 HOST = "127.0.0.1"
@@ -56,10 +57,8 @@ class Exploration:
                 "busy": self.background.busy,
                 "text": self.background.text,
                 "known": len(self.explored.designs),
-                "designs": [
-                    [{"number": n, "text": design_text(n, design)} for n, design in x.designs]
-                    for x in every
-                ],
+                "changes": self.explored.changes,
+                "designs": [[_listed(x, n, design) for n, design in x.designs] for x in every],
                 "charts": [chart_of(self.explored, n) for n in range(len(every))],
             }
 
@@ -68,7 +67,10 @@ class Exploration:
         with self.lock:
             mine = self._family(family)
             found = mine.answer(limits_of(mine, limits))
-        return {"text": found.text, "number": found.number, "proven": found.proven}
+        number = found.number if found.whole else None
+        return {"text": found.text, "number": number, "done": found.proven and found.whole} | {
+            "proven": found.proven
+        }
 
     def solve(self, family: Any, limits: Any) -> None:
         """Solve for limits in the background."""
@@ -81,24 +83,36 @@ class Exploration:
             with self.lock:
                 if how == "design":
                     dataflow = what["format"] == DataflowDesign.FORMAT
-                    kind: type[AnyDesign] = DataflowDesign if dataflow else Design
+                    kind = DataflowDesign if dataflow else Design
                     self.explored.add(kind.from_dict(what, "the solve"))
                 elif how == "infeasible":
                     mine.rule_out(within, math.inf)
 
         self.background.start(problem, end)
 
-    def design(self, number: str) -> AnyDesign:
+    def design(self, number: str) -> Design | DataflowDesign:
         """A design by its number."""
         with self.lock:
             if not number.isdecimal() or int(number) >= len(self.explored.designs):
                 raise SpecError(f"no design {number[:20]!r}")
-            return self.explored.designs[int(number)]
+            found = self.explored.designs[int(number)]
+        if isinstance(found, DesignOutline):
+            raise SpecError(f"design {int(number) + 1}: its totals alone are known; solve it")
+        return found
 
     def _family(self, number: Any) -> Any:
         if not isinstance(number, int) or not 0 <= number < len(self.explored.families):
             raise SpecError("family: no such problem")
         return self.explored.families[number]
+
+
+def _listed(family: Family, number: int, design: AnyDesign) -> dict[str, Any]:
+    """A design as the page lists it; of one that cannot be seen the limits to solve it within."""
+    told: dict[str, Any] = {"number": number, "text": design_text(number, design), "within": None}
+    if isinstance(design, DesignOutline):
+        limits = family.limits_at(design).items()
+        told["within"] = {x: limit_text(most / METRIC_UNITS[x].scale) for x, most in limits}
+    return told
 
 
 class Server(ThreadingHTTPServer):
@@ -181,6 +195,7 @@ class Handler(BaseHTTPRequestHandler):
         if folder != "design":
             raise LookupError
         design = exploration.design(name.removesuffix(".json"))
+        check_figures(design, "explored")
         if name.endswith(".json"):
             return _json(design.to_dict())
         return _html(page(page_title(design), tabs_of(design)))

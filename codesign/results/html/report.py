@@ -396,3 +396,16 @@ def check_designs(front: Front, designs: Sequence[Design | DataflowDesign]) -> N
         mine = [design.metrics.get(name) for name in front.objectives]
         if mine != values.tolist():
             raise SpecError(f"design {number}: not of point {number} of the front")
+
+
+def check_figures(design: Design | DataflowDesign, where: str) -> None:
+    """Refuse a design that is in no file of its own where a figure does not hold.
+
+    Raises
+    ------
+    SpecError
+        Naming the first of them.
+    """
+    report = check_content(json.loads(json.dumps(design.to_dict())), where)
+    if not report.holds:
+        raise SpecError(f"{where}: a design of it does not hold: {report.findings[0]}")
