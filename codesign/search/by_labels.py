@@ -119,8 +119,9 @@ def _label_search(search: HardwareSearch, forced: Forced, charge: float) -> Labe
         costs = np.zeros((len(where[0]), 2))
         for n, table in enumerate(full[number]):
             costs[:, n] = table[member][where]
-        values = np.array(where[tables.families[number].free :]).reshape(-1, len(where[0])).T
-        found[i] = LabelTable(tables.scopes[i], values, costs)
+        scope = tables.scopes[i]
+        values = np.array(where[len(where) - len(scope) :], dtype=np.int64)
+        found[i] = LabelTable(scope, values.reshape(len(scope), len(costs)).T, costs)
     own = np.zeros((*states.barred.shape, 2))
     noise = states.along(search.space.variable_noise)
     for n, m in enumerate(metrics):

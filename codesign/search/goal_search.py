@@ -35,7 +35,8 @@ class GoalSearch:
 
     def __init__(self, task: GoalTask) -> None:
         self.task = task
-        self.space, self.relaxation = task.space, task.relaxation.within(task.goal.limits)
+        self.space = task.space
+        self.relaxation = task.relaxation.within(task.goal.limits).by_member()
         self.goal, self.cut_pool = task.goal, task.cut_pool
         self.stop = task.stop
         self.incumbent = task.incumbent or self.cut_pool.best_solution(task.goal)

@@ -144,8 +144,9 @@ class GroupBounds:
         known = max(known, search.bound_from_milp(float(found.value[0])))
         if known >= search.cutoff or kind_of(search.bounded_metric()) == ENERGY:
             return known  # candidates of tables have no energies, so that a MILP says no more
-        if suits_labels(search, tables):
-            labelled = bound_by_labels(search, tables, found)
+        joined = tables.finely() if search.relaxation.apart else tables
+        if suits_labels(search, joined):
+            labelled = bound_by_labels(search, joined, found)
             if labelled is not None:
                 bound = max(known, search.bound_from_milp(labelled))
                 search.add_tables(tables, bound)

@@ -146,8 +146,9 @@ class LeastMetric(HardwareSearch):
         bound = max(known, float(found.value[0]))
         if bound >= self.cutoff:
             return bound
-        if suits_labels(self, single):
-            labelled, solution = solve_by_labels(self, option, sram_bits, single, found)
+        tables = single.finely() if self.relaxation.apart else single
+        if suits_labels(self, tables):
+            labelled, solution = solve_by_labels(self, option, sram_bits, tables, found)
             bound = max(bound, labelled)
             self.update_incumbent(solution)
             if bound >= self.cutoff:

@@ -36,6 +36,7 @@ class Kind:
     """
 
     free: int  # axes of the layer alone
+    apart: bool  # whether what its weights' width costs, the first axis, stands with its variable
     sizes: tuple[int, ...]  # of all axes
     weight_axis: int
     input_axis: int
@@ -55,7 +56,8 @@ class Kind:
         """What layers of one family have in common."""
         shapes = self.extra_j.shape, self.extra_bits.shape, self.held_bits.shape, self.variant.shape
         fused = None if self.fused is None else self.fused.shapes
-        return self.free, self.sizes, self.weight_axis, self.input_axis, shapes, fused
+        operands = self.weight_axis, self.input_axis
+        return self.free, self.apart, self.sizes, *operands, shapes, fused
 
     @property
     def key(self) -> tuple[object, ...]:
@@ -83,7 +85,7 @@ class Family:
     """Kinds whose tables have the same axes, stacked: fields as of `Kind`, with a first axis K."""
 
     def __init__(self, kinds: list[Kind], space: WidthSpace, left: Ints) -> None:
-        self.free, self.sizes = kinds[0].free, kinds[0].sizes
+        self.free, self.apart, self.sizes = kinds[0].free, kinds[0].apart, kinds[0].sizes
         self.weight_axis, self.input_axis = kinds[0].weight_axis, kinds[0].input_axis
         self.member = np.array([kind.member for kind in kinds])
         self.geometry = np.array([kind.geometry for kind in kinds])

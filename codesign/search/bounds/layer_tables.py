@@ -53,8 +53,9 @@ class LayerTables:
         states: States,
         scopes: list[Scope],
         check_time: Callable[[], None] = lambda: None,
+        apart: bool = False,
     ) -> None:
-        self.check_time = check_time
+        self.check_time, self.apart = check_time, apart
         self.space, self.states, self.scopes = space, states, scopes
         self.widths = space.widths[states.left]
         self.layers = space.problem.network.layers
@@ -85,23 +86,24 @@ class LayerTables:
         return [Family(members, self.space, self.states.left) for members in kinds]
 
     def _kind(self, i: int) -> Kind:
+        space, states = self.space, self.states
         free, weight_axis, input_axis = self._operand_axes(i)
         noise, barred = self._operand_terms(i)
-        sizes = [len(self.widths)] * free + [self.states.sizes[v] for v in self.scopes[i]]
-        axes = TableAxes(self.space, self.states, i, self.scopes[i], free, sizes)
+        sizes = [len(self.widths)] * free + [states.sizes[v] for v in self.scopes[i]]
+        axes = TableAxes(space, states, i, self.scopes[i], free, sizes)
         extra, held, variant = axes.tables()
-        energy = self.space.energy
         extra_j = np.zeros((1,) * len(sizes))
-        if energy is not None:
-            extra_j = axes.moved_j(energy.moved_per_bit(self.layers[i]))
+        if space.energy is not None:
+            extra_j = axes.moved_j(space.energy.moved_per_bit(self.layers[i]))
         return Kind(
             free=free,
+            apart=weight_axis < free and self.apart and states.is_plain(space.weight_index[i]),
             sizes=tuple(sizes),
             weight_axis=weight_axis,
             input_axis=input_axis,
-            member=int(self.space.shares.member_of[i]),
-            geometry=int(self.space.geometry_of[i]),
-            weights=float(self.space.weight_shares[i]),
+            member=int(space.shares.member_of[i]),
+            geometry=int(space.geometry_of[i]),
+            weights=float(space.weight_shares[i]),
             noise=noise,
             barred=barred,
             extra_j=extra_j,
@@ -134,17 +136,15 @@ class LayerTables:
         return fused_entries(axes, held, weight_axis, input_axis, self.check_time)
 
     def cut_weights(self, i: int) -> bool:
-        """Whether a layer's weights have a width variable that its table does not run over."""
+        """Whether the noise of a layer's weights stands in its table, cut from their variable."""
         variable = self.space.weight_index[i]
-        return self.layers[i].uses_weights and variable not in (None, *self.scopes[i])
+        cut = self.layers[i].uses_weights and variable not in (None, *self.scopes[i])
+        return cut and not (self.apart and self.states.is_plain(variable))
 
     def _operand_axes(self, i: int) -> tuple[int, int, int]:
         """Free axes of a layer's table, and those of its weights' and its input's widths."""
-        scope, weight, ifmap = (
-            self.scopes[i],
-            self.space.weight_index[i],
-            int(self.space.input_index[i]),
-        )
+        scope, weight = self.scopes[i], self.space.weight_index[i]
+        ifmap = int(self.space.input_index[i])
         alone: list[int | None] = []
         if weight is None or weight not in scope:
             alone.append(weight)

@@ -25,6 +25,7 @@ import numpy as np
 
 from codesign.arrays import Bools, Floats, Ints
 from codesign.problem.tolerances import MARGINAL_ROUNDINGS, beyond, sum_rounding
+from codesign.search.bounds.apart import TablesApart, of_one_member
 from codesign.search.bounds.batch import Batch, RunPrices
 from codesign.search.bounds.elimination import Role, Scope, choose_scopes, eliminate
 from codesign.search.bounds.families import pair_marginals
@@ -64,6 +65,8 @@ class Relaxation:
 
     ``places`` is the state of each placed tensor, see `codesign.space.placement`; `of` gives
     the relaxation for others.
+
+    ``apart``: members of a suite that share widths are bounded one by one, see `by_member`.
     """
 
     def __init__(
@@ -73,18 +76,19 @@ class Relaxation:
         places: bytes | None = None,
         fine: bool = False,
         left: bytes | None = None,
+        apart: bool = False,
     ) -> None:
         self.space, self.check_time = space, check_time
         self.widths = space.widths
         self.layers = space.problem.network.layers
         free = bytes([FREE] * len(space.placed) + [OPEN] * len(space.runs))
         self.places = free if places is None else places
-        self.fine = fine
+        self.fine, self.apart = fine, apart
         every = np.ones(len(space.widths), dtype=bool).tobytes()
         self.left = every if left is None else left
         self._measures = LayerMeasures(space)
-        self._others: dict[tuple[bytes, bool, bytes], Relaxation] = {}
-        self._others[self.places, fine, self.left] = self
+        self._others: dict[tuple[bytes, bool, bytes, bool], Relaxation] = {}
+        self._others[self.places, fine, self.left, apart] = self
         # Each layer's table, each variable's own row and its message are added once; before that,
         # a source's noise to its variable's row, and in a table a product for each metric.
         variables = len(space.variables) + len(space.placed)
@@ -97,7 +101,7 @@ class Relaxation:
 
         A fine one cuts only what no memory holds.
         """
-        return self._other(batch.places, batch.fine, self.left)
+        return self._other(batch.places, batch.fine, self.left, self.apart and not batch.fine)
 
     def within(self, limits: Mapping[str, float]) -> Relaxation:
         """The relaxation over the widths that some design within the limits has.
@@ -127,13 +131,22 @@ class Relaxation:
         possible[0] |= any(layer.moves for layer in self.layers)  # they stand at the narrowest
         if not possible.any():
             return self
-        return self._other(self.places, self.fine, possible.tobytes())
+        return self._other(self.places, self.fine, possible.tobytes(), self.apart)
 
     def without_narrowest(self) -> Relaxation:
         """The relaxation over all widths but the narrowest of those left."""
         left = np.frombuffer(self.left, dtype=bool).copy()
         left[self._left[0]] = False
-        return self._other(self.places, self.fine, left.tobytes())
+        return self._other(self.places, self.fine, left.tobytes(), self.apart)
+
+    def by_member(self) -> Relaxation:
+        """The relaxation whose tables of one member are cut from the widths of another.
+
+        What these cost them stands with the widths, see `codesign.search.bounds.apart`.
+        """
+        if not self.space.coupled or self.space.runs:
+            return self
+        return self._other(self.places, self.fine, self.left, True)
 
     @property
     def narrows(self) -> bool:
@@ -143,7 +156,7 @@ class Relaxation:
         """
         return len(self._left) > 1 and not any(layer.moves for layer in self.layers)
 
-    def _other(self, *key: *tuple[bytes, bool, bytes]) -> Relaxation:
+    def _other(self, *key: *tuple[bytes, bool, bytes, bool]) -> Relaxation:
         if key not in self._others:
             made = Relaxation(self.space, self.check_time, *key)
             made._others = self._others
@@ -186,8 +199,9 @@ class Relaxation:
         a bound; cut from a place, it takes the tensor to be on chip and to need no room.
         """
         most = MAX_FINE_TABLE if self.fine else MAX_TABLE
+        members = self.space.problem.network.member_of
         return choose_scopes(
-            self._roles,
+            of_one_member(self._roles, members) if self.apart else self._roles,
             self.states.sizes,
             too_large=lambda entries: entries > most,
             far_too_large=lambda entries: entries > MAX_ENTRIES,
@@ -198,7 +212,7 @@ class Relaxation:
     def tables(self) -> LayerTables:
         """Tables of the layers, over the variables of their scopes."""
         self.check_time()
-        return LayerTables(self.space, self.states, self._scopes, self.check_time)
+        return LayerTables(self.space, self.states, self._scopes, self.check_time, self.apart)
 
     @property
     def _families(self) -> range:
@@ -211,8 +225,12 @@ class Relaxation:
         values = [each for _, _, each in self._own]
         own = np.concatenate([*values, self.states.barred], axis=1)
         _, rows = np.unique(own, axis=0, return_inverse=True)
-        sizes = self.states.sizes
-        return Plan(buckets, self._scopes, self.tables.member_of, sizes, rows.ravel().tolist())
+        alike = self._apart.numbered(rows.ravel().tolist())
+        return Plan(buckets, self._scopes, self.tables.member_of, self.states.sizes, alike)
+
+    @cached_property
+    def _apart(self) -> TablesApart:
+        return TablesApart(self.tables)
 
     @cached_property
     def _options_at_once(self) -> int:
@@ -280,8 +298,8 @@ class Relaxation:
             names = (field.name for field in fields(RelaxedSolution))
             return RelaxedSolution(*(np.concatenate([getattr(p, n) for p in parts]) for n in names))
         prices = self.tables.run_prices(batch, coefficients)
-        tables = [self.tables.least(n, batch, coefficients, prices) for n in self._families]
-        swept = self.sweep(tables, coefficients)
+        tables, aside = self._apart.least(batch, coefficients, prices)
+        swept = self.sweep(tables, coefficients, aside)
         values = swept.best()
         chosen = self.states.widths_of(values), self.states.places_of(values)
         fused, value = None, swept.value
@@ -347,14 +365,18 @@ class Relaxation:
                 total = total + share[shares.member_of[i]] * most
         return np.where(runs, total, -np.inf)
 
-    def sweep(self, tables: list[Floats], coefficients: Floats) -> Sweep:
-        """Eliminate every variable."""
+    def sweep(
+        self, tables: list[Floats], coefficients: Floats, aside: Mapping[int, Floats] | None = None
+    ) -> Sweep:
+        """Eliminate every variable; ``aside`` was taken off tables, see `TablesApart`."""
         own, each = self.states.barred, self.space.shares.by_member(coefficients)
         for kind, member_of, values in self._own:
             charged = each[:, :, kind]
             if charged.shape[1] > 1:
                 charged = charged[:, member_of]
             own = own + charged[..., None] * values
+        if aside:
+            own = self._apart.charged(own, aside)
         return Sweep(self.plan, own, tables)
 
     def _measure(
@@ -437,9 +459,8 @@ class Relaxation:
         ``ceiling``: what costs more is of no interest.
         """
         prices = self.tables.run_prices(batch, coefficients)
-        full = [self.tables.full(n, batch, coefficients, prices) for n in self._families]
-        least = [self.tables.reduced(family, table) for family, table in enumerate(full)]
-        own, parts = self.sweep(least, coefficients).marginals()
+        full, least, aside = self._apart.full(batch, coefficients, prices)
+        own, parts = self.sweep(least, coefficients, aside).marginals()
         return Forced(self.tables, batch, full, least, own, parts, ceiling)
 
     def marginals(self, batch: Batch, coefficients: Floats) -> Marginals:

@@ -143,6 +143,10 @@ class States:
                 found.setdefault(v, []).append(t)
         return found
 
+    def is_plain(self, variable: int | None) -> bool:
+        """Whether a variable's values are widths and nothing else."""
+        return variable is not None and self.sizes[variable] == len(self.left)
+
     @property
     def ported(self) -> bool:
         """Whether a layer's time depends on what it reads and writes on chip."""
