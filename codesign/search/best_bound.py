@@ -39,6 +39,7 @@ from codesign.search.screening import screen
 from codesign.stopping import Stopped
 
 BOUNDED_TOGETHER = 8  # shapes
+OPENED_FIRST = 6  # shapes of a first goal, before others are bounded with the SRAM they can have
 TRIED_FIRST = 5  # options on which an incumbent is looked for before one is solved
 KEY_DIGITS = 7  # of bounds compared: of nearly equal ones, options are solved before shapes opened
 
@@ -71,6 +72,7 @@ class BestBound:
         self.queue: list[Node] = []
         self.group_bounds = GroupBounds(search)
         self.tried = False
+        self.opened = 0  # shapes
 
     def prove(self) -> SearchResult:
         """Search until everything is closed or it has to end."""
@@ -143,10 +145,10 @@ class BestBound:
         search = self.search
         every = np.sort(np.concatenate([self._options_of(shape) for shape in shapes]))
         options = search.still_open(every)
-        # Not before the first shape of a first goal: its designs may close all the others.
+        # Not before the first shapes of a first goal: their designs may close all the others.
         # Where energies count many shapes come near.
-        alone = search.batches.energy is None and not search.cut_pool.proven_bounds
-        first = search.incumbent is None or alone
+        new = search.batches.energy is None and not search.cut_pool.proven_bounds
+        first = search.incumbent is None or (new and self.opened < OPENED_FIRST)
         if not first and len(options) > len(shapes):
             search.bound_shapes(options)
         for shape in shapes:
@@ -154,6 +156,7 @@ class BestBound:
                 self._push(Stage.OPEN_SHAPE, shape)
 
     def _open_shape(self, shape: int) -> None:
+        self.opened += 1
         options = self.search.still_open(self._options_of(shape))
         self.search.bound_options(shape, options)
         for option in self.search.still_open(options):
