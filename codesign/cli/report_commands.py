@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from codesign.problem.readers import WholeNumber
 
 if TYPE_CHECKING:
     from codesign.cli.explore.answers import Explored
+    from codesign.cli.explore.server import Keep
     from codesign.results.dataflow_design import DataflowDesign
     from codesign.results.design import Design
 
@@ -154,20 +156,32 @@ def explore(**given: Any) -> None:
     """Explore FILE in a browser: sliders for budgets over what is proven, a solve for what is not.
 
     FILE is of a front (.csv), best with the folder of its designs, each of which is solved again
-    else when it is to be seen; or a study's store (.sqlite). Printed is the address of a page on
-    this machine, for whoever knows it; nothing is written. Ctrl-C ends it, with what runs. See:
-    codesign help reports.
+    else when it is to be seen; or a study's store (.sqlite), which keeps what is found. Printed is
+    the address of a page on this machine, for whoever knows it; nothing else is written. Ctrl-C
+    ends it, with what runs. See: codesign help reports.
     """
     from codesign.cli.explore.server import Exploration, Server, title_of
     from codesign.results.html.page import plotly_program
 
     plotly_program()  # refused now, not when a page is asked for
     explored = _explored(given["file"], given["designs"])
-    with Server(Exploration(explored, title_of(explored)), given["port"] or 0) as server:
+    exploration = Exploration(explored, title_of(explored), _keeping(given["file"]))
+    with Server(exploration, given["port"] or 0) as server:
         click.echo(server.address)
         if sys.stdout is not None:
             sys.stdout.flush()
         server.serve_forever()
+
+
+def _keeping(path: Path) -> Keep | None:
+    """How what is found is kept: in a store; of a front not at all."""
+    from codesign.files import kind_of
+
+    if kind_of(path) != "store":
+        return None
+    from codesign.study.explored import keep
+
+    return partial(keep, path)
 
 
 def _explored(path: Path, folder: Path | None) -> Explored:

@@ -111,22 +111,7 @@ class QuestionBuilder:
             terms, refused = _terms(problem), None
         except SpecError as error:
             terms, refused = {"refused": cell.parameters}, str(error)
-        content = {
-            "format": QUESTION_FORMAT,
-            "problem": {"network": network.sha256, **terms},
-            "front": self._front,
-            **how,
-        }
-        text = canonical_json(content)
-        return Question(
-            sha256=sha256(text),
-            text=text,
-            network_sha256=network.sha256,
-            network=network.text,
-            untimed=sha256(canonical_json({**content, "time_limit_s": None})),
-            time_limit_s=how["time_limit_s"],
-            refused=refused,
-        )
+        return _question(network, terms, self._front, how, refused)
 
     def _described(self, described: Network | Decoder) -> NetworkText:
         """A network as it is given, for a cell that is refused; a decoder by its parameters."""
@@ -145,12 +130,47 @@ class QuestionBuilder:
     def _network(self, network: Network, batch: int) -> NetworkText:
         key = (id(network), batch)  # the grid keeps the network
         if key not in self._texts:
-            grown = network.batched(batch)
-            content = _used("network", {**asdict(grown), "model": None})
-            content["layers"] = [_used("layer", layer) for layer in content["layers"]]
-            text = canonical_json(content)
-            self._texts[key] = NetworkText(grown, text, sha256(text))
+            self._texts[key] = network_text(network.batched(batch))
         return self._texts[key]
+
+
+def network_text(network: Network) -> NetworkText:
+    """A network as questions name it."""
+    content = _used("network", {**asdict(network), "model": None})
+    content["layers"] = [_used("layer", layer) for layer in content["layers"]]
+    text = canonical_json(content)
+    return NetworkText(network, text, sha256(text))
+
+
+def question_of(problem: Problem, network: NetworkText) -> Question:
+    """The question of a problem by itself, solved as ``codesign solve`` does."""
+    how = {key: DEFAULTS[key] for key in SOLVE_SETTINGS}
+    return _question(network, _terms(problem), None, how, None)
+
+
+def _question(
+    network: NetworkText,
+    terms: Mapping[str, Any],
+    front: Mapping[str, Any] | None,
+    how: Mapping[str, Any],
+    refused: str | None,
+) -> Question:
+    content = {
+        "format": QUESTION_FORMAT,
+        "problem": {"network": network.sha256, **terms},
+        "front": front,
+        **how,
+    }
+    text = canonical_json(content)
+    return Question(
+        sha256=sha256(text),
+        text=text,
+        network_sha256=network.sha256,
+        network=network.text,
+        untimed=sha256(canonical_json({**content, "time_limit_s": None})),
+        time_limit_s=how["time_limit_s"],
+        refused=refused,
+    )
 
 
 def _terms(problem: Problem) -> dict[str, Any]:

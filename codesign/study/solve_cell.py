@@ -81,7 +81,7 @@ def _answer(asked: dict[str, Any], network: dict[str, Any]) -> Answer:
         # More time, where it was limited, might prove ties.
         final=proven
         and (asked["time_limit_s"] is None or all(x.ties != "not proven" for x in proofs)),
-        designs=tuple(_content(design, sha256) for design in designs),
+        designs=tuple(stored_content(design, sha256) for design in designs),
         front_gap=front_gap,
     )
 
@@ -114,7 +114,8 @@ def _front(
     return front.whole_designs, front.gap, limit is None or front.seconds < limit
 
 
-def _content(design: Design | DataflowDesign, network_sha256: str) -> dict[str, Any]:
+def stored_content(design: Design | DataflowDesign, network_sha256: str) -> dict[str, Any]:
+    """A design as a store has it, its network by its hash."""
     content = design.to_dict()
     content["problem"]["network"] = network_sha256
     return content

@@ -22,7 +22,9 @@ from urllib.parse import parse_qs, urlsplit
 from codesign.cli.explore.answers import AnyDesign, Explored, Family, design_text, limits_of
 from codesign.cli.explore.background import Background
 from codesign.cli.explore.page import chart_of, explore_page, limit_text
+from codesign.cli.terminal import note
 from codesign.errors import CodesignError, SpecError
+from codesign.problem.problem import Problem
 from codesign.results.dataflow_design import DataflowDesign
 from codesign.results.design import Design
 from codesign.results.html.page import page
@@ -42,11 +44,20 @@ HEADERS = {
 Reply = tuple[str, bytes]  # type and content
 
 
-class Exploration:
-    """What the server knows, and the solve under way."""
+Keep = Callable[[Problem, Design | DataflowDesign | str], None]  # a design, or why there is none
 
-    def __init__(self, explored: Explored, title: str) -> None:
-        self.explored, self.title = explored, title
+
+class Exploration:
+    """What the server knows, and the solve under way.
+
+    Parameters
+    ----------
+    keep : callable, optional
+        Given what is found, to write it where it belongs.
+    """
+
+    def __init__(self, explored: Explored, title: str, keep: Keep | None = None) -> None:
+        self.explored, self.title, self._keep = explored, title, keep
         self.background, self.lock = Background(), Lock()
 
     def state(self) -> dict[str, Any]:
@@ -84,9 +95,15 @@ class Exploration:
                 if how == "design":
                     dataflow = what["format"] == DataflowDesign.FORMAT
                     kind = DataflowDesign if dataflow else Design
-                    self.explored.add(kind.from_dict(what, "the solve"))
+                    what = kind.from_dict(what, "the solve")
+                    self.explored.add(what)
                 elif how == "infeasible":
                     mine.rule_out(within, math.inf)
+            if self._keep is not None and how != "error":
+                try:
+                    self._keep(problem, what)
+                except CodesignError as error:
+                    note(f"{error}; what was found lasts as long as this server")
 
         self.background.start(problem, end)
 
