@@ -201,7 +201,9 @@ class Verifier:
         if growth is not None:
             told = self.weighed(group, given, growth=growth)
             terms = (*terms[:-1], told.costs)
-            enumeration = RangeEnumeration(growth, *terms, further, most, self.check_time)
+            enumeration: Enumeration = RangeEnumeration(
+                growth, *terms, further, most, self.check_time
+            )
         else:
             enumeration = Enumeration(*terms, further, most, self.check_time)
         if weighed.run_costs is not None:
