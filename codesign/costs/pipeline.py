@@ -25,6 +25,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -41,7 +42,7 @@ from codesign.costs.segment import (
     segment_design,
 )
 from codesign.costs.stage_row import StageDesign, StageMemories, Weights
-from codesign.costs.stages import StageTable, lag_of, stage_table
+from codesign.costs.stages import StageTable, lag_of, layer_shape, stage_table
 from codesign.costs.widths import layer_bops, model_bits, noise
 from codesign.specs.accelerator import Accelerator
 from codesign.specs.fpga import AnyTechnology, Fpga
@@ -73,6 +74,11 @@ class Platform:
     clock_hz: float
     dram_bits_per_s: float
     dram_energy_j_per_bit: float | None
+
+    @cached_property
+    def entries(self) -> dict[tuple[object, ...], StageTable]:
+        """What stages cost that were priced before: a search prices the same over and over."""
+        return {}
 
     def rates(self, area_mm2: float | None) -> tuple[Rates | None, tuple[str, ...]]:
         """Energies per event; None, and why, where one that is needed is not known."""
@@ -332,8 +338,13 @@ def table_of(layer: Layer, platform: Platform, choice: StageChoice | StageDesign
     assert choice.mapping is not None
     assert choice.rows is not None
     assert choice.cols is not None
-    on = platform.machine, platform.technology.engine, choice.mapping, choice.rows, choice.cols
-    return stage_table(layer, *on, choice.band_rows, choice.weights == "stream")
+    stage = choice.mapping, choice.rows, choice.cols, choice.band_rows, choice.weights == "stream"
+    key = *layer_shape(layer), *stage
+    found = platform.entries.get(key)
+    if found is None:
+        found = stage_table(layer, platform.machine, platform.technology.engine, *stage)
+        platform.entries[key] = found
+    return found
 
 
 def pipeline_metrics(

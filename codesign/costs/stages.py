@@ -128,6 +128,13 @@ def folds_evenly(
     return np.asarray(np.where(together > 1, several, alone))
 
 
+def layer_shape(layer: Layer) -> tuple[object, ...]:
+    """What of a layer decides its options' costs."""
+    counts = (layer.N, layer.G, layer.K, layer.C, layer.P, layer.Q, layer.R, layer.S)
+    steps = (layer.stride, layer.dilation, layer.input_dilation)
+    return (*counts, layer.H, layer.W, *steps, layer.weight_tensor is None)
+
+
 def stage_table(
     layer: Layer,
     machine: Machine,

@@ -23,6 +23,7 @@ from codesign.costs.stages import (
     band_heights,
     folds_evenly,
     lag_of,
+    layer_shape,
     stage_table,
 )
 from codesign.errors import SpecError
@@ -260,10 +261,3 @@ def undominated(costs: Floats) -> Ints:
         better = (left < left[0]).any(axis=1)
         order, left = order[better], left[better]
     return np.array(sorted(kept), dtype=np.int64)
-
-
-def layer_shape(layer: Layer) -> tuple[object, ...]:
-    """What of a layer decides its options' costs."""
-    counts = (layer.N, layer.G, layer.K, layer.C, layer.P, layer.Q, layer.R, layer.S)
-    steps = (layer.stride, layer.dilation, layer.input_dilation)
-    return (*counts, layer.H, layer.W, *steps, layer.weight_tensor is None)
