@@ -230,8 +230,6 @@ class Fifos:
         each = []
         for path in paths:
             passed = dict.fromkeys(self.reader[path[:-1]].tolist(), 1)
-            if self.residual[path[-1]]:  # what is added waits until the sum is written
-                passed[int(self.reader[path[-1]])] = -1
             more = int(self.least[path].sum())
             each.append((more + sum(lags[x] * n for x, n in passed.items()), path, passed, more))
         (_, short, before, less), (_, _, after, more) = sorted(each, key=lambda x: x[0])
@@ -241,8 +239,14 @@ class Fifos:
         return Cycle(tuple(short), {x: n for x, n in factors.items() if n}, more - less)
 
     @cached_property
+    def lasting(self) -> list[Cycle]:
+        """What waits for lags: in each cycle, and what is added until the sum is written."""
+        added = np.flatnonzero(self.in_cycle & self.residual).tolist()
+        return [*self.cycles, *(Cycle((e,), {int(self.reader[e]): 1}, 0) for e in added)]
+
+    @cached_property
     def couplings(self) -> dict[int, tuple[int, int]]:
-        """Of layers whose lags make a tensor wait: its class, and the cycle's number.
+        """Of layers whose lags make a tensor wait: its class, and the number of what is `lasting`.
 
         The classes of inputs and of such tensors form no circle.
         """
@@ -256,7 +260,7 @@ class Fifos:
 
         found: dict[int, tuple[int, int]] = {}
         pairs = set[tuple[int, int]]()
-        for number, cycle in enumerate(self.cycles):
+        for number, cycle in enumerate(self.lasting):
             c = int(self.width_class[self._main(cycle)])
             if c in leaves:
                 continue

@@ -229,7 +229,7 @@ class Pricing:
         if coupled is None:
             return block
         c, cycle = coupled
-        each = waiting.cycle_bits[cycle] * self.fifos.cycles[cycle].factors[number]
+        each = waiting.cycle_bits[cycle] * self.fifos.lasting[cycle].factors[number]
         if c == self.space.input_class[number]:
             block = block._replace(beside=block.activation)
         else:

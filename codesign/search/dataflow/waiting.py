@@ -17,7 +17,7 @@ class Waiting:
     prices : floats, shape (L,)
         For each interval of a layer's lag, whatever the widths.
     cycle_bits : list of floats
-        Of each cycle for each interval that it waits, by the width of its main tensor.
+        Of all that is `Fifos.lasting`, for each interval, by the width of its main tensor.
     of_classes : list of floats
         Of each class at each of its widths; those of layers without columns in them.
 
@@ -52,7 +52,7 @@ class Waiting:
             if layer.moves and self.prices[stage]:
                 self.of_classes[0] += self.prices[stage] * space.least_lags[stage]
         self.cycle_bits = []
-        for number, cycle in enumerate(fifos.cycles):
+        for number, cycle in enumerate(fifos.lasting):
             each = fifos.cycle_bits(cycle, least_bits)
             self.cycle_bits.append(each)
             self.of_classes[fifos.main_class(cycle)] += cycle.more * each
