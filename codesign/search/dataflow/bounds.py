@@ -163,6 +163,10 @@ class Dual(Weighted):
         self.leaf_share = np.where(is_centre[leaf], 0.0, 1 / np.maximum(users[leaf], 1))
         self.own = is_centre | (~is_centre & (users == 0))
         self.is_centre, self.users = is_centre, users
+        self.every_class = np.zeros((count, most, len(self.rows)))
+        self.there = np.zeros((count, most), dtype=bool)
+        for c, (costs, mine) in enumerate(zip(self.class_cost, table.allowed, strict=True)):
+            self.every_class[c, : len(costs)], self.there[c, : len(mine)] = costs, mine
         self._order_classes()
 
     def beside_table(self) -> list[int]:
@@ -198,11 +202,7 @@ class Dual(Weighted):
 
     def _classes(self, weights: Floats) -> Floats:
         """(classes, widths): what each class costs; inf at widths that are not allowed."""
-        classes = np.full((len(self.class_cost), self.most), np.inf)
-        for c, costs in enumerate(self.class_cost):
-            mine = self.table.allowed[c]
-            classes[c, : len(mine)] = np.where(mine, costs @ weights, np.inf)
-        return classes
+        return np.where(self.there, self.every_class @ weights, np.inf)
 
     def _tables(self, weights: Floats) -> tuple[Floats, Floats, Floats, Floats]:
         """Least costs by cell (layers, k, a, w), by (layers, k, a), by class; and by column."""
