@@ -39,11 +39,12 @@ from codesign.stopping import Stopped
 
 FIRST_GUESS, GROWTH = 2e-3, 2.0  # above a bound, relative; of the next one
 MULTIPLIERS = 6  # of an ascent, the best, by which columns and labels are ruled out
+AS_WELL = 2.0  # as far above a bound as a guess, an incumbent is tried to be the best
 LAST_GUESS = 2.0  # from where on anything is let in
 NEAREST, CLOSER = 2e-4, 4.0  # a guess so near that no nearer one is tried; how much nearer
 FEW_EACH = 16  # columns of a layer, on average, of which labels are set
 FEW = 2000  # columns: so few, and the MILP looks above the guess too, for a design to start from
-REACH, REACH_GAP = 1.1, 1e-3  # how far above a guess; how nearly the best of that is wanted
+REACH, REACH_GAP = 1.1, 5e-3  # how far above a guess; how nearly the best of that is wanted
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class GoalSearch(GoalBounds):
         """Search all ranges, the one of the least bound first."""
         self.open: list[tuple[float, int, Range]] = []
         self.multipliers: list[Floats] = []
-        self.number, self.guess, self.growth = 0, FIRST_GUESS, GROWTH
+        self.number, self.guess, self.growth, self.near = 0, FIRST_GUESS, GROWTH, False
         try:
             for span in self.first_spans():
                 self._push(self.first_bound(span), span)
@@ -122,7 +123,7 @@ class GoalSearch(GoalBounds):
     def _search(self, lower: float, span: Range) -> None:
         """Search a range up to a guess; push what is left of it."""
         self.search.counts.intervals += 1
-        aim = min(self.value, self._guess_above(lower))
+        aim = self._aim_above(lower)
         whole = self._upto(lower, aim, span)
         table = self.pricing.table(whole, self.allowed, not self.search.whole)
         self.multipliers = []
@@ -136,8 +137,10 @@ class GoalSearch(GoalBounds):
         few = len(table) <= FEW_EACH * len(self.space.chosen_layers)
         if self.multipliers and few and not self.products:
             least = self._by_labels(table, whole, self.multipliers)
-            if least is None and self._nearer(lower, aim, span):
-                return
+            if least is None:
+                if self._nearer(lower, aim, span):
+                    return
+                self.near, self.growth = True, GROWTH  # programmes are to decide, of more at once
             least = -math.inf if least is None else least
             lower = max(lower, min(least, self.value))
             if least >= min(aim, self.cutoff):
@@ -179,6 +182,11 @@ class GoalSearch(GoalBounds):
             self._nothing_below(aim, span)
         else:
             self._push(max(lower, min(found.bound, self.value)), span)
+
+    def _aim_above(self, lower: float) -> float:
+        """A guess; the incumbent's metric where it is not much more."""
+        guess = self._guess_above(lower)
+        return self.value if self.value - lower <= AS_WELL * (guess - lower) else guess
 
     def _guess_above(self, lower: float) -> float:
         """A little above a bound; inf after the last guess."""
@@ -242,7 +250,7 @@ class GoalSearch(GoalBounds):
     def _nearer(self, lower: float, aim: float, span: Range) -> bool:
         """Guess nearer to the bound, where there are fewer labels, if not yet near."""
         near = self.guess <= NEAREST or not lower * (1 + NEAREST) < aim
-        if near or not math.isfinite(aim) or lower <= 0:
+        if self.near or near or not math.isfinite(aim) or lower <= 0:
             return False
         self.guess, self.growth = min(self.guess, aim / lower - 1) / CLOSER, 1.0
         self._push(lower, span)
