@@ -16,7 +16,7 @@ from codesign.costs.layer_energy import rates_of
 from codesign.costs.layers import LayerDesign
 from codesign.costs.totals import extrapolations
 from codesign.errors import SpecError
-from codesign.problem.choices import Place
+from codesign.problem.choices import Architecture, Place
 from codesign.problem.file import problem_from_dict, problem_to_dict
 from codesign.problem.problem import Problem
 from codesign.results.consistency import (
@@ -140,6 +140,11 @@ class Design(HardwareResult):
     def _no_energy(self) -> tuple[str, ...]:
         """Why the energy is not known; nothing where it is."""
         return rates_of(self.accelerator, self.metrics.get("area_mm2"))[1]
+
+    @property
+    def architecture(self) -> Architecture:
+        """One array for all layers."""
+        return "array"
 
     @property
     def memory_bound_share(self) -> float:

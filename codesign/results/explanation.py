@@ -382,6 +382,7 @@ def _outline(content: FileContent) -> DesignOutline:
             minimised_kind=content.sharing.metric if content.sharing else content.objective,
         ),
         hardware=content.hardware,
+        architecture="dataflow" if isinstance(content.hardware, PipelineHardware) else "array",
         metrics=known | {content.objective: content.optimum},
         memory_bound_share=content.roofs.get("memory", 0.0),
         layer_designs=rows,

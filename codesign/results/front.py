@@ -16,6 +16,7 @@ import numpy as np
 from codesign.arrays import Floats
 from codesign.errors import SpecError
 from codesign.files import check_writable, make_folder
+from codesign.problem.metrics import value_in
 from codesign.problem.problem import Problem
 from codesign.problem.tolerances import ceiling
 from codesign.results.dataflow_design import DataflowDesign
@@ -280,7 +281,7 @@ class Front(Displayed):
 
 def values_of(designs: Sequence[DesignView], objectives: Sequence[str]) -> Floats:
     """(designs, objectives): their metrics."""
-    rows = [[design.metrics[name] for name in objectives] for design in designs]
+    rows = [[value_in(design.metrics, name) for name in objectives] for design in designs]
     return np.array(rows, dtype=np.float64).reshape(len(rows), len(objectives))
 
 

@@ -268,6 +268,7 @@ def _outline(row: Mapping[str, str], asked: Mapping[str, Any], where: str) -> De
     content = {
         "problem": {**asked, "objective": row["minimised"]},
         "hardware": cells(PipelineHardware if row.get("stages") else Hardware),
+        "architecture": row.get("architecture") or ("dataflow" if row.get("stages") else "array"),
         "metrics": {x: _value(row[x]) for x in (*known, *shares) if row.get(x)},
         "memory_bound_share": _value(row["memory_bound_share"]),
         **{name: _value(row[name]) for name in ON_CHIP if row.get(name)},

@@ -12,7 +12,7 @@ import pandas as pd
 
 from codesign.costs.layer_energy import LayerEnergy
 from codesign.costs.layers import LayerDesign, Tile
-from codesign.problem.metrics import ALL_METRICS, COST, ENERGY, INTERVAL
+from codesign.problem.metrics import ALL_METRICS, COST, ENERGY, INTERVAL, value_in
 from codesign.results.assignment import Assignment
 from codesign.results.consistency import names_in_bands
 from codesign.results.front import Front
@@ -153,13 +153,15 @@ def front_frame(front: Front) -> pd.DataFrame:
     counted = ("resident_tensors", "band_tensors")
     shown = [name for name in counted if any(getattr(x, name) is not None for x in front.designs)]
     ported = any(row.bound_by == "sram" for x in front.designs for row in x.layer_designs)
-    rows = []
+    several, rows = len({design.architecture for design in front.designs}) > 1, []
     for number, design in enumerate(front.designs):
         roofs = [row.bound_by for row in design.layer_designs]
         port = {"sram_bound_layers": roofs.count("sram")} if ported else {}
         rows.append(
             {
                 **{name: design.metrics.get(name, np.nan) for name in names},
+                **{x: value_in(design.metrics, x) for x in front.objectives},
+                **({"architecture": design.architecture} if several else {}),
                 **_hardware(design.hardware),
                 "compute_bound_layers": roofs.count("compute"),
                 **port,
@@ -175,5 +177,10 @@ def front_frame(front: Front) -> pd.DataFrame:
             }
         )
     frame = pd.DataFrame(rows)
+    kinds = {type(design.hardware) for design in front.designs}
+    for kind in kinds if len(kinds) > 1 else ():  # counts stay whole where others have none
+        for name in frame.columns.intersection([x.name for x in fields(kind)]):
+            cells = [row.get(name) for row in rows]
+            frame[name] = pd.Series(cells, dtype=object)
     plain = set(frame.get("mapping", [])) <= {"window"}
     return frame.drop(columns="mapping", errors="ignore") if plain else frame

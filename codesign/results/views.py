@@ -13,6 +13,7 @@ from typing import Annotated, Protocol
 from pydantic import Discriminator, Tag
 
 from codesign.costs.layers import LayerDesign, Whole
+from codesign.problem.choices import Architecture
 from codesign.problem.problem import Metric, Problem
 from codesign.results.records import (
     PipelineHardware,
@@ -107,6 +108,7 @@ class DesignOutline:
     ----------
     problem : ProblemOutline
     hardware : Hardware or PipelineHardware
+    architecture : "array", "dataflow" or "hybrid"
     metrics : mapping of str to float
         Those that the file tells.
     memory_bound_share : float
@@ -132,6 +134,7 @@ class DesignOutline:
     resident_tensors: Whole | None = None
     band_tensors: Whole | None = None
     image_rates: Mapping[str, Amount] = field(default_factory=dict)
+    architecture: Architecture = "array"
 
     @property
     def network(self) -> NameOutline:
@@ -149,6 +152,8 @@ class DesignView(Protocol):
     def problem(self) -> AnyProblem: ...
     @property
     def hardware(self) -> AnyHardware: ...
+    @property
+    def architecture(self) -> Architecture: ...
     @property
     def metrics(self) -> Mapping[str, float]: ...
     @property

@@ -16,8 +16,9 @@ from codesign.arrays import Bools, Ints
 from codesign.costs.compute import PEArray, cycles, fold
 from codesign.costs.pipeline import reads_of
 from codesign.costs.segment import SegmentChoice
+from codesign.costs.stages import layer_shape
 from codesign.costs.tiling import Tilings, check_tiles, operand_bits, tilings
-from codesign.space.dataflow import PipelineSpace, layer_shape
+from codesign.space.dataflow import PipelineSpace
 from codesign.specs.layer import Layer
 from codesign.specs.machine import Mapping as ArrayMapping
 

@@ -8,12 +8,13 @@ is a limit on the other.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from codesign.errors import InfeasibleError
 from codesign.problem.choices import ARRAY, Architecture
-from codesign.problem.goal import Goal
+from codesign.problem.goal import Goal, TiesFound
+from codesign.problem.metrics import INTERVAL, of_interval
 from codesign.problem.problem import Problem
 from codesign.problem.tolerances import same_total
 from codesign.results.dataflow_design import DataflowDesign
@@ -38,8 +39,17 @@ def of_array(problem: Problem) -> Problem:
     return replace(problem, choices=replace(problem.choices, architecture=ARRAY))
 
 
+def limits_of_array(limits: Mapping[str, float]) -> dict[str, float]:
+    """The same limits of one shared array: that on the interval is one on its latency."""
+    found = dict(limits)
+    interval_s = found.pop(INTERVAL, None)
+    if interval_s is not None:
+        found["latency_s"] = min(interval_s, found.get("latency_s", interval_s))
+    return found
+
+
 @dataclass(frozen=True)
-class _Tried:
+class Tried:
     """What came of an architecture: the best no worse than those before, and what is proven.
 
     Attributes
@@ -47,15 +57,132 @@ class _Tried:
     metrics : mapping of str to float, or None
         Of its best, by the problem's names; None where there is none.
     bound : float
-        No design of it has a smaller objective; inf: there is none.
+        No design of it has a smaller first metric; inf: there is none.
     complete : bool
+        Whether that is proven.
+    ties : "broken", "left" or "not proven"
+        Of what follows it.
     """
 
     architecture: Architecture
     metrics: dict[str, float] | None
     bound: float
     complete: bool
+    ties: TiesFound
     found: FoundPipeline | LexicographicResult
+
+
+class Architectures:
+    """The architectures of a problem, searched one after the other.
+
+    Parameters
+    ----------
+    pipelines : sequence of PipelineSolver
+        One for each architecture but the array; of the same problem.
+    search : LexicographicSearch or None
+        Over the space of `of_array`.
+    """
+
+    def __init__(
+        self, pipelines: Sequence[PipelineSolver], search: LexicographicSearch | None
+    ) -> None:
+        self.pipelines, self.search = pipelines, search
+        self.problem, self.stop = pipelines[0].problem, pipelines[0].stop
+        self.breakers = tie_breakers(self.problem.technology)
+
+    def best(
+        self,
+        order: Sequence[str],
+        limits: Mapping[str, float],
+        report: ReportMetric,
+        ties: Ties = "break",
+    ) -> tuple[Tried | None, list[Tried]]:
+        """The best within limits, by metrics in order and then by what breaks ties; and all tried.
+
+        Each architecture is searched for what is no worse than the best of those before.
+        """
+        tried, best = list[Tried](), None
+        for solver in self.pipelines:
+            tried.append(_pipeline_beside(solver, best, order, limits, report))
+            best = self._better(order, best, tried[-1])
+        if self.search is not None:
+            tried.append(self._array_beside(self.search, best, order, limits, report, ties))
+            best = self._better(order, best, tried[-1])
+        return best, tried
+
+    def design(
+        self,
+        best: Tried,
+        tried: Sequence[Tried],
+        record: MakeRecord,
+        of: Problem | None = None,
+    ) -> Design | DataflowDesign:
+        """The design of the best of all that was tried, for the problem or another of its space."""
+        bound, complete = min(x.bound for x in tried), all(x.complete for x in tried)
+        ended = "gap" if complete else self.stop.reason()
+        ties = best.ties if complete or best.ties != "broken" else "not proven"
+        records, found = tuple(_record(x, x is best) for x in tried), best.found
+        problem = of or self.problem
+        if isinstance(found, LexicographicResult):
+            assert self.search is not None
+            proven = replace(found.first, bound=min(bound, found.first.bound))
+            found = replace(found, first=proven, ties=ties, ended=ended)
+            made = record(self.search, found)
+            design = build_design(self.search.space, of_array(problem), found, made)  # type: ignore[arg-type]
+            return replace(design, architectures=records)
+        least = replace(found.first, lower=min(bound, found.first.lower))
+        solver = next(x for x in self.pipelines if x.architecture == best.architecture)
+        made_of = solver.design(replace(found, first=least, ties=ties, ended=ended), problem)
+        return replace(made_of, architectures=records)
+
+    def nothing(self, tried: Sequence[Tried], limits: Mapping[str, float]) -> BaseException:
+        """Why there is no design of any within limits."""
+        told: list[tuple[str, InfeasibleError]] = []
+        for solver, of in zip(self.pipelines, tried, strict=False):
+            assert isinstance(of.found, FoundPipeline)
+            why = solver.nothing_found(of.found, limits)
+            if not isinstance(why, InfeasibleError):
+                return why
+            told.append((solver.architecture, why))
+        if self.search is not None:
+            if not tried[-1].complete:
+                return self.pipelines[0].out_of_time()
+            goal = Goal(self.search.space.problem.objective, limits_of_array(limits))
+            told.append(("array", infeasibility_error(self.search.goal_task(goal))))
+        message = "; ".join(f"architecture {name}: {why}" for name, why in told)
+        first = told[0][1]
+        return InfeasibleError(message, first.clashing, first.further)
+
+    def _array_beside(
+        self,
+        search: LexicographicSearch,
+        best: Tried | None,
+        order: Sequence[str],
+        limits: Mapping[str, float],
+        report: ReportMetric,
+        ties: Ties,
+    ) -> Tried:
+        """Search arrays for what is no worse than the best so far."""
+        held, most = _no_worse(best, order, limits)
+        metrics = dict.fromkeys((*map(of_interval, order), *self.breakers))
+        found = search.minimise(tuple(metrics), limits_of_array(held), report, ties)
+        bound, values = found.first.bound, None
+        if found.first.complete and found.solution is None:
+            bound = most
+        if found.solution is None:
+            bound = min(most, bound)
+        else:
+            values = dict(found.solution.metrics)
+            values[INTERVAL] = values["latency_s"]
+        return Tried("array", values, bound, found.first.complete, found.ties, found)
+
+    def _better(self, order: Sequence[str], best: Tried | None, new: Tried) -> Tried | None:
+        """The better: by metrics in order, hardware, noise; of equal ones the earlier."""
+        if new.metrics is None or best is None or best.metrics is None:
+            return best if new.metrics is None else new
+        pairs = [(new.metrics[x], best.metrics[x]) for x in (*order, *self.breakers)]
+        differing = [(a, b) for a, b in pairs if not same_total(a, b)]
+        return new if differing and differing[0][0] < differing[0][1] else best
 
 
 def best_of_all(
@@ -69,10 +196,8 @@ def best_of_all(
 
     Parameters
     ----------
-    pipelines : sequence of PipelineSolver
-        One for each architecture but the array; of the same problem.
-    search : LexicographicSearch or None
-        Over the space of `of_array`.
+    pipelines, search
+        As of `Architectures`.
 
     Raises
     ------
@@ -81,118 +206,49 @@ def best_of_all(
     SolverError, KeyboardInterrupt
         As of `codesign.solve`.
     """
-    problem, tried, best = pipelines[0].problem, list[_Tried](), None
-    for solver in pipelines:
-        tried.append(_pipeline_beside(solver, best, report))
-        best = _better(problem, best, tried[-1])
-    if search is not None:
-        tried.append(_array_beside(search, best, problem, report, ties))
-        best = _better(problem, best, tried[-1])
-    stop = pipelines[0].stop
+    every = Architectures(pipelines, search)
+    budgets = every.problem.budgets
+    best, tried = every.best((every.problem.objective,), budgets, report, ties)
     if best is None:
-        with stop.raising_interrupts():
-            raise _nothing(pipelines, search, tried)
-    records = tuple(_record(x, x is best) for x in tried)
-    bound, complete = min(x.bound for x in tried), all(x.complete for x in tried)
-    ended = "gap" if complete else stop.reason()
-    ties_found = best.found.ties
-    if not complete and ties_found == "broken":
-        ties_found = "not proven"
-    found = best.found
-    if isinstance(found, LexicographicResult):
-        assert search is not None
-        proven = replace(found.first, bound=min(bound, found.first.bound))
-        found = replace(found, first=proven, ties=ties_found, ended=ended)
-        made = record(search, found)
-        design = build_design(search.space, search.space.problem, found, made)  # type: ignore[arg-type]
-        return replace(design, architectures=records)
-    least = replace(found.first, lower=min(bound, found.first.lower))
-    solver = next(x for x in pipelines if x.architecture == best.architecture)
-    made_of = solver.design(replace(found, first=least, ties=ties_found, ended=ended))
-    return replace(made_of, architectures=records)
+        with every.stop.raising_interrupts():
+            raise every.nothing(tried, budgets)
+    return every.design(best, tried, record)
 
 
-def _pipeline_beside(solver: PipelineSolver, best: _Tried | None, report: ReportMetric) -> _Tried:
-    """Search pipelines, or hybrids, for what is no worse than the best so far."""
-    problem, most = solver.problem, math.inf
-    limits, objective = dict(problem.budgets), problem.objective
+def _no_worse(
+    best: Tried | None, order: Sequence[str], limits: Mapping[str, float]
+) -> tuple[dict[str, float], float]:
+    """Limits within which the first metric is no worse than the best so far, and what that has."""
+    held, most = dict(limits), math.inf
     if best is not None and best.metrics is not None:
-        most = best.metrics[objective]
-        limits[objective] = min(most, limits.get(objective, math.inf))
-    found = solver.find(limits, report)
+        most = best.metrics[order[0]]
+        held[order[0]] = min(most, held.get(order[0], math.inf))
+    return held, most
+
+
+def _pipeline_beside(
+    solver: PipelineSolver,
+    best: Tried | None,
+    order: Sequence[str],
+    limits: Mapping[str, float],
+    report: ReportMetric,
+) -> Tried:
+    """Search pipelines, or hybrids, for what is no worse than the best so far."""
+    held, most = _no_worse(best, order, limits)
+    found = solver.find(held, report, order)
     first, metrics = found.first, None
     bound = min(most, first.lower)
     if found.design is not None:
         bound, metrics = first.lower, dict(found.design.metrics)
     elif first.complete:
         bound = most
-    return _Tried(solver.architecture, metrics, bound, first.complete, found)
+    return Tried(solver.architecture, metrics, bound, first.complete, found.ties, found)
 
 
-def _array_beside(
-    search: LexicographicSearch,
-    best: _Tried | None,
-    asked: Problem,
-    report: ReportMetric,
-    ties: Ties,
-) -> _Tried:
-    """Search arrays for what is no worse than the best so far."""
-    problem, most = search.space.problem, math.inf
-    limits = dict(problem.budgets)
-    if best is not None and best.metrics is not None:
-        most = best.metrics[asked.objective]
-        limits[problem.objective] = min(most, limits.get(problem.objective, math.inf))
-    order = dict.fromkeys((problem.objective, *tie_breakers(problem.technology)))
-    found = search.minimise(tuple(order), limits, report, ties)
-    bound, metrics = found.first.bound, None
-    if found.first.complete and found.solution is None:
-        bound = most
-    if found.solution is None:
-        bound = min(most, bound)
-    else:
-        metrics = dict(found.solution.metrics)
-        metrics[asked.objective] = metrics[problem.objective]
-    return _Tried("array", metrics, bound, found.first.complete, found)
-
-
-def _better(problem: Problem, best: _Tried | None, new: _Tried) -> _Tried | None:
-    """The better: by the objective, hardware, noise; of equal ones the earlier."""
-    if new.metrics is None or best is None or best.metrics is None:
-        return best if new.metrics is None else new
-    order = problem.objective, *tie_breakers(problem.technology)
-    pairs = [(new.metrics[x], best.metrics[x]) for x in order]
-    differing = [(a, b) for a, b in pairs if not same_total(a, b)]
-    return new if differing and differing[0][0] < differing[0][1] else best
-
-
-def _record(tried: _Tried, best: bool) -> ArchitectureRecord:
+def _record(tried: Tried, best: bool) -> ArchitectureRecord:
     bound = tried.bound
     outcome: Outcome = "best" if best else "no better" if math.isfinite(bound) else "infeasible"
     if not best and not tried.complete:
         outcome = "open"
     least = max(bound, 0.0) if bound < math.inf else None
     return ArchitectureRecord(architecture=tried.architecture, outcome=outcome, bound=least)
-
-
-def _nothing(
-    pipelines: Sequence[PipelineSolver],
-    search: LexicographicSearch | None,
-    tried: Sequence[_Tried],
-) -> BaseException:
-    """Why there is no design of any."""
-    told: list[tuple[str, InfeasibleError]] = []
-    for solver, of in zip(pipelines, tried, strict=False):
-        assert isinstance(of.found, FoundPipeline)
-        why = solver.nothing_found(of.found)
-        if not isinstance(why, InfeasibleError):
-            return why
-        told.append((solver.architecture, why))
-    if search is not None:
-        if not tried[-1].complete:
-            return pipelines[0].out_of_time()
-        problem = search.space.problem
-        goal = Goal(problem.objective, problem.budgets)
-        told.append(("array", infeasibility_error(search.goal_task(goal))))
-    message = "; ".join(f"architecture {name}: {why}" for name, why in told)
-    first = told[0][1]
-    return InfeasibleError(message, first.clashing, first.further)

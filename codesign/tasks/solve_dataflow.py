@@ -199,10 +199,18 @@ class PipelineSolver:
             solver=found.record,
         )
 
-    def nothing_found(self, found: FoundPipeline) -> BaseException:
-        """What to raise where there is no pipeline, or none was found in time."""
+    def nothing_found(
+        self, found: FoundPipeline, limits: Mapping[str, float] | None = None
+    ) -> BaseException:
+        """What to raise where there is no pipeline, or none was found in time.
+
+        Parameters
+        ----------
+        limits : mapping of str to float, optional
+            Within which one was looked for; by default the problem's budgets.
+        """
         if found.first.complete:
-            return self._infeasible()
+            return self._infeasible(self.problem.budgets if limits is None else limits)
         return self.out_of_time()
 
     def out_of_time(self) -> BaseException:
@@ -216,7 +224,7 @@ class PipelineSolver:
             f"no design found within {stop.limit_s} s, and none ruled out; allow more time"
         )
 
-    def _infeasible(self) -> InfeasibleError:
+    def _infeasible(self, limits: Mapping[str, float]) -> InfeasibleError:
         """Which budgets clash, and what would do."""
 
         def prove(goal: Goal) -> Pipeline | None:
@@ -235,7 +243,7 @@ class PipelineSolver:
         try:
             if not feasible({}):
                 return InfeasibleError(NO_ARRAY, {})
-            clashes = clashes_of(self.problem.budgets, feasible, least)
+            clashes = clashes_of(limits, feasible, least)
         except Stopped:
             return out_of_time()
         message = clash_message(clashes) + where_widths_end(self.problem, clashes)

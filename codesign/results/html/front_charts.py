@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,6 @@ from codesign.results.certified_region import (
 from codesign.results.front import Front
 from codesign.results.html.layer_charts import Trace, axis
 from codesign.results.html.parts import Chart
-from codesign.results.records import PipelineHardware
 from codesign.results.text.phrases import hardware_text
 from codesign.units import METRIC_UNITS
 
@@ -111,13 +110,20 @@ def _hover(front: Front) -> list[str]:
 
 def _groups(front: Front) -> list[Group]:
     """Points by what most of their latency is bound by; those without a whole proof apart."""
-    piped = any(isinstance(x.hardware, PipelineHardware) for x in front.designs)
-    words: Sequence[str] = ("most of the latency compute-bound", "most of it memory-bound")
-    if piped:
-        words = ("a stage decides the interval", "DRAM traffic decides the interval")
-    groups: list[Group] = [(words[0], "square", "theme:a", []), (words[1], "circle", "theme:b", [])]
-    groups.append(("proof cut short", "diamond-open", "theme:ink", []))
+    array = [design.architecture == "array" for design in front.designs]
+    both = any(array) and not all(array)
+    of, marks = ("", ""), ("square", "circle")
+    if both:
+        of, marks = ("array: ", "pipeline: "), ("triangle-up", "triangle-down")
+    groups: list[Group] = [
+        (of[0] + "most of the latency compute-bound", "square", "theme:a", []),
+        (of[0] + "most of it memory-bound", "circle", "theme:b", []),
+        (of[1] + "a stage decides the interval", marks[0], "theme:a", []),
+        (of[1] + "DRAM traffic decides the interval", marks[1], "theme:b", []),
+        ("proof cut short", "diamond-open", "theme:ink", []),
+    ]
     for number, design in enumerate(front.designs):
         whole = design.proof.status == "optimal" and design.proof.ties_broken
-        groups[2 if not whole else int(design.memory_bound_share > 0.5)][3].append(number)
+        kind = 2 * (not array[number]) + int(design.memory_bound_share > 0.5)
+        groups[kind if whole else 4][3].append(number)
     return [group for group in groups if group[3]]

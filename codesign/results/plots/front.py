@@ -57,6 +57,11 @@ LEVELS: tuple[Look, ...] = (  # of a limit on a third objective, from loose to t
     {"color": "0.35", "ls": (0, (5, 2)), "lw": 1.2},
     {"color": "0.55", "ls": (0, (1.5, 1.5)), "lw": 1.4},
 )
+BOUND_BY = {
+    "array": ("most of the latency compute-bound", "most of the latency memory-bound"),
+    "pipeline": ("a stage decides the interval", "DRAM traffic decides the interval"),
+}
+PIPELINES: dict[str, Look] = {"compute": {"marker": "^"}, "memory": {"marker": "v"}}  # by arrays
 WITHIN = {"im2col": ".", "output": "x"}  # marks within the points of these mappings
 BY_LAYER = "*"  # of reconfigurable machines
 SHADES = ("0.35", "0.55", "0.7")
@@ -311,12 +316,23 @@ def _mark_mappings(axes: Axes, front: Front, places: Floats, size: float) -> lis
 
 def _groups(front: Front) -> Sequence[tuple[Mask, str, Look]]:
     proven, memory = _proven(front), _memory_bound(front) > 0.5
-    words = "most of the latency compute-bound", "most of the latency memory-bound"
-    if _pipelined(front):
-        words = "a stage decides the interval", "DRAM traffic decides the interval"
+    array = np.array([design.architecture == "array" for design in front.designs])
+    both = array.any() and not array.all()
+    words, marks = BOUND_BY, PIPELINES if both else {"compute": {}, "memory": {}}
+    of = ("array: ", "pipeline: ") if both else ("", "")
     return (
-        (proven & ~memory, words[0], ROOFS["compute"] | RIM),
-        (proven & memory, words[1], ROOFS["memory"] | RIM),
+        (proven & array & ~memory, of[0] + words["array"][0], ROOFS["compute"] | RIM),
+        (proven & array & memory, of[0] + words["array"][1], ROOFS["memory"] | RIM),
+        (
+            proven & ~array & ~memory,
+            of[1] + words["pipeline"][0],
+            ROOFS["compute"] | RIM | marks["compute"],
+        ),
+        (
+            proven & ~array & memory,
+            of[1] + words["pipeline"][1],
+            ROOFS["memory"] | RIM | marks["memory"],
+        ),
         (~proven, "proof cut short", UNPROVEN),
     )
 

@@ -89,8 +89,10 @@ def _hardware_columns(front: Front) -> dict[str, Sequence[RenderableType]]:
             ],
         }
     cells = [hardware_cells(x) for x in every]
+    offered = [design.architecture for design in front.designs]
+    kinds = {"<architecture": offered} if len({*offered}) > 1 else {}
     names = "<PE array", "PE bits", "SRAM\nMbit"
-    return {name: [row[index] for row in cells] for index, name in enumerate(names)}
+    return kinds | {name: [row[index] for row in cells] for index, name in enumerate(names)}
 
 
 def _proof_text(proof: ProofRecord) -> Text:
