@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from codesign.errors import SpecError
 from codesign.files import expecting, read_json
@@ -34,6 +36,12 @@ def load_design(path: str | Path) -> Design | DataflowDesign:
     found = _load_one_of(Path(path), Design, DataflowDesign)
     assert isinstance(found, Design | DataflowDesign)
     return found
+
+
+def design_of(content: Mapping[str, Any], where: str) -> Design | DataflowDesign:
+    """A design of either kind from the content of its file."""
+    kind = DataflowDesign if content.get("format") == DataflowDesign.FORMAT else Design
+    return kind.from_dict(content, where)
 
 
 def load_on_hardware(path: Path) -> Design | Evaluation:

@@ -15,6 +15,7 @@ from codesign.results.design import Design
 from codesign.results.html.page import Choices, Tab, write_page
 from codesign.results.html.parts import Chart, Part, chart_text
 from codesign.results.html.report import check_figures, tabs_of
+from codesign.results.load import design_of
 from codesign.results.text.layout import counted, literal
 from codesign.study.plot import (
     PlotLayout,
@@ -90,9 +91,7 @@ def designs_of(store: str | Path) -> tuple[list[Design | DataflowDesign], int]:
 
 def _read(file: Store, key: tuple[str, int], checked: bool = True) -> Design | DataflowDesign:
     """A design, recomputed as by ``codesign check`` (but for a digest: a store has none)."""
-    content = file.design(*key)
-    kind = DataflowDesign if content.get("format") == DataflowDesign.FORMAT else Design
-    found = kind.from_dict(content, str(file.path))
+    found = design_of(file.design(*key), str(file.path))
     if checked:
         check_figures(found, str(file.path))
     return found

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from codesign.errors import CodesignError, InfeasibleError, SolverError
@@ -115,7 +116,12 @@ def _front(
 
 
 def stored_content(design: Design | DataflowDesign, network_sha256: str) -> dict[str, Any]:
-    """A design as a store has it, its network by its hash."""
+    """A design as a store has it, its network by its hash.
+
+    Of a pipeline also what its hardware is in all.
+    """
     content = design.to_dict()
+    if design.architecture != "array":
+        content["hardware"] = {"architecture": design.architecture, **asdict(design.hardware)}
     content["problem"]["network"] = network_sha256
     return content

@@ -239,6 +239,9 @@ def _limit(question: Question) -> float:
 def _sections(design: dict[str, Any]) -> tuple[str, str, str, str]:
     rates = {name: x for name, x in design.get("throughput", {}).items() if name in RATES}
     metrics = design["metrics"] | (rates if len(rates) > 1 else {})  # of several images, or tokens
-    parts = (metrics, design["hardware"], design["proof"], design)
+    hardware = design["hardware"]
+    if "stages" in hardware:  # of a pipeline, whose file does not hold it
+        design = {name: x for name, x in design.items() if name != "hardware"}
+    parts = (metrics, hardware, design["proof"], design)
     metrics, hardware, proof, whole = (json.dumps(part, ensure_ascii=False) for part in parts)
     return metrics, hardware, proof, whole

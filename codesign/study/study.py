@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codesign.errors import SpecError
+from codesign.results.dataflow_design import DataflowDesign
 from codesign.results.design import Design
+from codesign.results.load import design_of
 from codesign.study import grid as of_cells
 from codesign.study.cell_keys import QuestionBuilder, parameters_json
 from codesign.study.executors import Processes
@@ -237,7 +239,8 @@ def results(store: str | Path) -> pd.DataFrame:
     """Every cell of every study in a store: one row per design.
 
     Columns: the study, its parameters, status, the metrics, hardware (its mapping where some
-    design has another than window), objective, bound and gap, solver, seconds, error, and the
+    design has another than window; where some is a pipeline, the architecture and what its stages
+    have in all), objective, bound and gap, solver, seconds, error, and the
     hash and number by which `load_design` finds the design. A cell without a design is a row
     without figures.
 
@@ -251,7 +254,7 @@ def results(store: str | Path) -> pd.DataFrame:
     return read_results(Path(store))
 
 
-def load_design(store: str | Path, question: str, number: int = 1) -> Design:
+def load_design(store: str | Path, question: str, number: int = 1) -> Design | DataflowDesign:
     """A design of a store, with all its layers.
 
     Parameters
@@ -267,7 +270,7 @@ def load_design(store: str | Path, question: str, number: int = 1) -> Design:
         No such store or design.
     """
     with opened(Path(store)) as file:
-        return Design.from_dict(file.design(str(question), int(number)), str(store))
+        return design_of(file.design(str(question), int(number)), str(store))
 
 
 @contextmanager

@@ -17,11 +17,23 @@ from codesign.study.store import opened
 from codesign.units import OF_MEMBER, RATES
 
 HARDWARE = ("rows", "cols", "pe_weight_bits", "pe_activation_bits", "sram_bits")
+PIPELINES = ("stages", "pes", "memory_bits", "streamed")  # where some design is one
+ARCHITECTURE = "architecture"  # likewise
 MAPPING, USUAL = "mapping", "window"  # a column where some design has another than the usual one
 PROOF = ("objective", "bound", "gap", "ties_broken", "ended")
 STUDY, STATUS = "study", "status"  # the parameters stand between them
 LAST_COLUMNS = ("front_gap", "solver", "codesign", "seconds", "error", "question", "design")
-TEXT_COLUMNS = (STUDY, STATUS, MAPPING, "ended", "solver", "codesign", "error", "question")
+TEXT_COLUMNS = (
+    STUDY,
+    STATUS,
+    ARCHITECTURE,
+    MAPPING,
+    "ended",
+    "solver",
+    "codesign",
+    "error",
+    "question",
+)
 SUFFIXES = (".csv", ".parquet")
 
 
@@ -45,10 +57,13 @@ def read_results(
     if any("interval_s" in row for row in rows):  # which single images have no word for
         for row in rows:
             if "latency_s" in row and "images_per_s" not in row:
-                row |= {"images_per_s": 1 / row["latency_s"], "interval_s": row["latency_s"]}
+                interval_s = row.get("interval_s", row["latency_s"])
+                row |= {"images_per_s": 1 / interval_s, "interval_s": interval_s}
     parameters = dict.fromkeys(name for row in rows for name in row["parameters"])
     mapped = any(row.get(MAPPING) not in (None, USUAL) for row in rows)
     hardware = (*HARDWARE, MAPPING) if mapped else HARDWARE
+    if any("stages" in row for row in rows):
+        hardware = (ARCHITECTURE, *hardware, *PIPELINES)
     every = (*ALL_METRICS, ENERGY, REGRET)
     metrics = (x for x in every if x in REPORTED or any(x in row for row in rows))
     shares = dict.fromkeys(x for row in rows for x in row if OF_MEMBER in x)
@@ -115,7 +130,8 @@ def _row(row: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {**parameters, "parameters": tuple(parameters)}
     for part in ("metrics", "hardware", "proof"):
         found.update({} if row[part] is None else json_object(row[part]))
-    if row["hardware"] is not None:  # which names a mapping where it is not the usual one
+    if "stages" not in found and row["hardware"] is not None:
+        found[ARCHITECTURE] = "array"  # which names a mapping where it is not the usual one
         found[MAPPING] = "+".join(found.get(MAPPING, [USUAL]))
     for name in (STUDY, STATUS, *LAST_COLUMNS):
         found[name] = row[name]
@@ -124,7 +140,7 @@ def _row(row: dict[str, Any]) -> dict[str, Any]:
 
 def _column_of(word: str) -> str:
     """``rows`` is the design's, ``rows_offered`` the grid's."""
-    return f"{word}_offered" if word in (*HARDWARE, MAPPING) else word
+    return f"{word}_offered" if word in (*HARDWARE, MAPPING, ARCHITECTURE) else word
 
 
 def _column(values: list[Any], words: bool) -> pd.Series[Any]:

@@ -139,6 +139,9 @@ def _worded(value: Any) -> str:
 
 def _hardware(row: Mapping[Any, Any]) -> str:
     """``16 × 32 PEs of 6 × 6 bit, im2col, SRAM 4.2 Mbit``, or nothing."""
+    if row.get("stages") is not None:
+        memories = METRIC_UNITS["dram_bits"].amount(row["memory_bits"])
+        return f"{row['pes']:,} PEs in {row['stages']} stages, memories {memories}"
     if row["rows"] is None:
         return ABSENT
     pe = f"{row['rows']} × {row['cols']} PEs of {row['pe_weight_bits']} × "
