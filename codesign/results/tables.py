@@ -178,9 +178,8 @@ def front_frame(front: Front) -> pd.DataFrame:
         )
     frame = pd.DataFrame(rows)
     kinds = {type(design.hardware) for design in front.designs}
-    for kind in kinds if len(kinds) > 1 else ():  # counts stay whole where others have none
-        for name in frame.columns.intersection([x.name for x in fields(kind)]):
-            cells = [row.get(name) for row in rows]
-            frame[name] = pd.Series(cells, dtype=object)
+    counts = [*(x.name for kind in kinds for x in fields(kind)), *shown]
+    for name in frame.columns.intersection(counts) if len(kinds) > 1 else ():
+        frame[name] = pd.Series([row.get(name) for row in rows], dtype=object)  # whole, or none
     plain = set(frame.get("mapping", [])) <= {"window"}
     return frame.drop(columns="mapping", errors="ignore") if plain else frame

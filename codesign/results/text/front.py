@@ -22,7 +22,7 @@ from codesign.results.text.phrases import (
 )
 from codesign.specs.fpga import Fpga
 from codesign.specs.technology import Technology
-from codesign.units import METRIC_UNITS, four_digits
+from codesign.units import ABSENT, METRIC_UNITS, four_digits
 
 
 def front_parts(front: Front) -> list[RenderableType]:
@@ -63,8 +63,8 @@ def points_table(front: Front) -> Table:
     counts = {"tensors\non chip": "resident_tensors", "\nbands": "band_tensors"}
     for heading, name in counts.items():
         kept = [getattr(design, name) for design in front.designs]
-        if None not in kept:
-            columns[heading] = [str(number) for number in kept]
+        if any(number is not None for number in kept):
+            columns[heading] = [ABSENT if number is None else str(number) for number in kept]
     if not all(isinstance(design.hardware, PipelineHardware) for design in front.designs):
         columns["memory-\nbound"] = [percent(x.memory_bound_share) for x in front.designs]
     proofs = [_proof_text(design.proof) for design in front.designs]
