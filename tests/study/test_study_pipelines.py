@@ -15,6 +15,7 @@ from codesign.study.text import results_parts
 KINDS = (["array"], ["dataflow"], ["array", "dataflow"])
 
 
+@pytest.mark.slow
 def test_results_tell_the_architecture_of_each_design(path: Path) -> None:
     study = Study.grid(
         networks=[TINY], architecture=KINDS, minimize="interval", max_area_mm2=0.1, **SMALL
