@@ -19,6 +19,7 @@ from codesign import (
     Network,
     Problem,
     SpecError,
+    load_network,
     load_technology,
     solve,
 )
@@ -177,3 +178,28 @@ def test_arrays_of_shared_accumulators_are_told_apart_by_columns(bits: int) -> N
         )
         least = min(cycles[x] for x in arrays if lut[x] <= most)
         assert solve(problem, ties="leave").metrics["interval_s"] == least / problem.clock_hz
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("objective", ["latency_s", "energy_j"])
+def test_products_with_a_wide_range_of_the_interval_are_proven(objective: str) -> None:
+    # From below latency and energy keep a limit in a range at whose ends they do not.
+    choices = Choices(
+        rows=(4, 8, 16),
+        cols=(8, 16),
+        weight_bits=(4, 6, 8),
+        activation_bits=(4, 6, 8),
+        architecture=("dataflow",),
+    )
+    problem = Problem(
+        network=load_network("alexnet"),
+        choices=choices,
+        objective=objective,
+        budgets={"area_mm2": 20.0},
+        quality="uniform:6",
+    )
+    design = solve(problem, ties="leave", time_limit_s=100)
+    assert design.proof.status == "optimal"
+    assert design.proof.gap < 1e-6
+    proven = {"latency_s": 0.0151097021, "energy_j": 0.0090851229}
+    assert design.metrics[objective] == pytest.approx(proven[objective], rel=1e-6)
