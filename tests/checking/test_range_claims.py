@@ -15,12 +15,13 @@ from itertools import product
 
 import oracle
 import pytest
-from certified import as_checked, problem_of
+from certified import as_checked, deep, problem_of, written
 from enumerated_energy import EnergyPoint
 from false_claims import closes, option_of, random_cuts
 from random_energy import drawn
 
-from codesign import Problem
+import codesign
+from codesign import Choices, Problem, certify
 from codesign.checking.certificate.metric_units import Threshold
 from codesign.checking.certificate.option_groups import OptionGroup
 from codesign.checking.certificate.possible_widths import with_possible_widths
@@ -51,6 +52,22 @@ def test_a_whole_range_is_enumerated_exactly(kind: str) -> None:
 @pytest.mark.parametrize("kind", SEEDS)
 def test_a_whole_range_is_enumerated_exactly_long(kind: str, first: int) -> None:
     hold_ranges(kind, range(first, first + 50))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("on_chip", ["none", "tensors"])
+def test_a_shipped_network_is_proven_long(on_chip: str) -> None:
+    problem = Problem(
+        network=codesign.load_network("alexnet"),
+        choices=Choices(on_chip=on_chip),
+        quality="uniform:6",
+        budgets={"area_mm2": 2.0},
+        objective="energy_j",
+    )
+    design = codesign.solve(problem, ties="leave")
+    certificate = certify(design)
+    assert certificate.trusted == []
+    assert deep(written(design.to_dict()), written(certificate.to_dict())).proven
 
 
 def hold_ranges(kind: str, seeds: Iterable[int]) -> Counter[str]:
