@@ -198,17 +198,16 @@ class Verifier:
         most = min(most, ALL_WORK - self.work)
         terms = (self.variables, self.units, self.threshold, weighed.multipliers, weighed.costs)
         growth = self._growth(group)
-        if growth is not None:
-            told = self.weighed(group, given, growth=growth)
-            terms = (*terms[:-1], told.costs)
-            enumeration: Enumeration = RangeEnumeration(
-                growth, *terms, further, most, self.check_time
-            )
-        else:
-            enumeration = Enumeration(*terms, further, most, self.check_time)
+        enumeration: Enumeration
         if weighed.run_costs is not None:
             run_costs = weighed.run_costs
             enumeration = RunEnumeration(run_costs, *terms, further, most, self.check_time)
+        elif growth is not None:
+            told = self.weighed(group, given, growth=growth)
+            terms = (*terms[:-1], told.costs)
+            enumeration = RangeEnumeration(growth, *terms, further, most, self.check_time)
+        else:
+            enumeration = Enumeration(*terms, further, most, self.check_time)
         try:
             return not enumeration.better()
         finally:
