@@ -6,7 +6,7 @@ what lies between these stays on chip. It is tiled as the layer is, its loops in
 the largest tiles that divide what they run over and are not larger than ours.
 
 Source: Stream 2.1.1 (KU Leuven), its validators of accelerators, cores and mappings; Symons et al.
-2025, doi 10.1109/TC.2024.3477938.
+2025, IEEE Transactions on Computers 74(1), pages 237–249.
 """
 
 from __future__ import annotations
