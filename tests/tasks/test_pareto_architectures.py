@@ -13,7 +13,8 @@ import pytest
 from pipelines import tiny
 from random_dataflow import dataflow_case
 
-from codesign import Choices, InfeasibleError, Problem, check, pareto, solve
+from codesign import Choices, InfeasibleError, Problem, SpecError, check, pareto, solve
+from codesign.cli.explore.answers import of_front
 from codesign.problem.choices import Architecture
 from codesign.results.front import Front
 from codesign.results.html.front_charts import front_charts
@@ -117,6 +118,13 @@ def test_tables_and_pictures_tell_it_too(front: Front, tmp_path: Path) -> None:
     names = [x["name"] for x in front_charts(front)[0].data if x.get("name")]
     assert any(x.startswith("pipeline: ") for x in names)
     assert any(x.startswith("array: ") for x in names)
+
+
+def test_what_is_of_several_is_not_explored(front: Front, tmp_path: Path) -> None:
+    front.save(tmp_path / "front.csv")
+    for each in (front, Front.load(tmp_path / "front.csv")):
+        with pytest.raises(SpecError, match=r"several architectures .* are not explored"):
+            of_front(each)
 
 
 def test_a_range_without_any_design_is_explained_of_each() -> None:

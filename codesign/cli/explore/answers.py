@@ -259,8 +259,17 @@ def of_front(front: Front, designs: Sequence[Design | DataflowDesign] | None = N
     Raises
     ------
     SpecError
-        The designs are not those of the points; or there are none, and the problem is not known.
+        The designs are not those of the points; or there are none, and the problem is not known;
+        or several architectures were on offer.
     """
+    problem, kinds = front.problem, {x.architecture for x in front.designs}
+    if isinstance(problem, Problem):
+        kinds |= {*problem.choices.architecture}
+    if len(kinds) > 1:
+        raise SpecError(
+            f"points of several architectures ({', '.join(sorted(kinds))}) are not explored; "
+            "find a front of one of them"
+        )
     if designs is not None:
         check_designs(front, designs)
         made = Explored(designs, front.objectives)
