@@ -43,7 +43,7 @@ from codesign.results.text import design as text_design
 from codesign.results.text import pipeline as text_pipeline
 from codesign.results.text.check import certificate_lines, report_lines
 from codesign.results.text.displays import problem_table
-from codesign.results.text.energy import energy_parts
+from codesign.results.text.energy import energy_parts, pipeline_energy_parts
 from codesign.results.text.explanation import explanation_parts
 from codesign.results.text.front import front_parts
 from codesign.results.text.layout import literal, short
@@ -296,8 +296,10 @@ def _pipeline_tabs(design: DataflowDesign) -> list[Tab]:
         *taken_charts(design, names),
     ]
     proof: list[Part] = [text_pipeline.proof_line(design)]
+    energy = pipeline_energy_parts(design)
     return [
         Tab("summary", summary),
+        *([Tab("energy", energy)] if energy else []),
         Tab(
             "stages",
             [

@@ -1,16 +1,24 @@
-"""The energy of a design or an evaluation as text: per image, in rates, and by part."""
+"""The energy of a design, evaluation or pipeline as text: per image, in rates, and by part."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from rich.console import RenderableType
 from rich.table import Table
 
-from codesign.results.energy import EnergyFigures
+from codesign.results.dataflow_design import DataflowDesign
 from codesign.results.hardware_result import HardwareResult
 from codesign.results.text.layout import percent, table
-from codesign.units import METRIC_UNITS, MJ_PER_J, MS_PER_S, four_digits
+from codesign.units import (
+    METRIC_UNITS,
+    MJ_PER_J,
+    MS_PER_S,
+    OPS_PER_MAC,
+    OPS_PER_TOP,
+    four_digits,
+)
 
 LABELS = {
     "macs": "MACs",
@@ -22,33 +30,64 @@ LABELS = {
     "dram": "DRAM",
     "static": "static power",
 }
+OF_STAGES = {
+    "macs": "MACs",
+    "weights": "memories: weights",
+    "lines": "memories: input rows",
+    "psums": "memories: partial sums",
+    "fifos": "memories: FIFOs",
+    "dram": "DRAM",
+    "static": "static power",
+}
 
 
 def energy_parts(result: HardwareResult) -> list[RenderableType]:
     """Rates in one line, then a row for each part; nothing where the energy is not known."""
     energy = result.energy
-    return [] if energy is None else ["", _rates_line(energy), "", _parts_table(energy)]
+    if energy is None:
+        return []
+    rates = energy.average_w, energy.tops_per_w, energy.energy_delay_js
+    line = _rates_line(energy.per_image_j, *rates)
+    return ["", line, "", _parts_table(LABELS, energy.parts_j, energy.total_j)]
 
 
-def _rates_line(energy: EnergyFigures) -> str:
-    parts = [f"{four_digits(energy.per_image_j * MJ_PER_J)} mJ per image"]
-    if energy.average_w is not None:
-        parts.append(f"{four_digits(energy.average_w)} W on average")
-    if energy.tops_per_w is not None:
-        parts.append(f"{four_digits(energy.tops_per_w)} TOPS/W")
-    if energy.energy_delay_js is not None:
-        product = energy.energy_delay_js * MJ_PER_J * MS_PER_S
+def pipeline_energy_parts(design: DataflowDesign) -> list[RenderableType]:
+    """The same of a pipeline, for an image: power at its full rate, the delay from in to out."""
+    energy = design.energy
+    if energy is None:
+        return []
+    total_j, machine = design.metrics["energy_j"], design.platform.machine
+    tera = OPS_PER_MAC * machine.executed_products(design.network) / OPS_PER_TOP
+    watt = total_j / design.metrics["interval_s"]
+    rates = watt, tera / total_j if total_j else None, total_j * design.metrics["latency_s"]
+    each = {part: math.fsum(stage[part] for stage in energy) for part in OF_STAGES}
+    return ["", _rates_line(total_j, *rates), "", _parts_table(OF_STAGES, each, total_j)]
+
+
+def _rates_line(
+    per_image_j: float,
+    average_w: float | None,
+    tops_per_w: float | None,
+    energy_delay_js: float | None,
+) -> str:
+    parts = [f"{four_digits(per_image_j * MJ_PER_J)} mJ per image"]
+    if average_w is not None:
+        parts.append(f"{four_digits(average_w)} W on average")
+    if tops_per_w is not None:
+        parts.append(f"{four_digits(tops_per_w)} TOPS/W")
+    if energy_delay_js is not None:
+        product = energy_delay_js * MJ_PER_J * MS_PER_S
         parts.append(f"energy-delay product {four_digits(product)} mJ·ms")
     return f"energy {', '.join(parts)}; 2 operations a MAC"
 
 
-def _parts_table(energy: EnergyFigures) -> Table:
+def _parts_table(labels: Mapping[str, str], parts_j: Mapping[str, float], total_j: float) -> Table:
     """What is spent on what, and its share; parts of nothing are left out."""
-    unit, whole_j = METRIC_UNITS["energy_j"], math.fsum(energy.parts_j.values())
+    unit, whole_j = METRIC_UNITS["energy_j"], math.fsum(parts_j.values())
     made = table("<energy", unit.unit, "share")
-    for part, label in LABELS.items():
-        value = energy.parts_j[part]
+    for part, label in labels.items():
+        value = parts_j[part]
         if value > 0:
             made.add_row(label, unit.number(value), percent(value / whole_j))
-    made.add_row("total", unit.number(energy.total_j), percent(1))
+    made.add_row("total", unit.number(total_j), percent(1))
     return made

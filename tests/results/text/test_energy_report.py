@@ -9,12 +9,17 @@ from typing import Any
 
 import pytest
 from altered import findings
+from pipelines import tiny
 
 from codesign import Choices, Design, Evaluation, Problem, SpecError, evaluate, load_network, solve
 from codesign.checking import check
 from codesign.cli.app import main
+from codesign.results.dataflow_design import DataflowDesign
 from codesign.results.text.design import design_parts
+from codesign.results.text.energy import OF_STAGES
 from codesign.results.text.layout import to_text
+from codesign.results.text.pipeline import pipeline_parts
+from codesign.units import four_digits
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +44,32 @@ def test_rates_and_parts_of_a_design(design: Design) -> None:
     assert float(dram[1]) == pytest.approx(1e3 * energy.parts_j["dram"], rel=1e-3)
     assert float(dram[2]) == pytest.approx(100 * energy.parts_j["dram"] / energy.total_j, abs=0.051)
     assert ["energy", f"{1e3 * design.metrics['energy_j']:.4g}", "mJ", "–"] in lines
+
+
+def test_rates_and_parts_of_a_pipeline() -> None:
+    found = solve(tiny(("dataflow",), objective="energy_j", budgets={"area_mm2": 0.2}))
+    assert isinstance(found, DataflowDesign)
+    assert found.energy is not None
+    total_j, text = found.metrics["energy_j"], to_text(pipeline_parts(found), terminal=False)
+    watts = total_j / found.metrics["interval_s"]
+    tera = 2 * sum(layer.macs for layer in found.network.layers) / 1e12 / total_j
+    product = 1e6 * total_j * found.metrics["latency_s"]
+    assert (
+        f"energy {four_digits(1e3 * total_j)} mJ per image, {four_digits(watts)} W on average"
+        in text
+    )
+    assert (
+        f"{four_digits(tera)} TOPS/W, energy-delay product {four_digits(product)} mJ·ms; 2 operations"
+        in text
+    )
+    for part, label in OF_STAGES.items():
+        joules = sum(stage[part] for stage in found.energy)
+        lines = [x for x in text.splitlines() if x.startswith(f"{label} ") and x.endswith("%")]
+        assert len(lines) == (joules > 0)
+        if lines:
+            mj, percents = lines[0].removeprefix(label).split()[:2]
+            assert float(mj) == pytest.approx(1e3 * joules, rel=1e-3)
+            assert float(percents) == pytest.approx(100 * joules / total_j, abs=0.051)
 
 
 def test_its_file_holds_and_is_read_back(design: Design, tmp_path: Path) -> None:
