@@ -73,14 +73,14 @@ def drawn(seed: int) -> tuple[Problem, list[EnergyPoint]]:
 
 def _network(rng: random.Random) -> Network:
     chances = {"moving": 0.35, "in_place": 0.15, "reusing": 0.15, "padded": 0.15}
-    kinds = {name: rng.random() < chance for name, chance in chances.items()}
+    kinds: dict[str, bool] = {name: rng.random() < chance for name, chance in chances.items()}
     return random_network(rng, rng.choice((1, 2, 2, 3)), 1, **kinds)
 
 
 def _signal(rng: random.Random) -> Network:
     """One or two layers over many columns and few rows."""
     C, H, W = rng.choice((1, 2, 3)), rng.choice((1, 1, 2, 4)), rng.randint(6, 24)
-    layers, tensors = [], {"in": C * H * W}
+    layers, tensors = list[Layer](), {"in": C * H * W}
     for n in range(rng.choice((1, 1, 2))):
         R, S = rng.choice(SIGNAL_KERNELS)
         stride = rng.choice(((1, 1), (1, 1), (1, 2), (1, 3), (2, 2)))
@@ -89,7 +89,7 @@ def _signal(rng: random.Random) -> Network:
         groups = C if deep else 1
         P, Q = -(-H // stride[0]), -(-W // stride[1])
         sides = {"P": P, "Q": Q, "H": H, "W": W, "R": R, "S": S}
-        more = {"stride": stride, "dilation": rng.choice((1, 1, (1, 2)))}
+        more: dict[str, Any] = {"stride": stride, "dilation": rng.choice((1, 1, (1, 2)))}
         names = {"name": f"l{n}", "input": [*tensors][-1], "output": f"t{n}"}
         layers.append(Layer(G=groups, K=K, C=C // groups, **sides, **more, **names))
         C, H, W = groups * K, P, Q

@@ -69,7 +69,7 @@ def check(seed: int) -> bool:
 def check_evaluations(problem: Problem, design: Design) -> None:
     """On the design's accelerator: of its own tiles, its figures; of the best, no more latency."""
     given = design.network, design.accelerator, design.widths
-    asked = {"on_chip": problem.choices.on_chip, "places": design.on_chip or {}}
+    asked: dict[str, Any] = {"on_chip": problem.choices.on_chip, "places": design.on_chip or {}}
     asked |= {"sensitivity": problem.sensitivity}
     again = evaluate(*given, **asked)
     check_figures(again)

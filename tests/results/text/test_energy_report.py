@@ -59,7 +59,7 @@ def test_rates_and_parts_of_a_pipeline() -> None:
         in text
     )
     assert (
-        f"{four_digits(tera)} TOPS/W, energy-delay product {four_digits(product)} mJ·ms; 2 operations"
+        f"{four_digits(tera)} TOPS/W, energy-delay product {four_digits(product)} mJ·ms; 2 op"
         in text
     )
     for part, label in OF_STAGES.items():
