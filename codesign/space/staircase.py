@@ -13,7 +13,10 @@ from codesign.costs.tiling import Tilings
 from codesign.space.capacities import Capacities
 
 MAX_PRICED = 2**18  # tilings times pairs of widths priced at once
-MAX_COMPARED = 2**12  # tilings compared with steps of a staircase at once
+MOST_KEY_BITS = 62  # of a key, need and place
+AS_SOON_SORTED = 200  # tilings: no comparing of so few
+COMPARED = 4  # steps of a staircase that all tilings are compared with at once
+WORTH_COMPARING = 0.9  # of tilings: no further steps where those at once leave more
 
 
 @dataclass(frozen=True)
@@ -119,23 +122,30 @@ def _undominated(tiles: Tilings, bits: Ints, buffers: Buffers) -> Ints:
 
     Need and traffic are linear in both widths, so what is no less at the four corners of the
     widths is no less anywhere between. What takes no more of a buffer fits it wherever the other
-    does. Compared with the steps of the staircase in the middle.
+    does. Compared with steps of the staircase in the middle, ever closer ones, as long as that
+    leaves out more than it takes to sort.
     """
+    kept = np.arange(len(tiles))
+    if len(tiles) <= AS_SOON_SORTED:
+        return kept
     corners = bits[[0, 0, -1, -1], [0, -1, 0, -1]]
     shared = in_unified(buffers)
     costs = np.concatenate(
         [corners @ (tiles.need * shared).T, corners @ tiles.traffic.T, tiles.need.T[shared == 0]]
     )
-    kept = np.arange(len(tiles))
     middle = bits[len(bits) // 2, bits.shape[1] // 2]
     rows = _stairs_of_rows(tiles, kept, middle[None].astype(np.float64), buffers)[2][0]
-    steps = np.flatnonzero(np.bincount(rows))
-    of_steps, few = costs[:, steps, None], max(1, MAX_COMPARED // len(tiles))
-    for n in range(0, len(steps), few):
-        undominated = (costs[:, None] < of_steps[:, n : n + few]).any(axis=0)
-        undominated |= kept == steps[n : n + few, None]
+    number = np.arange(1, len(rows) + 1)
+    steps = rows[np.argsort(-(number & -number), kind="stable")]  # from few far between to many
+    of_steps = costs[:, steps, None]
+    for n in range(0, len(steps), COMPARED):
+        others = slice(n, n + COMPARED)
+        undominated = (costs[:, None] < of_steps[:, others]).any(axis=0)
+        undominated |= kept == steps[others, None]
         by_none = undominated.all(axis=0)
         costs, kept = costs[:, by_none], kept[by_none]
+        if by_none.mean() > WORTH_COMPARING:
+            break
     return kept
 
 
@@ -161,17 +171,35 @@ def _stairs_of_rows(
     if buffers != NO_BUFFERS:
         misfit = ~fits_buffers(tiles.need[kept], bits, buffers)
         need[misfit] = traffic[misfit] = np.inf
-    order = np.lexsort((traffic, need), axis=-1)
-    everyone = np.arange(len(bits))[:, None]
-    lowest = np.minimum.accumulate(traffic[everyone, order], axis=-1)
+    order = _by_need(need)
+    least = np.minimum.accumulate(np.take_along_axis(traffic, order, axis=-1), axis=-1)
     falls = np.ones(need.shape, dtype=bool)
-    falls[:, 1:] = lowest[:, 1:] < lowest[:, :-1]
-    number = np.cumsum(falls, axis=-1)
+    falls[:, 1:] = least[:, 1:] < least[:, :-1]
     pair, place = np.nonzero(falls)
-    tiling, step = order[pair, place], number[pair, place] - 1
-    shape = len(bits), int(number[:, -1].max())
+    tiling = order[pair, place]
+    needed = need[pair, tiling]
+    real = np.ones(len(pair), dtype=bool)  # of those of one need, the last
+    real[:-1] = (pair[1:] != pair[:-1]) | (needed[1:] != needed[:-1])
+    pair, tiling, needed = pair[real], tiling[real], needed[real]
+    count = np.bincount(pair)
+    step = np.arange(len(pair)) - (np.cumsum(count) - count)[pair]
+    shape = len(bits), int(count.max())
     needs, traffics = np.full(shape, np.inf), np.full(shape, np.inf)
-    needs[pair, step], traffics[pair, step] = need[pair, tiling], traffic[pair, tiling]
+    needs[pair, step], traffics[pair, step] = needed, traffic[pair, tiling]
     rows = np.zeros(shape, dtype=np.int64)
     rows[pair, step] = kept[tiling]
     return needs, traffics, rows
+
+
+def _by_need(need: Floats) -> Ints:
+    """(n, tilings): whose turn it is by need; of equal needs, the first in order.
+
+    Whole numbers of one word, need and place in order, are sorted far faster than by two keys.
+    """
+    count = need.shape[-1]
+    shift = max(count - 1, 1).bit_length()
+    if need.max() >= 2.0 ** (MOST_KEY_BITS - shift):  # or where none fits
+        return np.argsort(need, axis=-1, kind="stable")
+    keys = (need.astype(np.int64) << shift) + np.arange(count)
+    keys.sort(axis=-1)
+    return np.asarray(keys & ((1 << shift) - 1))

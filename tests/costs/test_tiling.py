@@ -11,6 +11,7 @@ from codesign.costs import tiling
 from codesign.costs.compute import PEArray, fold
 from codesign.costs.pixel_tiles import horizontal, pixel_tiles, vertical
 from codesign.costs.tiling import ORDERS, operand_bits, tilings
+from codesign.space import staircase
 
 # --- widths and sizes by hand -------------------------------------------------------------------
 
@@ -242,3 +243,33 @@ def test_groups_one_after_the_other() -> None:
     found = rows_of(tilings(layer(G=2, K=4, C=2), PEArray(1, 1, ENGINE)))
     # k = 1: 4 trips per group; per group 8 weights once, 2 inputs once (one c-tile, one p-tile).
     assert found == {((1, 1, 2, 1, 1, 1), "kcp"): ([2 * 2, 2 * 2, 2 * 1], [16, 4, 0])}
+
+
+# --- sorted by one number, or by several where that has no room --------------------------------
+
+
+def test_tilings_are_the_same_however_they_are_sorted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And their staircases, with steps of equal need among them."""
+    bits = operand_bits(np.arange(1, 9)[:, None], np.arange(1, 9), 7)
+    for described in (square(14, 96, 3, 40), square(56, 24, 1, 144), layer(K=60, C=48)):
+        array = PEArray(4, 6, ENGINE)
+        every = tilings(described, array)
+        stairs = staircase.build_staircase(every, bits)
+        with monkeypatch.context() as patched:
+            patched.setattr(tiling, "MOST_CODES", 0)
+            patched.setattr(staircase, "MOST_KEY_BITS", 0)
+            patched.setattr(staircase, "AS_SOON_SORTED", 10**9)  # compared with none
+            again = tilings(described, array)
+            for name in ("tile", "order", "need", "traffic"):
+                assert np.array_equal(getattr(every, name), getattr(again, name))
+            others = staircase.build_staircase(again, bits)
+        assert np.array_equal(stairs.need, others.need)
+        assert np.array_equal(stairs.traffic, others.traffic)
+        # What a step says is what its tiling has.
+        real = np.isfinite(stairs.need)
+        rows = stairs.row[real]
+        pair = np.broadcast_to(bits[:, :, None], (*real.shape, 3))[real]
+        assert np.array_equal((every.need[rows] * pair).sum(axis=1), stairs.need[real])
+        assert np.array_equal(
+            (every.traffic[rows] * pair).sum(axis=1), stairs.traffic[..., 1:][real]
+        )
