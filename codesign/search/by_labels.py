@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 MOST_LAYERS = 500  # of more, most often alike, a MILP over counts of them is as soon solved
 FIRST_STEP, GROWTH = 1 / 64, 4.0  # of the gap to what is known; of the next step
+RAISED_MORE = 1.25  # times what similar bounds were raised by, in a first step
+NEAR_END = 0.9  # of a range of SRAM: beyond, a split leaves most of it
+LABELS_RAISE = 2.0  # bounds of an option's ranges, by no more than so many times the last
 UNKNOWN_STEP = 1e-4  # of the bound, where nothing is known
 
 
@@ -37,28 +40,88 @@ def suits_labels(search: HardwareSearch, single: Batch) -> bool:
     if len(space.geometry_of) > MOST_LAYERS:
         return False
     plain = not (single.modes or space.runs or search.batches.port)
-    return (
-        plain
-        and search.batches.energy is None
-        and len(search.dual.limited) <= 1
-        and search.relaxation.of(single).whole
-    )
+    return plain and len(search.dual.limited) <= 1 and search.relaxation.of(single).whole
 
 
 def solve_by_labels(
-    search: HardwareSearch, option: int, sram_bits: float, single: Batch, found: DualBound
+    search: HardwareSearch,
+    option: int,
+    sram_bits: float,
+    single: Batch,
+    found: DualBound,
+    most: float | None = None,
+    raised: float = 0.0,
 ) -> tuple[float, Solution | None]:
     """A bound on one option that `suits_labels`, and its best where that was found.
 
     Where there are too many labels, the bound is what was proven by then.
 
-    ``found`` is the bound of its tables ``single``.
+    ``found`` is the bound of its tables ``single``; what is above ``most``, by default the dual
+    cutoff, is of no interest. Labels ``raised`` the bound of similar ones by so much.
     """
-    bound, forced, best = _solved(search, single, found, search.incumbent_ceiling)
+    most = search.dual_cutoff() if most is None else most
+    bound, forced, best = _solved(search, single, found, most, RAISED_MORE * raised)
     if best is None:
         return bound, None
     assert forced is not None
     return bound, _priced(search, forced, option, sram_bits, best)
+
+
+class RangeLabels:
+    """Bounds ranges of SRAM by labels where power at all times grows with it."""
+
+    def __init__(self, search: HardwareSearch) -> None:
+        self.search = search
+        self.raised_lately = 0.0  # a bound
+        # By how much those of an option, where what was best was no new incumbent.
+        self.raised: dict[int, float] = {}
+
+    def bound(
+        self, option: int, sram: tuple[float, float], single: Batch, found: DualBound
+    ) -> tuple[float, bool]:
+        """Bound one option in a range, where labels suit, and price what is best.
+
+        Also whether the range is better split before anything else: at the SRAM of what is best if
+        that is a new incumbent, or not near its end; else in the middle. ``found`` is the bound of
+        its tables ``single``. Labels raise that about as much in all ranges of an option: of no use
+        are those of a range that they are far from closing.
+        """
+        search, bound = self.search, float(found.value[0])
+        most = float(np.nextafter(search.dual_cutoff(), np.inf))
+        if bound >= most or not suits_labels(search, single):
+            return bound, False
+        ends = np.array([sram[0]]), np.array([sram[1]])
+        grows = bool(search.power_grows(np.array([option]), *ends)[0])
+        far = bound + LABELS_RAISE * self.raised.get(option, np.inf) < most
+        if grows and far and self._splits(self._met(option, found, sram[1]), sram):
+            return bound, True
+        labelled, solution = solve_by_labels(
+            *(search, option, sram[1], single, found, most), self.raised_lately
+        )
+        search.update_incumbent(solution)
+        self.raised_lately = max(labelled - bound, 0.0)
+        bound = max(bound, labelled)
+        if solution is None or not grows:
+            return bound, False
+        if search.incumbent is solution:
+            search.last_sram_bits = solution.sram_bits
+            return bound, True
+        self.raised[option] = self.raised_lately
+        return bound, self._splits(solution, sram)
+
+    def _met(self, option: int, found: DualBound, sram_bits: float) -> Solution | None:
+        """The best assignment that was met in bounding an option."""
+        if not np.isfinite(found.incumbent[0]):
+            return None
+        widths = found.variable_width[0].tolist(), found.weight[0].tolist()
+        return price(self.search.space, option, *widths, sram_bits, found.on_chip[0].tolist())
+
+    def _splits(self, best: Solution | None, sram: tuple[float, float]) -> bool:
+        """Whether a range is split: at the SRAM of a solution, or in the middle if that is near."""
+        low, high = sram
+        if best is not None and low < best.sram_bits <= low + NEAR_END * (high - low):
+            self.search.last_sram_bits = best.sram_bits
+        return best is None or best.sram_bits > low
 
 
 def bound_by_labels(search: HardwareSearch, tables: Batch, found: DualBound) -> float | None:
@@ -74,9 +137,12 @@ def bound_by_labels(search: HardwareSearch, tables: Batch, found: DualBound) -> 
 
 
 def _solved(
-    search: HardwareSearch, single: Batch, found: DualBound, most: float
+    search: HardwareSearch, single: Batch, found: DualBound, most: float, first: float = 0.0
 ) -> tuple[float, Forced | None, Chosen | None]:
-    """A bound, as far as it is below ``most``, and what has so much where that was found."""
+    """A bound, as far as it is below ``most``, and what has so much where that was found.
+
+    ``first``: how far the first step goes at least.
+    """
     dual, relaxation = search.dual, search.relaxation.of(single)
     multipliers, value = found.multipliers[0], float(found.value[0])
     coefficients = dual.coefficients(multipliers[None])
@@ -84,7 +150,7 @@ def _solved(
     charge = float(multipliers[0]) if len(multipliers) else 0.0
     limit = float(dual.limits[0]) if len(multipliers) else math.inf
     step = FIRST_STEP * (most - value) if math.isfinite(most) else UNKNOWN_STEP * abs(value)
-    step = max(step, UNKNOWN_STEP / 100 * abs(value), UNDERFLOW)
+    step = max(step, first, UNKNOWN_STEP / 100 * abs(value), UNDERFLOW)
     while True:
         target = min(value + step, most)
         rounding = relaxation.marginal_rounding * (abs(target) + spent) + UNDERFLOW
@@ -123,10 +189,7 @@ def _label_search(search: HardwareSearch, forced: Forced, charge: float) -> Labe
         values = np.array(where[len(where) - len(scope) :], dtype=np.int64)
         found[i] = LabelTable(scope, values.reshape(len(scope), len(costs)).T, costs)
     own = np.zeros((*states.barred.shape, 2))
-    noise = states.along(search.space.variable_noise)
-    for n, m in enumerate(metrics):
-        if dual.metrics[m] == "noise":
-            own[..., n] = noise
+    own[..., : len(unit)] = np.moveaxis(search.relaxation.of(forced.batch).own_costs(unit), 0, -1)
     own += states.barred[..., None]
     every = [x for x in found if x is not None]
     assert len(every) == len(found)

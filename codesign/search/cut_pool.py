@@ -4,7 +4,8 @@ A dual bound is a cut: with coefficients ``c`` on the metrics, every design of a
 most ``S`` bits of SRAM, and with no more noise than its goal allowed, has ``c · metrics ≥ V``. It
 holds for every goal that allows no more noise, whatever its other limits. Where power grows with
 the SRAM, it may hold from some bits on alone: those below are then ruled out by others, if at all.
-The bounds that a search
+What labels or a MILP prove of a range of SRAM is a cut, too, within all limits of their goal. The
+bounds that a search
 ends with, and the domains it reduces, hold for every goal whose limits are as tight.
 """
 
@@ -39,9 +40,8 @@ class Cut:
     coefficients: Floats  # (bounds, metrics), in the order of the pool's ``metrics``
     value: Floats  # (bounds,)
     sram_bits: Floats  # (bounds,): inf where it holds for every capacity
-    noise: Mapping[str, float] = field(
-        default_factory=dict
-    )  # it holds for designs of at most so much
+    # It holds for designs of at most so much: noise, or whatever its goal limits.
+    noise: Mapping[str, float] = field(default_factory=dict)
     from_bits: Floats | None = None  # (bounds,): and of no less SRAM; by default, of any
 
     @property
@@ -107,14 +107,18 @@ class CutPool:
             screened={*self.screened},
         )
 
-    def add_cut(self, metric: str, cut: Cut, options: int) -> None:
-        """Keep a cut that was made to bound ``metric``, for a space of so many options."""
+    def add_cut(self, metric: str | None, cut: Cut, options: int) -> None:
+        """Keep a cut that was made to bound ``metric``, for a space of so many options.
+
+        None: its coefficients are no multipliers to begin with.
+        """
         kept = cut.where_useful()
         if len(kept.options):
-            fresh = np.full(options, -1, np.int32), np.zeros(options, np.int32)
-            number, row = self.latest.setdefault(metric, fresh)
-            number[kept.options] = self.forgotten + len(self.cuts)
-            row[kept.options] = kept.row
+            if metric is not None:
+                fresh = np.full(options, -1, np.int32), np.zeros(options, np.int32)
+                number, row = self.latest.setdefault(metric, fresh)
+                number[kept.options] = self.forgotten + len(self.cuts)
+                row[kept.options] = kept.row
             self.cuts.append(kept)
             self.cut_bytes += kept.nbytes
         while len(self.cuts) > MOST_CUTS or self.cut_bytes > MOST_BYTES:

@@ -57,7 +57,8 @@ class HardwareSearch(GoalSearch, ABC):
         super().__init__(task)
         self.batches = OptionBatches(task.space, (self.goal.metric, *self.goal.limits))
         self.multipliers = np.zeros((len(self.space.shapes), len(self.dual.limited)))  # of shapes
-        self.last_sram_bits: float | None = None  # of what a MILP chose last
+        self.last_sram_bits: float | None = None  # of what a MILP, or labels, chose last
+        self._asked_bits = 0.0, np.inf  # of SRAM, the least and most of an option that is solved
         self._tilings: dict[int, EnergyTilings] = {}
         # Of options, by energy that counts: latency, and energy without static power, at least.
         self.least_parts: dict[int, dict[str, tuple[float, float]]] = {}
@@ -414,22 +415,28 @@ class HardwareSearch(GoalSearch, ABC):
             self._tilings[shape] = EnergyTilings(self.space, option, *counted)
         return self._tilings[shape]
 
+    def in_question(self, option: int) -> bool:
+        """Whether some design of the ranges asked for may be no worse than the incumbent."""
+        if self.batches.energy is None:
+            return True
+        if option not in self.least_parts:
+            self._bound_parts(option, *self._asked_bits)
+        return bool(np.isfinite([*self.least_parts[option].values()]).all())
+
     def over_srams(
         self, option: int, ranges: Sequence[SramRange], solve: Callable[[float, float], float]
-    ) -> float:
-        """Solve one option over ranges of SRAM, the least bound first; returns a bound.
+    ) -> list[SramRange]:
+        """Solve one option over ranges of SRAM, the least bound first; returns them with bounds.
 
         A range is solved with the tilings of its most SRAM and the power of its least. Where that
         leaves a gap, it is split at the SRAM of what was found, which then has the power it is said
         to.
         """
-        options, bound = np.array([option]), np.inf
+        options, closed = np.array([option]), list[SramRange]()
         wanted = [(low, high) for low, high, known in ranges if known < self.cutoff]
-        if wanted and self.batches.energy is not None:
-            self._bound_parts(option, min(x for x, _ in wanted), max(x for _, x in wanted))
-            parts = [*self.least_parts[option].values()]
-            if not np.isfinite(parts).all():  # no design is in question
-                return self.incumbent_ceiling
+        if wanted:
+            self._asked_bits = min(low for low, _ in wanted), max(high for _, high in wanted)
+        self.least_parts.pop(option, None)
         queue = [(known, low, high) for low, high, known in ranges]
         heapq.heapify(queue)
         while queue:
@@ -438,11 +445,11 @@ class HardwareSearch(GoalSearch, ABC):
             found = known if known >= self.cutoff else max(known, solve(low, high))
             ends = np.array([low]), np.array([high])
             if found >= self.cutoff or high <= low or not self.power_grows(options, *ends)[0]:
-                bound = min(bound, found)
+                closed.append((low, high, found))
                 continue
             for part in split_at(self.last_sram_bits, low, high, self.space.capacities):
                 heapq.heappush(queue, (found, *part))
-        return bound
+        return closed
 
     def power_grows(
         self, options: Ints, low: Floats, high: Floats, worth: float = POWER_APART

@@ -11,11 +11,13 @@ from codesign.arrays import Bools, Floats, Ints
 from codesign.problem.goal import Goal
 from codesign.problem.tolerances import beyond, ceiling
 from codesign.search.bounds.lagrangian import member_of_limits, members_limits
+from codesign.search.by_labels import RangeLabels
 from codesign.search.by_member import ByMember
 from codesign.search.domains import Domains
 from codesign.search.hardware_search import HardwareSearch
 from codesign.search.least_metric import LeastMetric
 from codesign.search.option_batches import envelope
+from codesign.search.sram_ranges import least_bound
 from codesign.space.hardware_metrics import HardwareMetric
 from codesign.space.solution import Solution, least_sram, price
 from codesign.stopping import Stopped
@@ -53,6 +55,11 @@ class LeastHardware(HardwareSearch):
         """A sum over layers and tensors that is held at its least, which few widths keep."""
         primary = self.task.primary_metric
         return primary if primary in self.space.additive_metrics else None
+
+    @cached_property
+    def labels(self) -> RangeLabels:
+        """Bounds ranges of SRAM where energies count."""
+        return RangeLabels(self)
 
     @cached_property
     def by_member(self) -> ByMember:
@@ -282,7 +289,8 @@ class LeastHardware(HardwareSearch):
             return self._shrink_by_members(option)
         if self.batches.energy is not None:
             whole = low, high, float(self.lower[option])
-            return self.over_srams(option, [whole], partial(self._solve_range, option))
+            ranges = self.over_srams(option, [whole], partial(self._solve_range, option))
+            return least_bound(ranges)
         if self.space.placed:
             return self._solve_joint_range(option, low, high)
         domains = self.cut_pool.known_domains(option, self.goal, high)
@@ -301,11 +309,32 @@ class LeastHardware(HardwareSearch):
 
     def _solve_range(self, option: int, low: float, high: float) -> float:
         """Solve one option where energies count, with SRAMs of a range."""
-        if self.space.placed:
-            return self._solve_joint_range(option, low, high)
-        domains = self._domains_with(option, high)
-        if domains is None:
+        options, cutoff = np.array([option]), self.cutoff
+        most = self.space.capacities.within(self._improving_sram_bits(options))
+        high = min(high, float(most[0]))
+        if high < low:
+            return cutoff
+        return min(cutoff, self._solve_improving(option, low, high))
+
+    def _solve_improving(self, option: int, low: float, high: float) -> float:
+        """The same with SRAMs of which none is too large to be better than the incumbent."""
+        single = self.with_all_couplings(self.tables_of(option, high, low))
+        found = self.bound_option(option, single)
+        if self.space.runs:
+            single, found = self.price_runs(single, found)
+        if self.rules_out(found.value)[0]:
             return self.incumbent_ceiling
+        bound, splits = self.labels.bound(option, (low, high), single, found)
+        if self.rules_out(np.array(bound)):
+            return self.incumbent_ceiling
+        if splits:
+            return -np.inf
+        if not self.in_question(option):
+            return self.incumbent_ceiling
+        if self.space.placed:
+            return self.solve_joint(option, (low, high), single, found)
+        multipliers = found.multipliers[0]
+        domains = self.reduced_domains(self.marginals(single, multipliers), multipliers)
         return self.solve_restricted(option, (low, high), domains)
 
     def _solve_joint_range(self, option: int, low: float, high: float) -> float:

@@ -9,22 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cached_property
-from operator import itemgetter
 
 import numpy as np
 
 from codesign.arrays import Bools, Floats, Ints
-from codesign.problem.goal import Goal
 from codesign.problem.metrics import ENERGY
-from codesign.problem.tolerances import AREA_ROUNDING, CLOSING_GAP, beyond
+from codesign.problem.tolerances import CLOSING_GAP, beyond
 from codesign.search.bounds.batch import Batch
 from codesign.search.bounds.lagrangian import MAX_ROUNDS, Dual, DualBound
 from codesign.search.bounds.narrowest import least_with_narrowest
 from codesign.search.bounds.relaxation import Relaxation
+from codesign.search.cut_pool import Cut
 from codesign.search.goal_task import GoalTask
-from codesign.search.least_metric import LeastMetric
-from codesign.search.sram_ranges import SramRange, SramRanges, adjacent_joined
+from codesign.search.sram_ranges import SramRange, SramRanges, adjacent_joined, least_bound
+from codesign.search.sram_trials import SramTrials
 from codesign.units import kind_of
 
 NEAR = 1 + 1e-3  # times the least bound: ranges that are halved together
@@ -33,27 +31,24 @@ MOST_HALVINGS = 12  # of ranges of SRAM before an option is solved
 HALVED_TOGETHER = 2e-2  # growth of the power at all times within a range of a shape that is left
 HALVED_BY_FINER = 0.1  # the same with the tilings of finer shapes, which tell less
 HALVED = 1e-3  # the same of an option
-SRAMS_TRIED, PRICED = 8, 4  # of a shape for a first incumbent; options of it with the best
 # Where layers may be fused a bound is farther from the best than finer ranges bring it.
 FEW_HALVINGS, HALVED_FUSED = 3, 1e-2
 LARGE_TABLES = 10_000  # entries of a family, so many that widths left out spare time
 BELOW = 1e-2  # accuracy of a shape's bound that cannot reach the cutoff
-PROBED, SHAPES_TRIED = 12, 2  # shapes, for multipliers, and for a good incumbent
+PROBED = 12  # shapes, for multipliers
 FEW_SHAPES = 8  # that are as soon bounded with tilings of their own
 FEW_OPTIONS = 2  # of a shape that are as soon bounded one by one
 
 
-class LeastOverSrams(LeastMetric):
+class LeastOverSrams(SramTrials):
     """Minimise a sum over layers and tensors where energy is that sum, or has a limit."""
 
     def __init__(self, task: GoalTask) -> None:
         super().__init__(task)
         self.ranges: dict[int, list[SramRange]] = {}  # of options
-        self.shape_ranges: dict[int, list[SramRange]] = {}
-        self.tried: set[int] = set()  # shapes
         self.trying = True  # further ones, as long as that finds anything
+        self.labelling = True  # the best option of further shapes, likewise
         self.left_out = np.inf  # what designs of widths that are left out cost at least
-        self.met: Floats | None = None  # (limits,): multipliers of the best bounded lately
 
     def dual_bound(
         self,
@@ -70,6 +65,12 @@ class LeastOverSrams(LeastMetric):
 
     def bound_shapes(self, options: Ints) -> None:
         self._bound_shape_ranges(options)
+        left = self.still_open(options)
+        if not self.labelling or not len(left):
+            return
+        known, shape = self.incumbent, int(self.space.shape_of[left[self.lower[left].argmin()]])
+        self._try_nearest_option(self._of(left, shape), self.shape_ranges[shape])
+        self.labelling = self.incumbent is not known
 
     def bound_open(self, shape: int, options: Ints) -> None:
         if shape not in self.shape_ranges and len(options) > FEW_OPTIONS:
@@ -118,31 +119,6 @@ class LeastOverSrams(LeastMetric):
             self.ranges[option] = []
         for n, option in enumerate(every.option.tolist()):
             self.ranges[option].append(every.range(n))
-
-    def _try_srams(self, options: Ints, low: float, high: Floats) -> Floats:
-        """Look for an incumbent with a few sizes of SRAM; returns good multipliers.
-
-        A range of SRAM is not worth halving that a design closes. Of the sizes that is tried which
-        suits an envelope of all options of the shape best, on each as far as it may have it.
-        """
-        shares, most = np.linspace(0.0, 1.0, SRAMS_TRIED), float(high.max())
-        sizes = np.unique(self.space.capacities.within(low * (most / low) ** shares))
-        sizes = sizes[sizes >= low]
-        row = np.repeat(np.arange(len(sizes)), len(options))
-        shapes = np.full(len(sizes), self.space.shape_of[options[0]])
-        batch = self.batches.of_shapes(np.tile(options, len(sizes)), shapes, row, sizes, sizes)
-        start = self.first_multipliers(options[:1])
-        rough = self.dual_bound(batch, np.tile(start, (len(sizes), 1)), rounds=1)
-        sram_bits = np.minimum(sizes[rough.value.argmin()], high)
-        batch = self.batches.of_options(options, sram_bits, roughly=True)
-        start = np.tile(start, (len(options), 1))
-        rough = self.dual_bound(batch, start, rounds=1)
-        best = np.argsort(rough.value, kind="stable")[:PRICED]
-        found = self.dual_bound(batch.take(best), start[best], accuracy=1e-4)
-        for n, k in enumerate(best.tolist()):
-            self.update_from_bound(int(options[k]), found, n, float(sram_bits[k]))
-        self.met = found.multipliers[int(found.incumbent.argmin())]
-        return self.first_multipliers(options)
 
     def bound_by_finer(self) -> None:
         """Bound open shapes by ranges of their SRAM, with the tilings of finer shapes.
@@ -195,27 +171,6 @@ class LeastOverSrams(LeastMetric):
         found = self.dual_bound(batch, start, accuracy=BELOW)
         self.met = found.multipliers[int(found.value.argmin())]
 
-    def _try_nearest(self, options: Ints) -> None:
-        """Look for a good incumbent on the shapes of least bounds."""
-        order = options[np.argsort(self.lower[options], kind="stable")]
-        shapes = [
-            x for x in dict.fromkeys(self.space.shape_of[order].tolist()) if x not in self.tried
-        ]
-        for shape in shapes[:SHAPES_TRIED]:
-            self.tried.add(shape)
-            mine = self._of(order, shape)
-            ranges = self.shape_ranges.get(shape, [self._whole_range(shape)])
-            low, high, _ = min(ranges, key=itemgetter(2))
-            most = np.clip(self._useful_sram_bits(mine), low, high)
-            self._try_srams(mine, low, most)
-
-    def first_multipliers(self, options: Ints) -> Floats:
-        if self.met is None:
-            return super().first_multipliers(options)
-        known = np.array([x in self.shape_ranges for x in self.space.shape_of[options].tolist()])
-        own = self.multipliers[self.space.shape_of[options]]
-        return np.where(known[:, None], own, self.met)
-
     def _bound_shape_ranges(
         self,
         options: Ints,
@@ -266,48 +221,6 @@ class LeastOverSrams(LeastMetric):
             self.shape_ranges[shape] = ranges = sorted(ranges + others)
             bound = min((x[2] for x in ranges), default=np.inf)
             self.raise_bounds(mine, np.full(len(mine), bound))
-
-    def _finer_of(self, shape: int) -> int:
-        """The shape whose tilings stand for those of a shape, where they are told apart."""
-        finer = self.space.finer_shapes
-        return shape if finer is None else int(finer[shape])
-
-    def _useful_to(self, shape: int) -> float:
-        """The most SRAM that a shape has a use for."""
-        useful = self.space.useful_sram_bits(shape, self.batches.moves_data)
-        return float(self.space.capacities.holding(useful))
-
-    def _of(self, options: Ints, shape: int) -> Ints:
-        """Those of one shape."""
-        return np.asarray(options[self.space.shape_of[options] == shape])
-
-    def _whole_range(self, shape: int) -> SramRange:
-        """All SRAM that a design on a shape may have."""
-        least = self.least_sram_bits[self.space.shape_of == shape].min()
-        return float(least), np.inf, -np.inf
-
-    @cached_property
-    def least_sram_bits(self) -> Floats:
-        """(options,): what no design within the limits has less of, by what earlier goals say."""
-        space = self.space
-        least = space.capacities.holding(space.min_sram_bits_of_shapes[space.shape_of])
-        for metric in space.hardware_metrics.values():
-            known = self.cut_pool.lower(Goal(metric.name, self.goal.limits), least)
-            if metric.slope:
-                parts = np.where(np.isfinite(known), known, 0.0) * metric.scale
-                rounded = AREA_ROUNDING * (np.abs(parts) + metric.base)
-                bits = np.ceil((parts - metric.base - rounded) / metric.slope)
-                least = np.maximum(least, space.capacities.holding(np.maximum(bits, 0.0)))
-        return least
-
-    def _useful_sram_bits(self, options: Ints, finer: bool = False) -> Floats:
-        """(options,) of one shape: the most SRAM that each can have, and has a use for.
-
-        ``finer``: with the tilings of its finer shape.
-        """
-        shape = int(self.space.shape_of[options[0]])
-        useful = self._useful_to(self._finer_of(shape) if finer else shape)
-        return np.minimum(self.most_sram_bits(options), useful)
 
     def _halved(
         self,
@@ -416,9 +329,11 @@ class LeastOverSrams(LeastMetric):
             if space.runs:
                 single, found = self.price_runs(single, found)
             self.update_from_bound(option, found, 0, high)
-            bound = float(found.value[0])
-            if bound >= self.cutoff:
+            bound, splits = self.labels.bound(option, (low, high), single, found)
+            if splits or bound >= self.cutoff:
                 return bound
+            if not self.in_question(option):
+                return self.incumbent_ceiling
             if space.placed:
                 return max(bound, self.solve_joint(option, (low, high), single, found))
             multipliers = found.multipliers[0]
@@ -429,9 +344,21 @@ class LeastOverSrams(LeastMetric):
             self._bound_ranges(np.array([option]))
         # Those closed may hold designs as good as the incumbent, which a later goal asks for.
         near = [x for x in self.ranges[option] if x[2] < self.cutoff]
-        closed = min((x[2] for x in self.ranges[option] if x[2] >= self.cutoff), default=np.inf)
-        solved = self.over_srams(option, adjacent_joined(near, self.space.capacities), solve)
-        return min(solved, closed)
+        closed = [x for x in self.ranges[option] if x[2] >= self.cutoff]
+        closed += self.over_srams(option, adjacent_joined(near, self.space.capacities), solve)
+        self._keep_bounds(option, closed)
+        return least_bound(closed)
+
+    def _keep_bounds(self, option: int, ranges: list[SramRange]) -> None:
+        """Keep what bounds an option's designs in each range of SRAM, for later goals."""
+        main = self.cut_pool.metrics.index(self.goal.metric)
+        coefficients = np.eye(len(self.cut_pool.metrics))[[main]]
+        where, row, limits = np.array([option]), np.zeros(1, dtype=np.int64), self.goal.limits
+        of_shape = self.shape_ranges.get(int(self.space.shape_of[option]), [])
+        for low, high, bound in sorted(ranges + of_shape):
+            first = 0.0 if low <= self.least_sram_bits[option] else low
+            of_range = np.array([bound]), np.array([high]), limits, np.array([first])
+            self.cut_pool.add_cut(None, Cut(where, row, coefficients, *of_range), len(self.space))
 
     def try_option(self, option: int) -> None:
         if option not in self.ranges:

@@ -93,6 +93,11 @@ def split_at(
     return [part for part in (above, below) if part[0] <= part[1]]
 
 
+def least_bound(ranges: Sequence[SramRange]) -> float:
+    """The least bound of some ranges; inf of none."""
+    return min((bound for _, _, bound in ranges), default=np.inf)
+
+
 def adjacent_joined(ranges: Sequence[SramRange], capacities: Capacities) -> list[SramRange]:
     """The same ranges, those as one between which no capacity lies."""
     joined: list[SramRange] = []

@@ -355,3 +355,26 @@ def test_cuts_at_prices_of_any_size_bound_without_overflowing() -> None:
         else:
             assert Fraction(bound) <= exact
     assert beyond_all > 5
+
+
+def test_ranges_of_sram_that_adjoin_are_too_small_together() -> None:
+    """Of one that does not reach down to another nothing is known of what lies between."""
+    pool = CutPool(("latency_s", "noise"))
+    where, row, latency = np.array([1]), np.zeros(1, dtype=np.int64), np.array([[1.0, 0.0]])
+    limits = {"noise": 5.0}
+
+    def keep(low: float, high: float, value: float) -> None:
+        of_range = np.array([value]), np.array([high]), limits, np.array([low])
+        pool.add_cut(None, Cut(where, row, latency, *of_range), 3)
+
+    keep(0.0, 10.0, 8.0)
+    keep(11.0, 20.0, 9.0)
+    keep(22.0, 30.0, 9.0)
+    within = {"noise": 5.0, "area_mm2": 1.0}
+    assert pool.too_small("latency_s", within, 7.0, 3).tolist() == [-1.0, 20.0, -1.0]
+    assert pool.too_small("latency_s", within, 8.5, 3).tolist() == [-1.0, -1.0, -1.0]
+    keep(21.0, 21.0, 8.0)  # in no order, it says less than it could
+    assert pool.too_small("latency_s", within, 7.0, 3).tolist() == [-1.0, 21.0, -1.0]
+    assert pool.too_small("latency_s", {"noise": 6.0}, 7.0, 3).tolist() == [-1.0, -1.0, -1.0]
+    # They are no multipliers to begin with.
+    assert not pool.multipliers(np.array([1]), "latency_s", [1])[1].any()

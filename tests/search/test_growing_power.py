@@ -1,4 +1,4 @@
-"""Power that grows with the SRAM: what its rows in the MILP take for granted."""
+"""Power that grows with the SRAM: ranges of it by labels and by MILPs, and what these assume."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from compare_energy import EXACT
+from enumerated_energy import energy_points, least_energy
 from random_energy import drawn
 
 from codesign import Design, solve
-from codesign.search import least_over_srams
+from codesign.problem.problem import Problem
+from codesign.search import by_labels, least_over_srams, sram_trials
 from codesign.search.hardware_search import HardwareSearch
 from codesign.space.energy import StaticGrowth
+from codesign.specs.technology import Energies
 
 POWERED = 5  # problems
 
@@ -20,6 +24,7 @@ POWERED = 5  # problems
 def test_planes_of_growing_power_hold_for_the_optimum(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows (36) and (37) are of ranges of SRAM and of latency that the best design is within."""
     monkeypatch.setattr(least_over_srams, "MOST_HALVINGS", 0)
+    monkeypatch.setattr(by_labels, "suits_labels", lambda *_: False)
     given, seen = HardwareSearch._growth, []
 
     def growth(search: HardwareSearch, option: int, *asked: Any) -> StaticGrowth:
@@ -61,3 +66,47 @@ def _on(search: HardwareSearch, option: int) -> tuple[int, ...]:
 def _hardware(design: Design) -> tuple[int, ...]:
     built = design.hardware
     return built.rows, built.cols, built.pe_weight_bits, built.pe_activation_bits
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["none", "tensors"])
+def test_labels_and_programmes_prove_the_enumerated_best(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The least energy, of equally good designs the least area, and of these the least noise."""
+    found = 0
+    for seed in seeds_of(kind):
+        problem, points = drawn(seed, kind)
+        if not points:
+            continue
+        technology = replace(problem.technology, energy=powered_by_area(problem, seed))
+        problem = replace(problem, technology=technology, objective="energy_j", budgets={})
+        points = [*energy_points(problem)]
+        noises = sorted({point.metrics["noise"] for point in points})
+        limits = {"noise": noises[len(noises) // 3]} if noises[-1] > 0 else {}
+        for halvings, labelled in ((0, True), (12, True), (0, False)):
+            monkeypatch.undo()
+            monkeypatch.setattr(least_over_srams, "MOST_HALVINGS", halvings)
+            if not labelled:
+                monkeypatch.setattr(by_labels, "suits_labels", lambda *_: False)
+                monkeypatch.setattr(sram_trials, "suits_labels", lambda *_: False)
+            held, design = dict(limits), solve(replace(problem, budgets=limits))
+            for metric in ("energy_j", "area_mm2", "noise"):
+                right = least_energy(points, metric, held)
+                assert design.metrics[metric] == pytest.approx(right, rel=EXACT), (seed, metric)
+                held[metric] = right
+            assert design.proof.ties == "broken"
+        found += 1
+    assert found >= len(seeds_of(kind)) // 2
+
+
+def seeds_of(kind: str) -> range:
+    """Few that are soon enumerated."""
+    return range(300, 300 + {"none": 6, "tensors": 4}[kind])
+
+
+def powered_by_area(problem: Problem, seed: int) -> Energies:
+    """Power at all times that is next to nothing, or outweighs all else."""
+    energies = problem.technology.energy
+    assert energies is not None
+    return replace(energies, static_w=None, static_w_per_mm2=10.0 ** (seed % 4 - 3))

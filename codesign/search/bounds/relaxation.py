@@ -150,10 +150,7 @@ class Relaxation:
 
     @property
     def narrows(self) -> bool:
-        """Whether there is a narrowest width to leave out.
-
-        Layers that only move data stand at the narrowest of all.
-        """
+        """Whether a narrowest width may be left out: layers that only move data stand there."""
         return len(self._left) > 1 and not any(layer.moves for layer in self.layers)
 
     def _other(self, *key: *tuple[bytes, bool, bytes, bool]) -> Relaxation:
@@ -369,15 +366,17 @@ class Relaxation:
         self, tables: list[Floats], coefficients: Floats, aside: Mapping[int, Floats] | None = None
     ) -> Sweep:
         """Eliminate every variable; ``aside`` was taken off tables, see `TablesApart`."""
-        own, each = self.states.barred, self.space.shares.by_member(coefficients)
+        own = self.states.barred + self.own_costs(coefficients)
+        return Sweep(self.plan, self._apart.charged(own, aside) if aside else own, tables)
+
+    def own_costs(self, coefficients: Floats) -> Floats:
+        """(B, variables, values): what values themselves add to the Lagrangian."""
+        each = self.space.shares.by_member(coefficients)
+        own = np.zeros((len(coefficients), *self.states.barred.shape))
         for kind, member_of, values in self._own:
-            charged = each[:, :, kind]
-            if charged.shape[1] > 1:
-                charged = charged[:, member_of]
+            charged = each[:, :, kind] if each.shape[1] == 1 else each[:, member_of, kind]
             own = own + charged[..., None] * values
-        if aside:
-            own = self._apart.charged(own, aside)
-        return Sweep(self.plan, own, tables)
+        return own
 
     def _measure(
         self,
