@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 MOST_COMPARED = 26  # letters to call them by
 ROUNDING = 1e-9  # of the larger of two metrics: what sums of parts may leave of their difference
-Kind = Literal["design", "dataflow", "evaluation"]
+Kind = Literal["design", "dataflow", "hybrid", "evaluation"]
 Change = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-1e300, le=1e300)]
 Whole = Annotated[int, Field(strict=True, ge=0, le=10**30)]
 
@@ -102,7 +102,7 @@ class Compared:
     ----------
     name : str
         Of its file, or as it was called.
-    kind : "design", "dataflow" or "evaluation"
+    kind : "design", "dataflow", "hybrid" or "evaluation"
     network, technology : str, str or None
     images : int
         Of the batch.

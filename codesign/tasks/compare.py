@@ -19,6 +19,7 @@ from codesign.results.comparison import (
     Comparison,
     Difference,
     Explained,
+    Kind,
     Row,
 )
 from codesign.results.dataflow_design import DataflowDesign
@@ -29,7 +30,6 @@ from codesign.tasks.latency_changes import CHANGES, SAME, LatencyChanges, shaple
 from codesign.units import METRIC_UNITS
 
 Result = Design | DataflowDesign | Evaluation
-KINDS = {Design: "design", DataflowDesign: "dataflow", Evaluation: "evaluation"}
 PIPELINE_CHANGES = ("clock", "arrays", "traffic", "bandwidth", "depth")
 HARDWARE = ("area_mm2", "lut", "dsp", "bram")
 OTHER_NETWORK = "the networks, or the images at once, differ"
@@ -100,7 +100,7 @@ def _compared(result: Result, name: str, shown: bool) -> Compared:
     rows = _stages(result) if isinstance(result, DataflowDesign) else _layers(result)
     return Compared(
         name=name,
-        kind=KINDS[type(result)],  # type: ignore[arg-type]
+        kind=_kind(result),
         network=result.network.name,
         images=result.network.images,
         technology=None if technology is None else technology.name,
@@ -109,6 +109,13 @@ def _compared(result: Result, name: str, shown: bool) -> Compared:
         metrics={x: value for x, value in result.metrics.items() if _told(x)},
         layers=rows if shown else (),
     )
+
+
+def _kind(result: Result) -> Kind:
+    """What it is."""
+    if isinstance(result, DataflowDesign):
+        return "dataflow" if result.segment is None else "hybrid"
+    return "evaluation" if isinstance(result, Evaluation) else "design"
 
 
 def _told(metric: str) -> bool:

@@ -190,7 +190,7 @@ def _layer_bars(
     width, legend = 0.84 / len(layered), []
     stages = False
     for place, (n, each) in enumerate(layered):
-        stages = stages or each.kind == "dataflow"
+        stages = stages or each.kind in ("dataflow", "hybrid")
         clock_hz = each.hardware.clock_hz
         times_s = [
             (row.cycles or 0) / clock_hz if row.latency_s is None else row.latency_s

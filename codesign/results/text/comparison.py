@@ -55,7 +55,12 @@ LABELS = {  # of parts: changes, then components
     "sram_psum": "SRAM, partial sums",
     "sram_residual": "SRAM, residuals",
 }
-KINDS = {"design": "design", "dataflow": "pipeline", "evaluation": "evaluation"}
+KINDS = {
+    "design": "design",
+    "dataflow": "pipeline",
+    "hybrid": "hybrid",
+    "evaluation": "evaluation",
+}
 MOST_SHARE = 10  # times a difference: what is more says nothing as its share
 MOST_NAMED = 3  # results, in a line
 MOST_SOURCES = 5  # of noise, that are named
