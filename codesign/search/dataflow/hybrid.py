@@ -192,6 +192,9 @@ class HybridGoal:
             self.search.stop.check()
             goals.append(self._of(segment))
         self.any = goals[0]
+        if not all(x.any() for x in self.any.allowed):
+            self.open = []
+            return
         spans = self._spans(goals)
         most_mm2 = self.goal.limits.get("area_mm2", math.inf)
         self.boxes = BoxTables(self.search.tables, self.any.allowed, most_mm2)
