@@ -312,10 +312,12 @@ class HybridDual(Weighted):
             found.append(part)
         return found
 
-    def promising(self, most: int) -> HybridDual:
-        """So many boxes at most, of the least sums that were met."""
+    def promising(self, most: int, segments: int) -> HybridDual:
+        """So many boxes and segments at most, of the least sums that were met."""
         found = self.copied()
-        found._take(np.argsort(self._least(axis=0), kind="stable")[:most])
+        found.alive[np.setdiff1d(np.arange(len(found.alive)), self.segments_left()[:segments])] = 0
+        found.keep_alive()
+        found._take(np.argsort(found._least(axis=0), kind="stable")[:most])
         return found
 
     @property
