@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import heapq
 import math
-import time
 from dataclasses import dataclass, field
 from itertools import count, pairwise
 
@@ -57,7 +56,6 @@ DIVES = (1.01, 1.03, 1.06, 1.1, 1.25, 2.0, math.inf)  # above a bound, for desig
 MOST_DIVING, SEGMENTS_DIVING = 128, 20  # boxes and segments that are cut on the way there
 DIVED = 3  # segments that are then searched
 DIVE_GAP = 0.01  # relative: how nearly the best of those is wanted
-DIVE_LEAST_S = 10.0  # time for each, if no more has been spent so far
 NEAR_ENOUGH = 1.03  # of an incumbent, up to which all is then searched at once
 MOST_SEGMENTS = 60  # that are looked at one by one
 FEW_BOXES = 12  # of one array and width each, whose arrays are searched one by one
@@ -140,7 +138,6 @@ class HybridGoal:
         self.report, self.rel_gap = report, rel_gap
         self.open: list[Node] = [Node(0.0, 0, Range(0.0, math.inf))]
         self.searched: Node | None = None
-        self.started_s = time.monotonic()
         self._goals: dict[range, SegmentGoal] = {}
 
     def run(self) -> Proven:
@@ -324,14 +321,7 @@ class HybridGoal:
                 for s in part.segments_left()[:DIVED]:
                     boxes = part.of_segment(s).promising(1, 1).boxes
                     on = self.segments[s], boxes, node.lower, aim, DIVE_GAP
-                    try:
-                        spent_s = time.monotonic() - self.started_s
-                        with self.search.stop.within(max(DIVE_LEAST_S, spent_s)):
-                            self._search_segment(node, *on)
-                    except Stopped:
-                        self.search.stop.check()
-                        if self.incumbent is None:
-                            break  # higher up there are more
+                    self._search_segment(node, *on)
                     if self.incumbent is not None:
                         return
                 break
