@@ -32,6 +32,7 @@ from typing import NamedTuple
 import numpy as np
 
 from codesign.arrays import Ints
+from codesign.problem.metrics import REGRET
 from codesign.search.goal_task import SearchResult
 from codesign.search.group_bounds import GroupBounds
 from codesign.search.hardware_search import HardwareSearch
@@ -146,9 +147,10 @@ class BestBound:
         every = np.sort(np.concatenate([self._options_of(shape) for shape in shapes]))
         options = search.still_open(every)
         # Not before the first shapes of a first goal: their designs may close all the others.
-        # Where energies count many shapes come near.
+        # Where energies count many shapes come near. Of regret, members' bounds tell more.
         new = search.batches.energy is None and not search.cut_pool.proven_bounds
-        first = search.incumbent is None or (new and self.opened < OPENED_FIRST)
+        few = self.opened < OPENED_FIRST or self.space.problem.objective == REGRET
+        first = search.incumbent is None or (new and few)
         if not first and len(options) > len(shapes):
             search.bound_shapes(options)
         for shape in shapes:
