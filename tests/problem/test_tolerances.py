@@ -18,6 +18,7 @@ from codesign.specs.network import MAX_LAYERS
 # Small numbers that decide no budget, bound or proof; all others stand on the ladder.
 OTHER_SMALL_NUMBERS = {
     "cli.file_commands": "ranges of options",
+    "exports.pipeline_sheet_text": "when a number is written as a whole one",
     "costs.pipeline": "what rounding leaves of two stages that start at once",
     "tasks.latency_changes": "relative: figures computed twice",
     "tasks.certificate_pipelines": "when a range of the interval is split no more",
@@ -31,6 +32,7 @@ OTHER_SMALL_NUMBERS = {
     "search.dataflow.bounds": "how far above its limits a bound must be, to rule out",
     "search.dataflow.formulation": "what starts of a programme may be off, of a part of a FIFO",
     "search.dataflow.goal_bounds": "when both ends of a range agree",
+    "search.dataflow.solve": "when a range of the interval is halved no more",
     "search.dataflow.starts": "waits of a solver's answer that are none",
     "search.dataflow.table": "cycles that an interval still has room for, rounding included",
     "specs.measured_areas": "the range of areas in a file",
