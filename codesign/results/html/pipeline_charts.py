@@ -17,6 +17,7 @@ LOOKS = {
     "lines": ("theme:c", "/"),
     "psums": ("theme:d", "x"),
     "fifos": ("theme:e", "."),
+    "shared": ("theme:f", "+"),
 }
 
 
@@ -30,7 +31,8 @@ def taken_charts(design: DataflowDesign, names: Sequence[str]) -> list[Chart]:
             if any(each):
                 told = zip(names, each, strict=True)
                 hover = [f"{name}<br>{PARTS[part]}: {unit.amount(x)}" for name, x in told]
-                label = f"{PARTS[part]}: Σ {unit.amount(sum(each))}"
+                shares = ", in equal shares" if part == "shared" else ""
+                label = f"{PARTS[part]}{shares}: Σ {unit.amount(sum(each))}"
                 data.append(bar(numbers, [x / unit.scale for x in each], label, look, hover))
         if data:
             layout = {"xaxis": layer_axis(names), "yaxis": axis(unit.heading), "barmode": "stack"}

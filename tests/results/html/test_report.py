@@ -226,6 +226,8 @@ def test_hybrids_are_told_as_in_their_report() -> None:
     made = shown(found)
     check_all_is_told(made, pipeline_parts(found))
     check_charts(made, 3)
+    area = next(x for x in made.charts if x["layout"]["yaxis"]["title"]["text"] == "area (mm²)")
+    assert sum(sum(x["y"]) for x in area["data"]) == pytest.approx(found.metrics["area_mm2"])
 
 
 def test_programs_shown_solve_the_problem_again(
