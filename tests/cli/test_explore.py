@@ -7,6 +7,7 @@ import math
 import random
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -285,7 +286,10 @@ def made_files(folder: Path) -> None:
 def test_ctrl_c_ends_it_and_leaves_nothing(tmp_path: Path) -> None:
     made_files(tmp_path)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    command = [executable(), "explore", "front.csv", "--designs", "points"]
+    # Where the tests run in the background of a shell, SIGINT is ignored unless asked for.
+    heard = "import signal, sys\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    program = f"{heard}from codesign.__main__ import main\nsys.exit(main())"
+    command = [sys.executable, "-c", program, "explore", "front.csv", "--designs", "points"]
     run = subprocess.Popen(
         command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
