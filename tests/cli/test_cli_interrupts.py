@@ -14,6 +14,7 @@ import pytest
 from command_line import BUDGET, SMALL, run
 from ctrl_c import posix, press, pressed_after, pressing
 from ended_early import METHODS
+from seeds import mostly_long
 
 import codesign
 from codesign import stopping
@@ -132,7 +133,7 @@ KEEPS_LISTENING = "import signal; signal.signal(signal.SIGINT, signal.default_in
 
 @posix
 @pytest.mark.slow
-@pytest.mark.parametrize("wait_s", [0.5, 3.0])
+@pytest.mark.parametrize("wait_s", mostly_long([0.5, 3.0], 1))
 @pytest.mark.parametrize("method", METHODS)
 def test_a_program_that_is_interrupted_ends_soon(method: str, wait_s: float) -> None:
     """Also while HiGHS prepares a large programme and does not look up."""

@@ -62,7 +62,7 @@ def powered(problem: Problem, w_per_mm2: float) -> Problem:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["none", "tensors"])
+@pytest.mark.parametrize("kind", mostly_long(["none", "tensors"], 1))
 def test_sram_is_split_where_that_is_left_to_the_programme(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,6 +12,7 @@ from altered import findings
 from pipelines import tiny
 from random_dataflow import Case
 from random_hybrids import hybrid_case
+from seeds import mostly_long
 
 from codesign import InfeasibleError, solve
 from codesign.results.dataflow_design import DataflowDesign
@@ -68,7 +69,7 @@ def test_a_programme_for_each_array_agrees(seed: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("area_mm2", [0.03, 0.2])
+@pytest.mark.parametrize("area_mm2", mostly_long([0.2, 0.03], 1))
 def test_best_of_all_architectures_is_no_worse_than_any(area_mm2: float) -> None:
     asked = {"objective": "interval_s", "budgets": {"area_mm2": area_mm2}}
     every = solve(tiny(("array", "dataflow", "hybrid"), **asked))

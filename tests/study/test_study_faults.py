@@ -149,7 +149,7 @@ def test_two_runs_share_a_store(path: Path, log: Path) -> None:
 
 
 @posix
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_run_takes_over_from_one_that_is_killed(path: Path, log: Path) -> None:
     with started(path, 6, 60, log) as first:
         while len(log.read_text().split()) < 2:
