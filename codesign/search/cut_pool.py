@@ -5,8 +5,8 @@ most ``S`` bits of SRAM, and with no more noise than its goal allowed, has ``c Â
 holds for every goal that allows no more noise, whatever its other limits. Where power grows with
 the SRAM, it may hold from some bits on alone: those below are then ruled out by others, if at all.
 What labels or a MILP prove of a range of SRAM is a cut, too, within all limits of their goal. The
-bounds that a search
-ends with, and the domains it reduces, hold for every goal whose limits are as tight.
+bounds that a search ends with, and the domains it reduces, hold for every goal whose limits are as
+tight.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class Cut:
     coefficients: Floats  # (bounds, metrics), in the order of the pool's ``metrics``
     value: Floats  # (bounds,)
     sram_bits: Floats  # (bounds,): inf where it holds for every capacity
-    # It holds for designs of at most so much: noise, or whatever its goal limits.
-    noise: Mapping[str, float] = field(default_factory=dict)
+    # It holds for designs within these: the noise of its goal, or all limits.
+    limits: Mapping[str, float] = field(default_factory=dict)
     from_bits: Floats | None = None  # (bounds,): and of no less SRAM; by default, of any
 
     @property
@@ -57,7 +57,7 @@ class Cut:
         options, row = self.options[mine], number[self.row[mine]]
         kept = self.coefficients[useful], self.value[useful], self.sram_bits[useful]
         from_bits = None if self.from_bits is None else self.from_bits[useful]
-        return Cut(options.astype(np.int32), row.astype(np.int32), *kept, self.noise, from_bits)
+        return Cut(options.astype(np.int32), row.astype(np.int32), *kept, self.limits, from_bits)
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ class CutPool:
         unlimited = np.isinf(limit)
         known = np.where(unlimited, 0.0, limit)
         for cut in self.cuts:
-            if not _as_tight(limits, cut.noise):
+            if not _as_tight(limits, cut.limits):
                 continue
             main_coefficient, spent = cut.coefficients[:, main], cut.coefficients @ known
             total = cut.value - spent - SUM_ROUNDING * (np.abs(cut.value) + spent) - UNDERFLOW

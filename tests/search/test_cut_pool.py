@@ -136,7 +136,9 @@ def check_cut(cut: Cut, designs: Mapping[int, list[oracle.Point]]) -> None:
     priced = {option: vectors(points, ADDITIVE_METRICS) for option, points in designs.items()}
     sram = {option: np.array([p.sram_bits for p in points]) for option, points in designs.items()}
     for option, n in zip(cut.options.tolist(), cut.row.tolist(), strict=True):
-        quiet = priced[option][:, ADDITIVE_METRICS.index("noise")] <= cut.noise.get("noise", np.inf)
+        quiet = priced[option][:, ADDITIVE_METRICS.index("noise")] <= cut.limits.get(
+            "noise", np.inf
+        )
         holds = quiet & (sram[option] <= cut.sram_bits[n])
         total = priced[option][holds] @ cut.coefficients[n]
         assert cut.value[n] <= total.min(initial=math.inf) * (1 + EQUAL)
