@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 from typing import Any
 
@@ -9,12 +10,15 @@ import pytest
 from compare_energy import EXACT
 from enumerated_energy import energy_points, least_energy
 from random_energy import drawn
+from seeds import mostly_long
 
 from codesign import Design, solve
 from codesign.problem.problem import Problem
 from codesign.search import by_labels, least_over_srams, sram_trials
 from codesign.search.hardware_search import HardwareSearch
+from codesign.search.lexicographic import LexicographicSearch
 from codesign.space.energy import StaticGrowth
+from codesign.space.hardware import HardwareSpace
 from codesign.specs.technology import Energies
 
 POWERED = 5  # problems
@@ -98,6 +102,37 @@ def test_labels_and_programmes_prove_the_enumerated_best(
             assert design.proof.ties == "broken"
         found += 1
     assert found >= len(seeds_of(kind)) // 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", mostly_long([460, *range(472, 1000, 12)], 1))
+def test_what_is_proven_within_some_limits_says_nothing_beyond_them(first: int) -> None:
+    """One search is asked one question after the other; ranges of SRAM are kept as cuts."""
+    asked = 0
+    for seed in range(first, first + 12):
+        problem, points = drawn(seed, "none")
+        if not points:
+            continue
+        technology = replace(problem.technology, energy=powered_by_area(problem, seed))
+        problem = replace(problem, technology=technology, objective="energy_j", budgets={})
+        points = [*energy_points(problem)]
+        rng, search = random.Random(seed), LexicographicSearch(HardwareSpace(problem))
+        for _ in range(6):
+            metric = rng.choice(("energy_j", "energy_j", "area_mm2", "latency_s"))
+            anchor, names = rng.choice(points).metrics, ("noise", "latency_s", "energy_j")
+            limits = {x: anchor[x] * rng.choice((1.0, 1.3)) for x in rng.sample(names, 2)}
+            limits = {x: limit for x, limit in limits.items() if x != metric and limit > 0}
+            found = search.minimise((metric,), limits)
+            right = least_energy(points, metric, limits)
+            assert found.complete
+            if right is None:
+                assert found.solution is None, (seed, metric)
+                continue
+            assert found.solution is not None, (seed, metric)
+            assert found.solution.metrics[metric] == pytest.approx(right, rel=EXACT), seed
+            assert found.first.bound == pytest.approx(right, rel=2 * EXACT), seed
+            asked += 1
+    assert asked > 20
 
 
 def seeds_of(kind: str) -> range:
