@@ -180,14 +180,8 @@ class PipelineCloser:
             ]
             if ascent.value > PRUNED:
                 break
-            kept, allowed = np.ones(len(table), dtype=bool), table.allowed
-            for each in weights:
-                mine, widths = dual.left(each)
-                kept &= mine
-                allowed = [a & b for a, b in zip(allowed, widths, strict=True)]
-            kept &= table.within(allowed, self.space, self.fifos.couplings)
-            table = table.only(kept, allowed)
-            if not all(x.any() for x in allowed):
+            table = dual.narrowed(weights)
+            if not all(x.any() for x in table.allowed):
                 break
         known = {*self.verifier.names}
         return [{x: y for x, y in each.items() if x in known} for each in found]

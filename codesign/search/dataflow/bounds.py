@@ -13,7 +13,7 @@ else, or of several layers, has a copy for each: a relaxation. What waits in FIF
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -301,6 +301,16 @@ class Dual(Weighted):
         best = stars[self.roots].min(axis=1).sum() + self.constant @ weights
         above, of_pair = self._forced(stars, tables, np.asarray(best))
         return self._left(cell, layer, column, above, of_pair, slack)
+
+    def narrowed(self, weights: Iterable[Floats]) -> Table:
+        """The table of what some choice may have by every one of the multipliers."""
+        kept, allowed = np.ones(len(self.table), dtype=bool), self.table.allowed
+        for each in weights:
+            mine, widths = self.left(each)
+            kept &= mine
+            allowed = [a & b for a, b in zip(allowed, widths, strict=True)]
+        kept &= self.table.within(allowed, self.space, self.pricing.fifos.couplings)
+        return self.table.only(kept, allowed)
 
     def _left(
         self,

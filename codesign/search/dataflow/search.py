@@ -226,20 +226,13 @@ class GoalSearch(GoalBounds):
             if found.value > PRUNED:
                 return None, aim
             self.try_choices(dual, found.choices)
-            kept, allowed = np.ones(len(table), dtype=bool), table.allowed
             self.multipliers = [
                 *found.weights[-MULTIPLIERS:],
                 *(dual.scaled({x: targets[x]}) for x in targets),
             ]
-            for each in self.multipliers:
-                mine, widths = dual.left(each)
-                kept &= mine
-                allowed = [a & b for a, b in zip(allowed, widths, strict=True)]
             count = len(table)
-            table = table.only(
-                kept & table.within(allowed, self.space, self.fifos.couplings), allowed
-            )
-            if not all(x.any() for x in allowed) or table.lacks_layers(self.space):
+            table = dual.narrowed(self.multipliers)
+            if not all(x.any() for x in table.allowed) or table.lacks_layers(self.space):
                 return None, aim
             if self.value < aim:
                 aim = self.value

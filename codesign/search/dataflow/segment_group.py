@@ -140,14 +140,9 @@ class GroupBound:
                 *found.weights[-MULTIPLIERS:],
                 *(dual.scaled({x: targets[x]}) for x in targets),
             ]
-            kept, allowed, count = np.ones(len(table), dtype=bool), table.allowed, len(table)
-            for each in weights:
-                mine, widths = dual.left(each)
-                kept &= mine
-                allowed = [a & b for a, b in zip(allowed, widths, strict=True)]
-            kept &= table.within(allowed, pricing.space, pricing.fifos.couplings)
-            table = table.only(kept, allowed)
-            if not all(x.any() for x in allowed) or table.lacks_layers(pricing.space):
+            count = len(table)
+            table = dual.narrowed(weights)
+            if not all(x.any() for x in table.allowed) or table.lacks_layers(pricing.space):
                 return math.inf
             if len(table) > ENOUGH * count:
                 break
