@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from codesign.exports.nests import nest_text
-from codesign.exports.sheet_text import ABSENT, array_lines, at_once_text, shown, table
+from codesign.exports.sheet_text import ABSENT, array_lines, at_once_text, shown, table, word_text
 from codesign.results.text.layout import counted, percent
 from codesign.units import METRIC_UNITS, RATE_UNITS
 
@@ -111,7 +111,7 @@ def _memories(stages: Sequence[Mapping[str, Any]]) -> list[str]:
             name,
             each["elements"],
             each["element_bits"],
-            f"{each['word_elements']:,} × {each['element_bits']} = {each['word_bits']:,}",
+            word_text(each),
             each["depth_words"],
             each["bits"],
         )

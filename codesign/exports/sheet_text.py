@@ -57,6 +57,12 @@ def cell(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
+def word_text(memory: Mapping[str, Any]) -> str:
+    """What a word of a memory holds."""
+    elements, bits = memory["word_elements"], memory["element_bits"]
+    return f"{elements:,} × {bits} = {memory['word_bits']:,}"
+
+
 def _hardware(content: Mapping[str, Any]) -> list[str]:
     array, sram, sums = content["array"], content["sram"], content["accumulator"]
     per_s = array["dram_bits_per_s"]
@@ -93,7 +99,7 @@ def _buffers(content: Mapping[str, Any]) -> list[str]:
         (
             OPERANDS[name],
             UNITED if own[name] is None else f"{own[name]:,} bit of its own",
-            f"{each['word_elements']:,} × {each['element_bits']} = {each['word_bits']:,}",
+            word_text(each),
             each["depth_words"],
             each["copies"],
             each["bits"],

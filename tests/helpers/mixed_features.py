@@ -9,7 +9,7 @@ from typing import Any
 from enumerated_energy import METRICS, EnergyPoint, energy_points
 from machine_terms import BUFFERS, OVERLAPS, buffer_bits
 from random_choices import random_choices, with_sram
-from random_energy import with_energy
+from random_energy import few_arrays, with_energy
 from random_machines import FACTORS, PE_BITS
 from random_networks import random_network
 from random_problems import (
@@ -40,16 +40,8 @@ def drawn(seed: int) -> tuple[Problem, list[EnergyPoint]]:
     choices = random_choices(rng, network, 6)
     if rng.random() < 0.2:
         choices = with_sharing(rng, network, choices)
-    choices = affordable(rng, network, _machine(rng, choices), 40)
+    choices = few_arrays(affordable(rng, network, _machine(rng, choices), 40))
     clock_hz = 10 ** rng.uniform(7, 9.5)
-    choices = replace(
-        choices,
-        rows=choices.rows[:2],
-        cols=choices.cols[:2],
-        square=False,
-        pe_weight_bits=choices.pe_weight_bits[-1:],
-        pe_activation_bits=choices.pe_activation_bits[-1:],
-    )
     problem = Problem(
         network=network,
         technology=random_technology(rng),

@@ -12,6 +12,7 @@ from random_bands import bands_case
 from random_on_chip import on_chip_case
 from random_problems import random_case
 
+from codesign.problem.choices import Choices
 from codesign.problem.problem import Problem
 
 METRICS = ("latency_s", "noise", "area_mm2", "dram_bits", "energy_j", "model_bits")
@@ -50,20 +51,23 @@ def asked(rng: random.Random, problem: Problem, points: list[EnergyPoint]) -> Pr
     return replace(problem, objective=objective, budgets=budgets, quality=None)
 
 
-def small(problem: Problem) -> Problem:
-    """The problem with fewer arrays, PEs and widths."""
-    given = problem.choices
-    choices = replace(
+def few_arrays(given: Choices) -> Choices:
+    """The choices with fewer arrays and PEs."""
+    return replace(
         given,
         rows=given.rows[:2],
         cols=given.cols[:2],
         square=False,
         pe_weight_bits=given.pe_weight_bits[-1:],
         pe_activation_bits=given.pe_activation_bits[-1:],
-        weight_bits=given.weight_bits[-2:],
-        activation_bits=given.activation_bits[-2:],
     )
-    return replace(problem, choices=choices)
+
+
+def small(problem: Problem) -> Problem:
+    """The problem with fewer arrays, PEs and widths."""
+    given = few_arrays(problem.choices)
+    few = {"weight_bits": given.weight_bits[-2:], "activation_bits": given.activation_bits[-2:]}
+    return replace(problem, choices=replace(given, **few))
 
 
 def with_terms(rng: random.Random, problem: Problem, kind: str) -> Problem:

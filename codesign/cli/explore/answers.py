@@ -54,11 +54,11 @@ class Family:
 
     def add(self, number: int, design: AnyDesign) -> None:
         """Take up a design, in place of the outline of its number, and what its proof rules out."""
-        places = [place for place, (n, _) in enumerate(self.designs) if n == number]
-        self.designs[places[0] if places else len(self.designs) :] = [
-            (number, design),
-            *(self.designs[places[0] + 1 :] if places else ()),
-        ]
+        known = [n for n, _ in self.designs]
+        if number in known:
+            self.designs[known.index(number)] = number, design
+        else:
+            self.designs.append((number, design))
         if design.problem.objective == self.problem.objective:
             self.rule_out(design.problem.budgets, design.proof.bound)
 
