@@ -54,10 +54,9 @@ class Shown:
         driver.get(self.address)
 
     def all(self, selector: str) -> list[Any]:
-        """Elements that are seen."""
-        found = self.driver.find_elements("css selector", selector)
-        seen = "return arguments[0].filter(x => x.isConnected && x.checkVisibility())"
-        return [*(self.run(seen, found) or ())]
+        """Elements that are seen, all found in one step, for a page may redraw itself."""
+        seen = "return [...document.querySelectorAll(arguments[0])]"
+        return [*self.run(f"{seen}.filter(x => x.checkVisibility())", selector)]
 
     def texts(self, selector: str) -> list[str]:
         """The texts of elements that are seen."""
