@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from contextlib import suppress
 from dataclasses import replace
@@ -13,8 +14,9 @@ import pytest
 from pipelines import tiny
 from random_dataflow import dataflow_case
 
-from codesign import Choices, InfeasibleError, Problem, SpecError, check, pareto, solve
+from codesign import Choices, InfeasibleError, Problem, check, pareto, solve
 from codesign.cli.explore.answers import of_front
+from codesign.cli.explore.page import chart_of
 from codesign.problem.choices import Architecture
 from codesign.results.front import Front
 from codesign.results.html.front_charts import front_charts
@@ -120,11 +122,48 @@ def test_tables_and_pictures_tell_it_too(front: Front, tmp_path: Path) -> None:
     assert any(x.startswith("array: ") for x in names)
 
 
-def test_what_is_of_several_is_not_explored(front: Front, tmp_path: Path) -> None:
+def test_what_is_told_of_several_within_limits_is_so(front: Front, tmp_path: Path) -> None:
+    """With the designs and without them; each limit solved again is the best of both."""
+    problem = front.problem
     front.save(tmp_path / "front.csv")
-    for each in (front, Front.load(tmp_path / "front.csv")):
-        with pytest.raises(SpecError, match=r"several architectures .* are not explored"):
-            of_front(each)
+    whole = of_front(front, front.whole_designs)
+    alone = of_front(Front.load(tmp_path / "front.csv"))
+    (mine,), (other,) = whole.families, alone.families
+    assert [x.metrics for x in whole.designs] == [x.metrics for x in front.whole_designs]
+    rng, proven = random.Random(5), 0
+    areas = front.values[:, front.objectives.index("area_mm2")]
+    for limit in [*areas, *(rng.uniform(0.9 * areas.min(), areas.max()) for _ in range(8))]:
+        within = {**problem.budgets, "area_mm2": float(limit)}
+        found, same = mine.answer(within), other.answer(within)
+        assert (found.best, found.bound) == (same.best, same.bound)
+        best, asked = math.inf, replace(problem, budgets=within, quality=None)
+        for architecture in BOTH:
+            with suppress(InfeasibleError):
+                design = solve(of(asked, architecture), ties="leave")
+                best = min(best, design.proof.objective)
+        assert found.bound <= best * (1 + 1e-6)
+        assert found.best >= best * (1 - 1e-6)
+        proven += found.proven
+        if found.proven:
+            assert found.best == best or found.best == pytest.approx(best, rel=1e-6)
+    assert proven >= len(areas)
+
+
+def test_a_limit_solved_again_is_of_the_same_family(front: Front) -> None:
+    """Also where one array is the best, whose own problem has a latency for the interval."""
+    explored = of_front(front, front.whole_designs)
+    (family,) = explored.families
+    array = next(x for x in front.whole_designs if x.architecture == "array")
+    limits = {**front.problem.budgets, "area_mm2": float(array.metrics["area_mm2"])}
+    asked = family.asked(limits)
+    design = solve(asked)
+    assert design.architecture == "array"
+    number = explored.add(design, asked)
+    family.rule_out(limits, design.proof.bound)
+    assert len(explored.families) == 1
+    assert explored.designs[number] is design
+    assert family.answer(limits).proven
+    assert chart_of(explored, 0)["data"][0]["y"]
 
 
 def test_a_range_without_any_design_is_explained_of_each() -> None:

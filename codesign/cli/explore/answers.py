@@ -15,6 +15,7 @@ from typing import Any
 from codesign.errors import SpecError
 from codesign.files import digest
 from codesign.problem.file import problem_to_dict
+from codesign.problem.metrics import INTERVAL, value_in
 from codesign.problem.problem import Problem
 from codesign.problem.tolerances import OPTIMAL_GAP, ceiling
 from codesign.results.dataflow_design import DataflowDesign
@@ -76,8 +77,7 @@ class Family:
         counts = [self.problem.objective, *self.limited]
         for number, known in self.designs:
             if isinstance(known, DesignOutline) and all(
-                design.metrics.get(x, math.inf) <= _about(known.metrics.get(x, -math.inf))
-                for x in counts
+                value_of(design, x) <= _about(value_of(known, x, -math.inf)) for x in counts
             ):
                 return number
         return None
@@ -85,7 +85,7 @@ class Family:
     def limits_at(self, design: AnyDesign) -> dict[str, float]:
         """The limits that a design was found within; its own value where there was none."""
         budgets = design.problem.budgets
-        return {x: budgets.get(x, design.metrics.get(x, math.inf)) for x in self.limited}
+        return {x: budgets.get(x, value_of(design, x)) for x in self.limited}
 
     @property
     def limited(self) -> list[str]:
@@ -96,7 +96,7 @@ class Family:
 
     def span(self, metric: str) -> tuple[float, float]:
         """From where to where limits on a metric are of interest."""
-        known = [x.metrics[metric] for _, x in self.designs if metric in x.metrics]
+        known = [value_of(x, metric) for _, x in self.designs]
         known += [rule.limits[metric] for rule in self.ruled if metric in rule.limits]
         above = [x for x in known if 0 < x < math.inf] or [1.0]
         return min(above) / ROOM, max(above) * ROOM
@@ -105,9 +105,9 @@ class Family:
         """What is known within limits."""
         objective = self.problem.objective
         within = [
-            (design.metrics[objective], number)
+            (value_of(design, objective), number)
             for number, design in self.designs
-            if all(design.metrics.get(name, math.inf) <= ceiling(x) for name, x in limits.items())
+            if all(value_of(design, name) <= ceiling(x) for name, x in limits.items())
         ]
         bounds = [
             rule.bound
@@ -181,7 +181,7 @@ class Explored:
         objectives: Sequence[str] = (),
         problem: Problem | None = None,
     ) -> None:
-        """``problem``: of designs that are outlines."""
+        """``problem``: of designs that are outlines, or of several architectures."""
         self.designs = list[AnyDesign]()
         self.families = list[Family]()
         self.changes = 0
@@ -195,9 +195,16 @@ class Explored:
             raise SpecError("no design has a budget; there is nothing to slide")
 
     def add(self, design: AnyDesign, of: Problem | None = None) -> int:
-        """Take up a design, of a problem where it does not know it; its number."""
-        asked = design.problem if isinstance(design.problem, Problem) else of
-        assert asked is not None
+        """Take up a design; its number.
+
+        Parameters
+        ----------
+        of : Problem, optional
+            Whose family it belongs to; by default its own, which of the best of several
+            architectures, where that is an array, is of arrays alone.
+        """
+        asked = design.problem if of is None else of
+        assert isinstance(asked, Problem)
         objective = next(iter(self._objectives), asked.objective)
         problem = replace(asked, objective=objective, budgets={}, quality=None)
         key = digest(problem_to_dict(problem))
@@ -221,6 +228,12 @@ class Explored:
         label += METRIC_UNITS[problem.objective].label
         same = sum(family.label.partition(" (")[0] == label for family in self.families)
         return f"{label} ({same + 1})" if same else label
+
+
+def value_of(design: AnyDesign, metric: str, absent: float = math.inf) -> float:
+    """A metric of a design; the interval of one array is its latency."""
+    known = metric in design.metrics or metric == INTERVAL
+    return value_in(design.metrics, metric) if known else absent
 
 
 def design_text(number: int, design: AnyDesign) -> str:
@@ -259,22 +272,15 @@ def of_front(front: Front, designs: Sequence[Design | DataflowDesign] | None = N
     Raises
     ------
     SpecError
-        The designs are not those of the points; or there are none, and the problem is not known;
-        or several architectures were on offer.
+        The designs are not those of the points; or there are none, and the problem is not known.
     """
-    problem, kinds = front.problem, {x.architecture for x in front.designs}
-    if isinstance(problem, Problem):
-        kinds |= {*problem.choices.architecture}
-    if len(kinds) > 1:
-        raise SpecError(
-            f"points of several architectures ({', '.join(sorted(kinds))}) are not explored; "
-            "find a front of one of them"
-        )
+    problem = front.problem if isinstance(front.problem, Problem) else None
     if designs is not None:
         check_designs(front, designs)
-        made = Explored(designs, front.objectives)
-    elif isinstance(front.problem, Problem):
-        made = Explored(front.designs, front.objectives, front.problem)
+        several = problem is not None and len(problem.choices.architecture) > 1
+        made = Explored(designs, front.objectives, problem if several else None)
+    elif problem is not None:
+        made = Explored(front.designs, front.objectives, problem)
     else:
         raise SpecError("holds neither whole designs nor the problem; give --designs DIR of pareto")
     if len(made.families) > 1:

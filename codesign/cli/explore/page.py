@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from codesign.cli.explore.answers import Explored, Family
+from codesign.cli.explore.answers import Explored, Family, value_of
 from codesign.results.html.markup import Html, joined, tag
 from codesign.results.html.page import Tab, page
 from codesign.results.html.parts import Chart, Part
@@ -46,8 +46,8 @@ def chart_of(explored: Explored, family: int) -> dict[str, Any]:
                 "type": "scatter",
                 "mode": "markers",
                 "name": f"{name}: {len(ours)}",
-                "x": [design.metrics[across] / x.scale for design in ours],
-                "y": [design.metrics[mine.problem.objective] / y.scale for design in ours],
+                "x": [value_of(design, across) / x.scale for design in ours],
+                "y": [value_of(design, mine.problem.objective) / y.scale for design in ours],
                 "marker": marker | {"line": {"width": 1, "color": "theme:ink"}},
                 "showlegend": True,
             }
@@ -71,7 +71,7 @@ def _sliders(number: int, family: Family) -> Html:
     for name in family.limited:
         unit, (low, high) = METRIC_UNITS[name], family.span(name)
         key = f"limit-{number}-{len(rows)}"
-        now = first.problem.budgets.get(name, first.metrics.get(name, high))
+        now = first.problem.budgets.get(name, value_of(first, name, high))
         slider = tag(
             "input",
             type="range",

@@ -96,7 +96,8 @@ class Exploration:
                     dataflow = what["format"] == DataflowDesign.FORMAT
                     kind = DataflowDesign if dataflow else Design
                     what = kind.from_dict(what, "the solve")
-                    self.explored.add(what)
+                    self.explored.add(what, problem)
+                    mine.rule_out(within, what.proof.bound)
                 elif how == "infeasible":
                     mine.rule_out(within, math.inf)
             if self._keep is not None and how != "error":
