@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from codesign.costs.layers import LayerDesign, Roof
 from codesign.errors import SpecError
+from codesign.problem.choices import Architecture
 from codesign.problem.metrics import HARDWARE_METRICS
 from codesign.problem.problem import Metric
 from codesign.results.consistency import hardware_entry
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
 OfMapping = Literal["mapping", "one mapping", "own mappings"]
 OfArray = Literal["array", "PE widths", "less SRAM", "more SRAM"]
-OfPipeline = Literal["shared array", "weights on chip"]
+OfPipeline = Literal["shared array", "own arrays", "segment", "weights on chip"]
 Change = OfArray | OfMapping | OfPipeline | Literal["all in DRAM", "nothing fused"]
 
 
@@ -99,8 +100,10 @@ class RunnerUp:
         reconfigurable machine, each layer in its own; "one mapping": a machine that is not.
         "PE widths": another width of the PEs' operands. "less SRAM", "more SRAM": by a step at
         least. "all in DRAM": no tensor on chip. "nothing fused": no layers fused, though tensors
-        may be on chip. Of pipelines: "shared array": one for all layers, which run one after the
-        other. "weights on chip": no stage streams its weights. "one mapping": the same in all.
+        may be on chip. Of pipelines and hybrids: "shared array": one for all layers, which run one
+        after the other. "own arrays": one for each layer, where some share one. "segment": some
+        layers share one, where each has its own. "weights on chip": no stage streams its weights.
+        "one mapping": the same in all.
     hardware : Hardware, PipelineHardware or None
         None: no such design keeps every budget. Its SRAM is the least on offer that holds its
         tiles, or what was asked for; of equal designs it is that of least area, then least noise.
@@ -200,7 +203,8 @@ class Explanation(ResultFile):
     sensitivities : tuple of Sensitivity
         Of every budget above 0 but the objective's own, then of DRAM bandwidth and clock.
     runner_ups : tuple of RunnerUp
-        Of a pipeline a shared array, and what its stages differ in or stream. Of an array others;
+        Of a pipeline or a hybrid other architectures, and what its stages differ in or stream. Of
+        an array others;
         more SRAM only where it must be paid for: within an area budget, or in energy that grows
         with the area. All in DRAM only where tensors stay on chip, whole or as bands; nothing fused
         only where some are bands. Mappings only where several are on offer.
@@ -283,7 +287,7 @@ class Explanation(ResultFile):
         technology = design.problem.technology
         worth = {} if self.residency is None else {"residency": self.residency.to_dict()}
         sharing = {} if self.sharing is None else {"sharing": self.sharing.to_dict()}
-        pace = {} if self.pace is None else {"pace": asdict(self.pace)}
+        pace = {} if self.pace is None else {"pace": self.pace.to_dict()}
         notes = {"scaling_note": technology.scaling_note} if technology.scaling_note else {}
         return {
             "format": self.FORMAT,
@@ -364,6 +368,13 @@ def _runner_up_entry(each: RunnerUp) -> dict[str, Any]:
     return asdict(each) | {"hardware": hardware}
 
 
+def _architecture(content: FileContent) -> Architecture:
+    """What the design is of."""
+    if not isinstance(content.hardware, PipelineHardware):
+        return "array"
+    return "hybrid" if content.pace is not None and content.pace.hybrid else "dataflow"
+
+
 def _outline(content: FileContent) -> DesignOutline:
     """The design explained, as far as the file tells it."""
     rows = tuple(row.outline for row in content.layers)
@@ -382,7 +393,7 @@ def _outline(content: FileContent) -> DesignOutline:
             minimised_kind=content.sharing.metric if content.sharing else content.objective,
         ),
         hardware=content.hardware,
-        architecture="dataflow" if isinstance(content.hardware, PipelineHardware) else "array",
+        architecture=_architecture(content),
         metrics=known | {content.objective: content.optimum},
         memory_bound_share=content.roofs.get("memory", 0.0),
         layer_designs=rows,

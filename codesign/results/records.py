@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any, Literal
 
 from codesign.costs.layers import Whole
@@ -200,8 +201,8 @@ class PipelineHardware:
 
 
 @spec_dataclass
-class StagePace:
-    """How long a stage of a pipeline takes for an image: its array, and its DRAM traffic alone.
+class LayerPace:
+    """How long a layer on a shared array takes for an image: the array, and its DRAM traffic.
 
     Of a layer that only moves data ``compute_s`` is None.
     """
@@ -209,6 +210,35 @@ class StagePace:
     name: Name
     compute_s: Amount | None
     memory_s: Amount
+
+    @property
+    def latency_s(self) -> float:
+        """The longer of both."""
+        return max(self.compute_s or 0.0, self.memory_s)
+
+
+@spec_dataclass
+class StagePace:
+    """How long a stage of a pipeline takes for an image: its array, and its DRAM traffic alone.
+
+    Of a layer that only moves data ``compute_s`` is None. Of a segment it is what its layers take,
+    one after the other, each the longer of its own two.
+
+    Attributes
+    ----------
+    layers : tuple of LayerPace
+        Of a segment, those that share its array; of a stage with one of its own none.
+    """
+
+    name: str
+    compute_s: Amount | None
+    memory_s: Amount
+    layers: tuple[LayerPace, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """As a file has it, without a word on layers where none share an array."""
+        told = {"name": self.name, "compute_s": self.compute_s, "memory_s": self.memory_s}
+        return {**told, "layers": [asdict(x) for x in self.layers]} if self.layers else told
 
 
 @spec_dataclass
@@ -231,9 +261,18 @@ class Pace:
         return max([self.memory_s, *(row.compute_s or 0.0 for row in self.stages)])
 
     @property
-    def slowest(self) -> tuple[str, ...]:
+    def slowest(self) -> tuple[StagePace, ...]:
         """Stages that take the whole interval; none where it is the DRAM alone that does."""
-        return tuple(row.name for row in self.stages if row.compute_s == self.interval_s)
+        return tuple(row for row in self.stages if row.compute_s == self.interval_s)
+
+    @property
+    def hybrid(self) -> bool:
+        """Whether some layers share an array."""
+        return any(row.layers for row in self.stages)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As a file has it."""
+        return {"memory_s": self.memory_s, "stages": [x.to_dict() for x in self.stages]}
 
 
 @spec_dataclass

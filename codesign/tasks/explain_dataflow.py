@@ -1,30 +1,32 @@
-"""Explain a pipeline: solve its problem again with one thing changed at a time.
+"""Explain a pipeline or a hybrid: solve its problem again with one thing changed at a time.
 
-Where one shared array is on offer too, every optimum is that of both architectures.
+Where several architectures are on offer, every optimum is that of all of them.
 """
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from codesign.costs.layers import LayerDesign
 from codesign.errors import SpecError
+from codesign.problem.choices import Architecture
 from codesign.problem.metrics import ENERGY, INTERVAL
 from codesign.problem.problem import Problem
 from codesign.problem.tolerances import OPTIMAL_GAP
 from codesign.results.dataflow_design import DataflowDesign
 from codesign.results.explanation import Change, Explanation, RunnerUp, Sensitivity
-from codesign.results.records import Pace, StagePace
+from codesign.results.records import LayerPace, Pace, StagePace
 from codesign.search.dataflow.pricing import Pipeline
-from codesign.search.dataflow.search import PipelineSearch
 from codesign.search.lexicographic import LexicographicSearch, Ties, tie_breakers
 from codesign.space.hardware import HardwareSpace
 from codesign.space.solution import Solution, hardware_of
 from codesign.stopping import StopCondition, Stopped
-from codesign.tasks.choose_architecture import of_array
+from codesign.tasks.choose_architecture import Architectures, of_array
 from codesign.tasks.explain import (
     RATES,
     STEP,
@@ -51,8 +53,6 @@ def explain(
     """
     started_s = time.monotonic()
     check_asked(design, step)
-    if "hybrid" in design.problem.choices.architecture:
-        raise SpecError("where hybrids are on offer designs are not explained: solve without them")
     try:
         analysis = _Analysis(design, step, StopCondition(time_limit_s), on_step)
     except Stopped:
@@ -64,21 +64,41 @@ def explain(
 
 
 def pace_of(design: DataflowDesign) -> Pace:
-    """What decides the interval of a pipeline."""
-    clock_hz, bits_per_s = design.problem.clock_hz, design.problem.dram_bits_per_s
-    stages = [
-        StagePace(
-            name=row.name,
-            compute_s=None if row.rows is None else row.cycles / clock_hz,
-            memory_s=row.dram_bits / bits_per_s,
-        )
-        for row in design.stages
-    ]
-    return Pace(memory_s=design.metrics["dram_bits"] / bits_per_s, stages=tuple(stages))
+    """What decides the interval of a pipeline, or of a hybrid, whose segment is one stage."""
+    bits_per_s, rows = design.problem.dram_bits_per_s, list[StagePace]()
+    for i, row in enumerate(design.stages):
+        if i in design.shared_layers:
+            rows += [_segment_pace(design)] if i == design.shared_layers.start else []
+            continue
+        own_s = None if row.rows is None else row.cycles / design.problem.clock_hz
+        memory_s = row.dram_bits / bits_per_s
+        rows.append(StagePace(name=row.name, compute_s=own_s, memory_s=memory_s))
+    return Pace(memory_s=design.metrics["dram_bits"] / bits_per_s, stages=tuple(rows))
+
+
+def _segment_pace(design: DataflowDesign) -> StagePace:
+    """Of the layers that share an array, one after the other."""
+    segment = design.segment
+    assert segment is not None
+    layers = tuple(
+        LayerPace(name=x.name, compute_s=x.compute_s, memory_s=x.memory_s or 0.0)
+        for x in segment.layers
+    )
+    return StagePace(
+        name=_ends_of(segment.layers),
+        compute_s=segment.latency_s,
+        memory_s=math.fsum(x.memory_s for x in layers),
+        layers=layers,
+    )
+
+
+def _ends_of(layers: Sequence[LayerDesign]) -> str:
+    first, last = layers[0].name, layers[-1].name
+    return first if len(layers) == 1 else f"{first} … {last}"
 
 
 class _Analysis:
-    """Post-optimality analysis: a pipeline's problem, proven again, then changed in one thing.
+    """Post-optimality analysis: a problem of pipelines, proven again, then changed in one thing.
 
     Raises
     ------
@@ -93,8 +113,8 @@ class _Analysis:
     ) -> None:
         self.design, self.step, self.stop, self.on_step = design, step, stop, on_step
         self.problem, self.objective = design.problem, design.problem.objective
-        self.pipelines = self._solver(self.problem)
-        best = self._optimum(self.problem, "the problem as it is", self.pipelines)
+        self.every = self._architectures(self.problem)
+        best = self._optimum(self.problem.budgets, "the problem as it is", self.every)
         check_optimal(self.objective, design.metrics[self.objective], best)
         assert best is not None
         self.optimum = best
@@ -119,20 +139,20 @@ class _Analysis:
 
     def _with_budget(self, name: str, value: float) -> float | None:
         limits = {**self.problem.budgets, name: value}
-        problem = replace(self.problem, quality=None, budgets=limits)
-        return self._loss(self._optimum(problem, f"{name} ≤ {value:.5g}", self.pipelines))
+        return self._loss(self._optimum(limits, f"{name} ≤ {value:.5g}", self.every))
 
     def _with_rate(self, name: str, value: float) -> float | None:
         rates = {rate: getattr(self.problem, rate) for rate in RATES} | {name: value}
-        problem = replace(self.problem, **rates)
-        return self._loss(self._optimum(problem, f"{name} = {value:.5g}", self._solver(problem)))
+        every = self._architectures(replace(self.problem, **rates))
+        return self._loss(self._optimum(self.problem.budgets, f"{name} = {value:.5g}", every))
 
     # Runner-ups ---------------------------------------------------------------------------------
 
     def runner_ups(self) -> Iterator[RunnerUp]:
-        """The best shared array, and the best pipelines without a freedom that this one uses.
+        """The best of other architectures, and of this one without a freedom that it uses.
 
-        The array is left out where it has more options than are searched.
+        The array is left out where it has more options than are searched; a hybrid where none was
+        on offer.
         """
         try:
             space = HardwareSpace(of_array(self.problem))
@@ -140,9 +160,16 @@ class _Analysis:
             space = None
         if space is not None:
             yield self._proven("shared array", lambda: self._shared_array(space))
+        segment, offered = self.design.segment, self.problem.choices.architecture
+        if segment is not None:
+            yield self._proven("own arrays", lambda: self._alone("own arrays", "dataflow"))
+        elif "hybrid" in offered:
+            yield self._proven("segment", lambda: self._alone("segment", "hybrid"))
         if self.design.hardware.streamed:
             yield self._proven("weights on chip", self._weights_on_chip)
-        if len({row.mapping for row in self.design.stages} - {None}) > 1:
+        mappings = {row.mapping for row in self.design.stages} - {None}
+        mappings |= set() if segment is None else {segment.mapping}
+        if len(mappings) > 1:
             yield self._proven("one mapping", self._one_mapping)
 
     def _proven(self, change: Change, found: Callable[[], RunnerUp]) -> RunnerUp:
@@ -163,23 +190,26 @@ class _Analysis:
         loss = loss_of(values[self.objective], self.optimum)
         return RunnerUp("shared array", hardware_of(space, best), values, loss)
 
+    def _alone(self, change: Change, architecture: Architecture) -> RunnerUp:
+        """The best of one architecture."""
+        return self._of_pipelines(change, [self._solver(self.problem, architecture, "break")])
+
     def _weights_on_chip(self) -> RunnerUp:
-        """The best pipeline none of whose stages streams its weights."""
-        solver = self._solver(self.problem, "break")
-        space = solver.space
-        space.options = [
-            None if x is None else x.take(np.flatnonzero(~x.streams)) for x in space.options
+        """The best none of whose stages streams its weights."""
+        solver = self._solver(self.problem, self.design.architecture, "break")
+        solver.space.options = [
+            None if x is None else x.take(np.flatnonzero(~x.streams)) for x in solver.space.options
         ]
-        solver.search = PipelineSearch(space, self.stop, solver=solver.solver, whole=False)
+        solver.search_anew()
         return self._of_pipelines("weights on chip", [solver])
 
     def _one_mapping(self) -> RunnerUp:
-        """The best pipeline whose stages have all the same mapping."""
+        """The best whose stages, and shared array, have all the same mapping."""
         choices, solvers = self.problem.choices, []
         for mapping in choices.mapping:
             same = replace(self.problem, choices=replace(choices, mapping=(mapping,)))
             try:
-                solvers.append(self._solver(same, "break"))
+                solvers.append(self._solver(same, self.design.architecture, "break"))
             except SpecError:  # no array on offer folds a layer, on an FPGA
                 continue
         return self._of_pipelines("one mapping", solvers)
@@ -187,7 +217,7 @@ class _Analysis:
     def _of_pipelines(self, change: Change, solvers: list[PipelineSolver]) -> RunnerUp:
         """The best that any of these finds."""
         order = self.objective, *tie_breakers(self.problem.technology)
-        found = [(solver, self._best_pipeline(solver, self.problem)) for solver in solvers]
+        found = [(solver, self._best_pipeline(solver)) for solver in solvers]
         every = [(best, solver) for solver, best in found if best is not None]
         if not every:
             return RunnerUp(change, None, {}, None)
@@ -198,6 +228,7 @@ class _Analysis:
             problem=solver.problem,
             tensor_bits=best.tensor_bits,
             stages=best.stages,
+            segment=best.segment,
             metrics=best.metrics,
             proof=self.design.proof,
             solver=solver.record(),
@@ -213,11 +244,25 @@ class _Analysis:
     def _loss(self, value: float | None) -> float | None:
         return None if value is None else loss_of(value, self.optimum)
 
-    def _solver(self, problem: Problem, ties: Ties = "leave") -> PipelineSolver:
+    def _solver(
+        self, problem: Problem, architecture: Architecture, ties: Ties = "leave"
+    ) -> PipelineSolver:
+        """Of one architecture, whether it was on offer or not."""
+        choices = replace(problem.choices, architecture=(architecture,))
+        alone = replace(problem, choices=choices)
         started_s = time.monotonic()
-        return PipelineSolver(problem, self.stop, "search", OPTIMAL_GAP, "highs", ties, started_s)
+        return PipelineSolver(alone, self.stop, "search", OPTIMAL_GAP, "highs", ties, started_s)
 
-    def _optimum(self, problem: Problem, words: str, solver: PipelineSolver) -> float | None:
+    def _architectures(self, problem: Problem) -> Architectures:
+        """All on offer."""
+        offered, search = sorted(problem.choices.architecture), None
+        if "array" in offered:
+            search = LexicographicSearch(HardwareSpace(of_array(problem)), stop=self.stop)
+        return Architectures([self._solver(problem, x) for x in offered if x != "array"], search)
+
+    def _optimum(
+        self, limits: Mapping[str, float], words: str, every: Architectures
+    ) -> float | None:
         """The least objective of all architectures on offer; None where no design is left.
 
         Raises
@@ -227,16 +272,13 @@ class _Analysis:
         """
         if self.on_step is not None:
             self.on_step(words)
-        pipeline = self._best_pipeline(solver, problem)
-        values = [] if pipeline is None else [pipeline.metrics[self.objective]]
-        if "array" in problem.choices.architecture:
-            space = HardwareSpace(of_array(problem))
-            array = self._best_array(space, ())
-            values += [] if array is None else [array.metrics[space.problem.objective]]
-        return min(values, default=None)
+        best, tried = every.best((self.objective,), limits, lambda _: None, "leave")
+        if not all(x.complete for x in tried):
+            raise Stopped
+        return None if best is None or best.metrics is None else best.metrics[self.objective]
 
-    def _best_pipeline(self, solver: PipelineSolver, problem: Problem) -> Pipeline | None:
-        found = solver.find(problem.budgets, lambda _: None)
+    def _best_pipeline(self, solver: PipelineSolver) -> Pipeline | None:
+        found = solver.find(self.problem.budgets, lambda _: None)
         if not found.first.complete:
             raise Stopped
         return found.design

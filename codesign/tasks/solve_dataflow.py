@@ -99,8 +99,13 @@ class PipelineSolver:
         self._check_energy()
         self.space = PipelineSpace(problem, platform_of(problem))
         self.architecture = architecture or problem.choices.architecture[0]
+        self.search_anew()
+
+    def search_anew(self) -> None:
+        """Start a search of the space as it is now."""
         kind = HybridSearch if self.architecture == "hybrid" else PipelineSearch
-        self.search = kind(self.space, stop, solver=solver, whole=method == "whole")
+        whole = self.method == "whole"
+        self.search = kind(self.space, self.stop, solver=self.solver, whole=whole)
 
     def _check_energy(self) -> None:
         """Refuse questions about energy where it is not known."""

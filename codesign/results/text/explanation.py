@@ -98,7 +98,7 @@ def layers_table(explanation: Explanation) -> Table:
 def pace_line(pace: Pace) -> Text:
     """What decides the interval."""
     interval = METRIC_UNITS["interval_s"].amount(pace.interval_s)
-    binds = [f"layer {name}" for name in pace.slowest]
+    binds = [f"{'layers' if x.layers[1:] else 'layer'} {x.name}" for x in pace.slowest]
     binds += ["DRAM traffic"] if pace.memory_s == pace.interval_s else []
     share = percent(pace.memory_s / pace.interval_s) if pace.interval_s else ABSENT
     named = binds if len(binds) <= MOST_NAMED else [f"{len(binds)} of the pipeline's layers"]
@@ -106,14 +106,27 @@ def pace_line(pace: Pace) -> Text:
 
 
 def pace_table(pace: Pace) -> Table:
-    """Each stage's busy time and that of its own DRAM traffic, as shares of the interval."""
-    made = table("~layer", "array\nbusy", "<", "DRAM busy\nfor it")
+    """Each stage's busy time and that of its own DRAM traffic, as shares of the interval.
+
+    Of a segment also those of its layers, one after the other.
+    """
+    shared = ["<bound\nby"] if pace.hybrid else []
+    made = table("~layer", "array\nbusy", "<", "DRAM busy\nfor it", *shared)
+    whole = pace.interval_s or 1.0
     for row in pace.stages:
         array, memory = row.compute_s, row.memory_s
-        whole = pace.interval_s or 1.0
         binds = Text("binds" if array == pace.interval_s else "", "yellow")
         busy = ABSENT if array is None else percent(array / whole)
-        made.add_row(literal(row.name), busy, binds, percent(memory / whole))
+        rest = [""] * len(shared)
+        name = f"shared: {row.name}" if row.layers else row.name
+        made.add_row(literal(name), busy, binds, percent(memory / whole), *rest)
+        for layer in row.layers:
+            array, bound = layer.compute_s, "memory"
+            if array is not None and array >= layer.memory_s:
+                bound = "compute"
+            busy = ABSENT if array is None else percent(array / whole)
+            cells = busy, "", percent(layer.memory_s / whole), roof_text(bound)
+            made.add_row(literal(f"  {layer.name}"), *cells)
     return made
 
 
@@ -184,6 +197,8 @@ def runner_ups_table(explanation: Explanation) -> Table:
         "all in DRAM": "no tensor on chip",
         "nothing fused": "no fused layers",
         "shared array": "one array for all layers",
+        "own arrays": "an array for each layer",
+        "segment": "some layers on one array",
         "weights on chip": "all weights on chip",
     }
     for each, mapping in zip(explanation.runner_ups, shown, strict=True):
