@@ -15,7 +15,7 @@ import numpy as np
 
 from codesign.arrays import Floats
 from codesign.errors import SpecError
-from codesign.files import check_writable, make_folder
+from codesign.files import check_writable, kind_of, make_folder
 from codesign.problem.metrics import value_in
 from codesign.problem.problem import Problem
 from codesign.problem.tolerances import ceiling
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+DESIGNS = "design", "dataflow"  # kinds of their files
 DECADE = 10.0  # an objective that spans more is looked at logarithmically
 
 
@@ -258,6 +259,8 @@ class Front(Displayed):
     def save_designs(self, folder: str | Path) -> None:
         """Write each design's file into a folder, made if needed, as ``point_01.json``, …
 
+        Designs of such names that another front has left there are removed.
+
         Raises
         ------
         SpecError
@@ -270,8 +273,11 @@ class Front(Displayed):
         paths = [folder / f"point_{n:0{digits}}.json" for n in range(1, len(self) + 1)]
         for path in paths:
             check_writable(path)
+        left = [x for x in folder.glob("point_*.json") if kind_of(x) in DESIGNS and x not in paths]
         for path, design in zip(paths, designs, strict=True):
             design.save(path)
+        for path in left:
+            path.unlink(missing_ok=True)
 
     def _check_limits(self, limits: Sequence[float]) -> None:
         others = self.objectives[1:]

@@ -253,9 +253,12 @@ def test_designs_in_files(found: Front, tmp_path: Path) -> None:
         assert again.layer_designs == design.layer_designs
         assert again.proof == design.proof
     many = replace(found, designs=found.designs * 3)
-    many.save_designs(tmp_path / "many")
-    assert (tmp_path / "many" / "point_01.json").exists()
-    assert (tmp_path / "many" / "point_12.json").exists()
+    folder = tmp_path / "many"
+    many.save_designs(folder)
+    assert {"point_01.json", "point_12.json"} < {path.name for path in folder.iterdir()}
+    (folder / "point_0.json").write_text("{}", "utf-8")
+    found.save_designs(folder)  # those of the longer front go, what is no design stays
+    assert sorted(path.name for path in folder.iterdir()) == ["point_0.json", *names]
     (tmp_path / "file").write_text("in the way", "utf-8")
     with pytest.raises(SpecError, match="cannot be made"):
         found.save_designs(tmp_path / "file")
