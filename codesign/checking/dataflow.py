@@ -18,6 +18,7 @@ from codesign.checking.segment import (
     check_starts,
     edge_bits,
     read_span,
+    segment_j,
 )
 from codesign.checking.stages import (
     Stage,
@@ -343,10 +344,13 @@ def _totals(
         **width_metrics(network, [x.bw for x in stages], tensor_bits, problem.noise_of),
     }
     energies = problem.energies(expected.get("area_mm2"))
-    if energies is not None and segment is None:
+    if energies is not None:
         spent = energies.dram * dram_bits + energies.static_w * interval_s
-        for (layer, _), stage in zip(rows, stages, strict=True):
-            spent += stage_j(layer, stage, problem.choices.machine, energies)
+        for i, ((layer, _), stage) in enumerate(zip(rows, stages, strict=True)):
+            if i not in span:
+                spent += stage_j(layer, stage, problem.choices.machine, energies)
+        if segment is not None:
+            spent += segment_j(segment, network, tensor_bits, energies)
         for read in reads(network, span):
             if read.name in each[read.reader].fifos:
                 through = read.elements * tensor_bits[read.tensor]

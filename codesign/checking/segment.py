@@ -11,6 +11,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from codesign.checking.cost_model import Array
+from codesign.checking.energy import Energies, layers_j
 from codesign.checking.entries import Entry
 from codesign.checking.layer_rows import LayerRow, Platform
 from codesign.checking.layers import ROW, check_layer
@@ -38,6 +39,8 @@ class Segment(NamedTuple):
     weight_bits: tuple[int, ...]
     cycles: tuple[int, ...]
     dram_bits: tuple[int, ...]
+    rows: tuple[Entry, ...]
+    platform: Platform
 
 
 def read_span(entry: Entry, network: Network) -> range:
@@ -100,7 +103,20 @@ def check_segment(
         weight_bits=tuple(found.operand_bits[0] for found, _ in each),
         cycles=tuple(cycles for _, cycles in each),
         dram_bits=tuple(found.dram_bits for found, _ in each),
+        rows=tuple(entry["layers"].items()),
+        platform=platform,
     )
+
+
+def segment_j(
+    segment: Segment, network: Network, tensor_bits: Mapping[str, int], energies: Energies
+) -> Fraction:
+    """Energy of a segment's layers as of those of an array, but for DRAM bits and static power."""
+    alone = energies._replace(dram=Fraction(0), static_w=Fraction(0))
+    layers = [network.layers[i] for i in segment.span]
+    each = [*zip(layers, segment.rows, strict=True)]
+    found = layers_j(each, network, segment.platform, tensor_bits, None, alone)
+    return sum((x for parts in found for x in parts.values()), Fraction(0))
 
 
 def edge_bits(network: Network, span: range, tensor_bits: Mapping[str, int]) -> Fraction:

@@ -145,14 +145,40 @@ def layer_energies(
             names = {layer.output, *layer.residuals}
             held = resident | (names - {*run.moved[i - run.first]})
         counted = _accesses(layer, accelerator, tensor_bits, row, resident, run is not None)
-        bits: Ints = np.zeros(3, np.int64)
-        if row.weight_bits is not None:
-            bits = operand_bits_on(layer, accelerator, row.weight_bits, tensor_bits)
-        moved = {name: getattr(row.dram_bits, name) for name in TRAFFIC}
-        read, written = sram_bits(network, layer, tensor_bits, counted, bits, moved, held)
-        skips = accelerator.zero_skipping
-        found.append(_energy(layer, tensor_bits, row, rates, read, written, skips))
+        on = network, layer, accelerator, rates, tensor_bits, row
+        found.append(_counted_energy(*on, counted, held))
     return found
+
+
+def energy_through_dram(
+    network: Network,
+    layer: Layer,
+    accelerator: Accelerator,
+    rates: Rates,
+    tensor_bits: Mapping[str, int],
+    row: LayerDesign,
+) -> LayerEnergy:
+    """Of a layer by itself, all of whose tensors go through DRAM."""
+    counted = _accesses(layer, accelerator, tensor_bits, row, (), False)
+    return _counted_energy(network, layer, accelerator, rates, tensor_bits, row, counted, ())
+
+
+def _counted_energy(
+    network: Network,
+    layer: Layer,
+    accelerator: Accelerator,
+    rates: Rates,
+    tensor_bits: Mapping[str, int],
+    row: LayerDesign,
+    counted: Accesses,
+    held: Collection[str],
+) -> LayerEnergy:
+    bits: Ints = np.zeros(3, np.int64)
+    if row.weight_bits is not None:
+        bits = operand_bits_on(layer, accelerator, row.weight_bits, tensor_bits)
+    moved = {name: getattr(row.dram_bits, name) for name in TRAFFIC}
+    read, written = sram_bits(network, layer, tensor_bits, counted, bits, moved, held)
+    return _energy(layer, tensor_bits, row, rates, read, written, accelerator.zero_skipping)
 
 
 def _accesses(

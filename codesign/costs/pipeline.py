@@ -40,6 +40,8 @@ from codesign.costs.segment import (
     SegmentPlatform,
     edge_elements,
     segment_design,
+    segment_energy,
+    stage_edges,
 )
 from codesign.costs.stage_row import StageDesign, StageMemories, Weights
 from codesign.costs.stages import StageTable, lag_of, layer_shape, stage_table
@@ -54,7 +56,6 @@ from codesign.units import UM2_PER_MM2
 LEAST_WAIT = 1e-9  # intervals: a shorter one is what rounding leaves
 LEAST_PART = 1e-9  # of a block RAM, likewise
 NO_SEGMENT = range(0)
-NO_SEGMENT_ENERGY = "of a segment on a shared array it is not modelled"
 ENERGY_PARTS = ("macs", "weights", "lines", "psums", "fifos", "dram", "static")
 
 
@@ -384,11 +385,10 @@ def pipeline_metrics(
             if x.weight_bits is not None
         ),
     }
-    if segment is not None:
-        return metrics, (NO_SEGMENT_ENERGY,)
     rates, missing = platform.rates(metrics.get("area_mm2"))
     if rates is not None:
-        parts = pipeline_energy(network, platform, stages, tensor_bits, rates, interval_s)
+        on = network, platform, stages, tensor_bits, rates, interval_s
+        parts = pipeline_energy(*on, () if segment is None else (segment,))
         metrics["energy_j"] = math.fsum(math.fsum(x.values()) for x in parts)
     return metrics, missing
 
@@ -413,33 +413,50 @@ def pipeline_energy(
     tensor_bits: Mapping[str, int],
     rates: Rates,
     interval_s: float,
+    segments: Sequence[SegmentDesign] = (),
 ) -> list[dict[str, float]]:
-    """Energy of each stage by part (`ENERGY_PARTS`), J for an image.
+    """Energy of each stage by part (`ENERGY_PARTS`), J for an image; of segments by layer.
 
     DRAM bits of inputs and results are counted where they are first read, or written; static power
-    by what a stage takes of the area.
+    by what a stage takes of the area, of a segment each of its layers the same.
     """
-    area = math.fsum(x.taken.get("area_mm2", 0.0) for x in stages)
-    seen, written = set[str](), {layer.output for layer in network.layers}
+    shared = _shared_energies(network, platform, segments, rates, tensor_bits)
+    span = span_of(network, segments[0]) if segments else NO_SEGMENT
+    areas = [x.taken.get("area_mm2", 0.0) for x in stages]
+    for segment in segments:
+        for i in span_of(network, segment):
+            areas[i] += segment.area_mm2 / len(segment.layers)
+    area, edges = math.fsum(areas), stage_edges(network, span)
     waiting: list[dict[str, float]] = [{} for _ in stages]
-    for read in reads_of(network):
+    for read in reads_of(network, span):
         waiting[read.reader][read.name] = read.elements * tensor_bits[read.tensor]
     found = []
-    for layer, row, bits in zip(network.layers, stages, waiting, strict=True):
-        names = [x for x in layer.reads if x not in written and x not in seen]
-        names += [layer.output] if layer.output in network.outputs else []
-        seen |= {*layer.reads}
-        edge = sum(
-            (network.touched(layer, x) if x == layer.output else network.tensors[x])
-            * tensor_bits[x]
-            for x in dict.fromkeys(names)
-        )
-        share = row.taken.get("area_mm2", 0.0) / area if area else 1 / len(stages)
-        fifo_bits = math.fsum(bits[name] for name in row.memory_bits.fifos)
-        parts = _stage_energy(layer, platform, row, tensor_bits[layer.input], fifo_bits, rates)
-        parts["dram"] = (row.dram_bits + edge) * rates.dram_j_per_bit
+    for i, (layer, row) in enumerate(zip(network.layers, stages, strict=True)):
+        if i in shared:
+            parts = shared[i]
+        else:
+            fifo_bits = math.fsum(waiting[i][name] for name in row.memory_bits.fifos)
+            parts = _stage_energy(layer, platform, row, tensor_bits[layer.input], fifo_bits, rates)
+            edge = sum(count * tensor_bits[name] for name, count in edges[i].items())
+            parts["dram"] = (row.dram_bits + edge) * rates.dram_j_per_bit
+        share = areas[i] / area if area else 1 / len(stages)
         parts["static"] = rates.static_w * share * interval_s
         found.append(parts)
+    return found
+
+
+def _shared_energies(
+    network: Network,
+    platform: Platform,
+    segments: Sequence[SegmentDesign],
+    rates: Rates,
+    tensor_bits: Mapping[str, int],
+) -> dict[int, dict[str, float]]:
+    """By the number of a layer of a segment."""
+    found = dict[int, dict[str, float]]()
+    for segment in segments:
+        each = segment_energy(network, platform.of_segment, segment, rates, tensor_bits)
+        found |= zip(span_of(network, segment), each, strict=True)
     return found
 
 

@@ -18,8 +18,12 @@ what reads of it starts then (``u ≥ z + 1``, with ``z = u`` of the segment; an
 weights' stead, of which all is fetched first, another interval later). A layer that only moves data
 holds two images of what it fetches, as of all that it reads.
 
+Its layers take the energy that layers of one array take (`codesign.costs.energy`), for which all
+that they read and write is in DRAM; what crosses counts in DRAM alone. Static power is that of all
+stages and the segment, as long as an interval.
+
 Assumed: the segment's traffic comes before that of stages, of which buffers even out the rest. Not
-modelled: a segment whose tensors stay on chip, and its energy.
+modelled: a segment whose tensors stay on chip.
 """
 
 from __future__ import annotations
@@ -34,6 +38,8 @@ from pydantic import Field
 
 from codesign.arrays import Floats
 from codesign.costs.area import array_area_um2, sram_area_um2
+from codesign.costs.energy import Rates
+from codesign.costs.layer_energy import energy_through_dram
 from codesign.costs.layer_row import LayerDesign
 from codesign.costs.layers import moving_layer, tiled_layer
 from codesign.costs.tiling import Tilings
@@ -186,6 +192,64 @@ def segment_design(
         array_mm2=float(platform.pes_mm2(*of_array)),
         sram_mm2=platform.sram_mm2(sram_bits),
     )
+
+
+def segment_energy(
+    network: Network,
+    platform: SegmentPlatform,
+    segment: SegmentDesign,
+    rates: Rates,
+    tensor_bits: Mapping[str, int],
+) -> list[dict[str, float]]:
+    """Energy of each layer of a segment by part, J for an image; without static power.
+
+    Parts are those of stages: of the SRAM what weights take, input (lines), and partial sums and
+    outputs.
+    """
+    accelerator, found = platform.accelerator(segment), []
+    layers = {layer.name: layer for layer in network.layers}
+    for row in segment.layers:
+        on = network, layers[row.name], accelerator, rates._replace(static_w=0.0), tensor_bits
+        parts = energy_through_dram(*on, row).parts_j
+        found.append(
+            {
+                "macs": parts["macs"],
+                "weights": parts["sram_weights"],
+                "lines": parts["sram_ifmap"],
+                "psums": parts["sram_psum"] + parts["sram_output"],
+                "fifos": 0.0,
+                "dram": parts["dram"],
+            }
+        )
+    return found
+
+
+def stage_edges(network: Network, span: range) -> list[dict[str, float]]:
+    """Of each stage the elements that it moves from and to DRAM for an image, by tensor.
+
+    Those of `edge_elements`: an input of the network is fetched by the first stage that reads it.
+    """
+    layers, seen = network.layers, set[str]()
+    writers: dict[str, list[int]] = {}
+    for i, layer in enumerate(layers):
+        writers.setdefault(layer.output, []).append(i)
+    fed = {name for i in span for name in layers[i].reads}
+    found: list[dict[str, float]] = [{} for _ in layers]
+    for i, layer in enumerate(layers):
+        if i in span:
+            continue
+        for name in dict.fromkeys(layer.reads):
+            by = writers.get(name, [])
+            elements = _share(network, layer, name, [w for w in by if w < i], span)
+            if not by and name not in seen:
+                elements += network.tensors[name]
+            if elements:
+                found[i][name] = elements
+        seen |= {*layer.reads}
+        name = layer.output
+        if name in network.outputs or (i < span.start and name in fed):
+            found[i][name] = found[i].get(name, 0.0) + network.touched(layer, name)
+    return found
 
 
 def edge_elements(network: Network, span: range) -> dict[str, float]:

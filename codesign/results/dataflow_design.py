@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from codesign.costs.pipeline import (
-    NO_SEGMENT_ENERGY,
     Platform,
     array_metrics,
     memory_metrics,
@@ -173,8 +172,6 @@ class DataflowDesign(ResultFile):
     @cached_property
     def _no_energy(self) -> tuple[str, ...]:
         """Why the energy is not known; nothing where it is."""
-        if self.segment is not None:
-            return (NO_SEGMENT_ENERGY,)
         return self.platform.rates(self.metrics.get("area_mm2"))[1]
 
     @property
@@ -264,10 +261,11 @@ class DataflowDesign(ResultFile):
     def energy(self) -> tuple[dict[str, float], ...] | None:
         """Energy of each stage by part, J for an image; None where it is not known."""
         rates, _ = self.platform.rates(self.metrics.get("area_mm2"))
-        if rates is None or self.segment is not None:
+        if rates is None:
             return None
         on = self.network, self.platform, self.stages, self.tensor_bits
-        return tuple(pipeline_energy(*on, rates, self.metrics["interval_s"]))
+        segments = () if self.segment is None else (self.segment,)
+        return tuple(pipeline_energy(*on, rates, self.metrics["interval_s"], segments))
 
     @property
     @done_by("results.stage_tables:stage_frame")

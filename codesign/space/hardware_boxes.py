@@ -16,6 +16,7 @@ import numpy as np
 
 from codesign.arrays import Bools, Floats, Ints
 from codesign.errors import SpecError
+from codesign.space.segment_energy import SegmentEnergy
 from codesign.space.segments import SRAM_RATIO, SharedArray, SharedTables, tiles_as_well
 
 FIRST_HALVINGS, MANY_LAYERS = 2, 30  # of every side, to begin with; of so many layers one
@@ -76,19 +77,35 @@ class BoxCosts(NamedTuple):
         Bits and seconds; finite.
     impossible : floats
         Of the same shape: inf where nothing fits, or a width is none; else 0.
+    energy : floats
+        Of the same shape, J of operands and MACs; where that is not asked about (B, 1, 1, 1).
     """
 
     area_mm2: Floats
     traffic: Floats
     time: Floats
     impossible: Floats
+    energy: Floats
 
 
 class BoxTables:
-    """Costs of boxes, for the widths that are allowed."""
+    """Costs of boxes, for the widths that are allowed.
 
-    def __init__(self, tables: SharedTables, allowed: Sequence[Bools], most_mm2: float) -> None:
+    Parameters
+    ----------
+    energy : SegmentEnergy or None
+        Where that is asked about.
+    """
+
+    def __init__(
+        self,
+        tables: SharedTables,
+        allowed: Sequence[Bools],
+        most_mm2: float,
+        energy: SegmentEnergy | None = None,
+    ) -> None:
         self.tables, self.space, self.allowed = tables, tables.space, allowed
+        self.energy = energy
         choices = self.choices = self.space.choices
         self.layers = self.space.chosen_layers
         self.rows, self.cols = list(choices.rows), list(choices.cols)
@@ -98,7 +115,7 @@ class BoxTables:
             for x in choices.mapping
         ]
         self._traffic: dict[object, Floats] = {}
-        self._of_sides: dict[object, tuple[Floats, Floats] | None] = {}
+        self._of_sides: dict[object, tuple[Floats, Floats, Floats] | None] = {}
         self._as_well: dict[tuple[int, int], dict[SharedArray, bool]] = {}
         self.lows, self.highs = self._sram_ranges(most_mm2)
         self.least_sram_mm2 = np.array([self._platform.sram_mm2(x) for x in self.lows])
@@ -152,8 +169,9 @@ class BoxTables:
         each = [self._sides(tuple(int(y) for y in x)) for x in every]
         cycles = np.array([np.zeros(len(self.layers)) if x is None else x[0] for x in each])
         none = np.full((len(self.layers), len(self.highs), wide, wide), np.inf)
+        srams = at.ravel(), most[:, 4] - 1
         grids = np.stack([none if x is None else x[1] for x in each])
-        traffic = np.moveaxis(grids, 1, 2)[at.ravel(), most[:, 4] - 1]
+        traffic = np.moveaxis(grids, 1, 2)[srams]
         for n, i in enumerate(self.layers):
             for c, axis, side in ((space.weight_class[i], 3, 2), (space.input_class[i], 2, 3)):
                 assert c is not None
@@ -168,7 +186,12 @@ class BoxTables:
         moved_s = (traffic + beside[:, None, None]) / space.platform.dram_bits_per_s
         own_s = cycles[at.ravel()] / space.platform.clock_hz
         time = np.maximum(own_s[:, :, None, None], moved_s)
-        return BoxCosts(self._area_mm2(boxes), traffic, time, impossible)
+        energy = np.zeros((len(at), 1, 1, 1))
+        if self.energy is not None:
+            grids = np.stack([none if x is None else x[2] for x in each])
+            energy = np.moveaxis(grids, 1, 2)[srams]
+            energy = np.where(np.isfinite(energy), energy, 0.0)
+        return BoxCosts(self._area_mm2(boxes), traffic, time, impossible, energy)
 
     def beside(self, layer: int) -> int:
         """Bits that a layer moves beside operands and partial sums, at least."""
@@ -192,25 +215,38 @@ class BoxTables:
             if r == c or not self.choices.square
         ]
 
-    def _sides(self, key: tuple[int, ...]) -> tuple[Floats, Floats] | None:
-        """Of ranges of sides: cycles (n,), and traffic (n, SRAM ranges, a, w); None: no array."""
+    def _sides(self, key: tuple[int, ...]) -> tuple[Floats, Floats, Floats] | None:
+        """Of ranges of sides: cycles (n,), traffic and energy (n, SRAM ranges, a, w).
+
+        None where there is no array.
+        """
         if key not in self._of_sides:
             arrays = self.arrays(key[0], key[1:3], key[3:5])
             if not arrays:
                 self._of_sides[key] = None
             else:
                 of = [self._layer(i, key[0], arrays) for i in self.layers]
-                self._of_sides[key] = np.array([x for x, _ in of]), np.stack([x for _, x in of])
+                cycles, traffic, energy = zip(*of, strict=True)
+                self._of_sides[key] = np.array(cycles), np.stack(traffic), np.stack(energy)
         return self._of_sides[key]
 
-    def _layer(self, layer: int, mapping: int, arrays: list[SharedArray]) -> tuple[float, Floats]:
+    def _layer(
+        self, layer: int, mapping: int, arrays: list[SharedArray]
+    ) -> tuple[float, Floats, Floats]:
         cycles = min(self.tables.cycles(layer, x) for x in arrays)
         finest, each = self.finest[mapping], arrays
         if len(arrays) > FEW:
             as_well = self._finer(layer, mapping)
             each = [x for x in arrays if not as_well[x]]
             each += [finest] * (len(each) < len(arrays))
-        return cycles, np.minimum.reduce([self._grid(layer, x) for x in each])
+        traffic = np.minimum.reduce([self._grid(layer, x) for x in each])
+        if self.energy is None:
+            return cycles, traffic, np.zeros(1)
+        spent = np.minimum.reduce([self._grid(layer, x, self.energy) for x in each])
+        fixed = np.zeros(spent.shape[1:])
+        least = self.energy.least_on(layer, arrays)
+        fixed[: least.shape[0], : least.shape[1]] = least
+        return cycles, traffic, spent + fixed
 
     def _finer(self, layer: int, mapping: int) -> dict[SharedArray, bool]:
         """Whether each array's tiles are also those of the finest."""
@@ -228,20 +264,25 @@ class BoxTables:
             }
         return self._as_well[key]
 
-    def _grid(self, layer: int, array: SharedArray) -> Floats:
-        """(SRAM ranges, a, w): least traffic in the largest SRAM; inf where nothing fits."""
+    def _grid(self, layer: int, array: SharedArray, energy: SegmentEnergy | None = None) -> Floats:
+        """(SRAM ranges, a, w): least traffic in the largest SRAM; inf where nothing fits.
+
+        Or the least energy of operands' traffic.
+        """
         space = self.space
         w_class, a_class = space.weight_class[layer], space.input_class[layer]
         assert w_class is not None
         assert a_class is not None
         w, a = (np.flatnonzero(self.allowed[c]) for c in (w_class, a_class))
-        key = (*self.tables.key(layer, array), w_class == a_class, *w.tolist(), None, *a.tolist())
+        same = w_class == a_class, energy is not None
+        key = (*self.tables.key(layer, array), *same, *w.tolist(), None, *a.tolist())
         if key in self._traffic:
             return self._traffic[key]
         wide, bits = max(len(x) for x in space.bits), self.tables.operand_bits(layer)[w][:, a]
         table = self.tables.on(layer, array).tilings
         need = np.einsum("no,wao->awn", table.need, bits)
-        moved = np.einsum("no,wao->awn", table.traffic, bits).astype(np.float64)
+        per_bit = 1.0 if energy is None else energy.per_bit(layer, array.mapping)
+        moved = np.einsum("no,wao->awn", table.traffic * per_bit, bits).astype(np.float64)
         at = np.searchsorted(self.highs, need)
         found = np.full((len(a), len(w), len(self.highs)), np.inf)
         rows = np.arange(len(a) * len(w))[:, None] * len(self.highs)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from codesign.arrays import Bools, Ints
+from codesign.arrays import Bools, Floats, Ints
 from codesign.costs.compute import PEArray, cycles, fold
 from codesign.costs.pipeline import reads_of
 from codesign.costs.segment import SegmentChoice
@@ -265,15 +265,27 @@ class SharedTables:
         return self._needs[key]
 
     def best(
-        self, layer: int, array: SharedArray, widths: tuple[int, int], most_sram: float
+        self,
+        layer: int,
+        array: SharedArray,
+        widths: tuple[int, int],
+        most_sram: float,
+        per_bit: Floats | None = None,
     ) -> int | None:
-        """The tiling of least DRAM traffic that an SRAM holds, at a pair of widths; None: none."""
+        """The tiling of least DRAM traffic that an SRAM holds, at a pair of widths; None: none.
+
+        Parameters
+        ----------
+        per_bit : floats, shape (3,), optional
+            What a DRAM bit of each operand costs; all the same by default.
+        """
         bits, table = self.operand_bits(layer)[widths], self.on(layer, array).tilings
         need, moved = table.need @ bits, table.traffic @ bits
+        spent = moved if per_bit is None else (table.traffic * per_bit) @ bits
         fits = np.flatnonzero(need <= most_sram)
         if not len(fits):
             return None
-        return int(fits[np.lexsort((need[fits], moved[fits]))[0]])
+        return int(fits[np.lexsort((need[fits], moved[fits], spent[fits]))[0]])
 
     def key(self, layer: int, array: SharedArray) -> tuple[object, ...]:
         """What decides a layer's costs on an array, whatever the SRAM."""

@@ -17,9 +17,9 @@ TOLD = "layers", "tensor_bits", "metrics", "throughput", "segment"
 SEEDS = (2, 27)
 
 
-def content_of(seed: int) -> Any:
+def content_of(seed: int, kind: str = "") -> Any:
     """Of the best hybrid of a problem without budgets; no digest tells of what is altered."""
-    problem = replace(hybrid_case(seed).problem, budgets={}, quality=None)
+    problem = replace(hybrid_case(seed, kind).problem, budgets={}, quality=None)
     content = json.loads(json.dumps(solve(problem, ties="leave").to_dict()))
     del content[DIGEST]
     return content
@@ -30,10 +30,11 @@ def is_free(_content: Any, path: Path_) -> bool:
     return path[0] not in TOLD or matches(r"layers\.\d+\.start", path)
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_every_figure_of_a_hybrid_is_compared(seed: int) -> None:
-    content = content_of(seed)
+@pytest.mark.parametrize(("seed", "kind"), [*((x, "") for x in SEEDS), (9, "energy")])
+def test_every_figure_of_a_hybrid_is_compared(seed: int, kind: str) -> None:
+    content = content_of(seed, kind)
     assert findings(content) == []
+    assert ("energy_j" in content["metrics"]) == (kind == "energy")
     assert unnoticed(content, is_free, most=40, ways=3) == []
     inside = {row["name"] for row in content["segment"]["layers"]}
     for path, value in numbers(content):

@@ -58,12 +58,15 @@ class Group(NamedTuple):
     ----------
     waits : list of list of Corner
         As of `corners`; on an FPGA of one each, whose bits are block RAMs.
+    reads : sequence of Read, optional
+        Of which FIFOs are numbered; by default those of the network.
     """
 
     widths: Mapping[str, int]
     of_widths: tuple[float, float, float]
     waits: Waits
     bases: list[Base]
+    reads: Sequence[Read] | None = None
 
 
 class Point(NamedTuple):
@@ -260,7 +263,7 @@ def metrics_of(problem: Problem, group: Group, base: Base, at: Corner) -> dict[s
     }
     given, per_bit = problem.technology.energy, problem.dram_energy_j_per_bit
     if given is not None and per_bit is not None:
-        reads = network_reads(problem.network)
+        reads = group.reads or network_reads(problem.network)
         through = sum(
             reads[i].elements * tensor_bits(problem, group.widths, reads[i].tensor)
             for i in at.fifos

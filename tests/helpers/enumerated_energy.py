@@ -108,7 +108,7 @@ def _ways(
         [
             way
             for mapping in (hardware.mapping[:1] if layer.moves else hardware.mapping)
-            for way in _ways_of(
+            for way in ways_of(
                 problem, of_tilings, hardware, layer, widths, on_chip, live[i], mapping
             )
         ]
@@ -198,7 +198,7 @@ def _times(
     return sum_turns(layer, layer.R * layer.S, hardware.rows, engine, mapping)
 
 
-def _ways_of(
+def ways_of(
     problem: Problem,
     of_tilings: dict[tuple[object, ...], list[Cost]],
     hardware: HardwareOption,
@@ -208,6 +208,7 @@ def _ways_of(
     beside: int,
     mapping: str,
 ) -> Iterator[Way]:
+    """A layer by itself on an array, in each of its tilings."""
     bw, ba = layer_widths(layer, widths)
     cycles = oracle.layer_cycles(problem, layer, hardware, bw, ba, mapping)
     if cycles is None:

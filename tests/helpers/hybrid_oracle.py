@@ -15,6 +15,7 @@ from itertools import product
 import oracle
 import oracle_tilings
 from dataflow_oracle import Base, Group, bases_from, undominated, waits_of
+from enumerated_energy import Way, ways_of
 from oracle import width_metrics
 from oracle_machine import machine_cycles
 from oracle_stages import Priced, Stage, lag, memory_cost, price, stages_on_offer
@@ -85,7 +86,7 @@ def of_segment(problem: Problem, segment: range) -> Iterator[Group]:
         shared = undominated(shared_arrays(problem, segment, widths))
         if not shared:
             continue
-        held = Priced(IN_SEGMENT, 0, 0, (_held_mm2(problem, segment, bits),), 0.0)
+        held = Priced(IN_SEGMENT, 0, 0, *_held(problem, segment, bits))
         for lags in product(*behind):
             each = [
                 priced(n, *layer_widths(layer, widths), late)
@@ -97,7 +98,7 @@ def of_segment(problem: Problem, segment: range) -> Iterator[Group]:
             moved = float(edge_bits(network, segment, bits))
             nothing = Base(0, moved, (0.0,), 0.0, ())
             bases = bases_from(nothing, [*each, shared, [held]])
-            yield Group(widths, width_metrics(problem, widths), waits[at], bases)
+            yield Group(widths, width_metrics(problem, widths), waits[at], bases, reads)
 
 
 def edge_bits(network: Network, segment: range, bits: Mapping[str, int]) -> float:
@@ -119,19 +120,27 @@ def edge_bits(network: Network, segment: range, bits: Mapping[str, int]) -> floa
     return found
 
 
-def _held_mm2(problem: Problem, segment: range, bits: Mapping[str, int]) -> float:
-    """Of two images of what layers that only move data fetch of a segment's."""
-    found = 0.0
+def _held(
+    problem: Problem, segment: range, bits: Mapping[str, int]
+) -> tuple[tuple[float, ...], float]:
+    """Of two images of what layers that only move data fetch of a segment's: area, and energy."""
+    area, through, given = 0.0, 0.0, problem.technology.energy
     for read in network_reads(problem.network):
         crosses = read.writer in segment and read.reader not in segment
         if crosses and problem.network.layers[read.reader].moves:
             (mm2,) = memory_cost(problem, float(2 * read.elements * bits[read.tensor]))
-            found += mm2
-    return found
+            area += mm2
+            through += float(read.elements * bits[read.tensor])
+    if given is None:
+        return (area,), 0.0
+    return (area,), through * (given.sram_read_j_per_bit + given.sram_write_j_per_bit)
 
 
 def shared_arrays(problem: Problem, segment: range, widths: Mapping[str, int]) -> Iterator[Priced]:
     """A segment on every array, PE and SRAM; cycles are its seconds times the clock."""
+    if problem.technology.energy is not None and problem.dram_energy_j_per_bit is not None:
+        yield from _with_energy(problem, segment, widths)
+        return
     network, choices, engine = problem.network, problem.choices, problem.technology.engine
     layers = [network.layers[i] for i in segment]
     fixed = [sum(oracle.output_and_residual_bits(problem, x, widths)) for x in layers]
@@ -169,3 +178,33 @@ def _in_srams(
         stage = Stage(option.mapping[0], option.rows, option.cols, None, sram_bits)
         area = oracle.area_mm2(problem, option, sram_bits)
         yield Priced(stage, sum(taken) * problem.clock_hz, sum(bits), (area,), 0.0)
+
+
+def _with_energy(problem: Problem, segment: range, widths: Mapping[str, int]) -> Iterator[Priced]:
+    """The same, of tilings that may be better in energy and worse in traffic; by SRAM."""
+    layers, known = [problem.network.layers[i] for i in segment], dict[tuple[object, ...], list]()
+    for option in oracle.hardware_options(problem):
+        mapping = option.mapping[0]
+        on = widths, frozenset[str](), 0, mapping
+        ways = [[*ways_of(problem, known, option, layer, *on)] for layer in layers]
+        if not all(ways):
+            continue
+        least = max(min(x.need for x in each) for each in ways)
+        for sram_bits in sorted({x.need for each in ways for x in each if x.need >= least}):
+            stage = Stage(mapping, option.rows, option.cols, None, sram_bits)
+            area = (oracle.area_mm2(problem, option, sram_bits),)
+            found = [Priced(stage, 0.0, 0, area, 0.0)]
+            for each in ways:
+                fits = [x for x in each if x.need <= sram_bits]
+                found = undominated([_after(problem, so_far, x) for so_far in found for x in fits])
+            yield from found
+
+
+def _after(problem: Problem, so_far: Priced, way: Way) -> Priced:
+    """A segment with one layer more."""
+    per_bit = problem.dram_energy_j_per_bit or 0.0
+    return so_far._replace(
+        cycles=so_far.cycles + way.latency_s * problem.clock_hz,
+        dram_bits=so_far.dram_bits + way.dram_bits,
+        energy_j=so_far.energy_j + way.energy_j - way.dram_bits * per_bit,
+    )

@@ -8,6 +8,7 @@ from dataclasses import replace
 import hybrid_oracle
 from dataflow_oracle import Group
 from random_dataflow import Case, random_choices, random_tiny_network, too_many, with_goal
+from random_energy import with_energy
 from random_problems import (
     affordable,
     balanced_bandwidth,
@@ -49,6 +50,8 @@ def _drawn(rng: random.Random, kind: str) -> Case | None:
         sensitivity=random_sensitivity(rng, network) if rng.random() < 0.3 else None,
         objective="interval_s",
     )
+    if kind == "energy":
+        problem = with_energy(rng, replace(problem, technology=random_technology(rng)))
     if too_many(problem):
         return None
     groups: list[Group] = hybrid_oracle.all_hybrids(problem)

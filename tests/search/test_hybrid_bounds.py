@@ -17,6 +17,7 @@ from codesign.search.dataflow.hybrid import HybridGoal, HybridSearch
 from codesign.search.dataflow.table import Range
 from codesign.space.dataflow import PipelineSpace
 from codesign.space.hardware_boxes import Boxes, BoxTables
+from codesign.space.segment_energy import SegmentEnergy
 from codesign.space.segments import SharedTables
 from codesign.stopping import StopCondition
 
@@ -24,9 +25,11 @@ SEEDS, LONG_SEEDS = (1, 7, 18), range(300, 340)
 
 
 def all_there(space: PipelineSpace) -> BoxTables:
-    """Tables of a space, all of its widths allowed."""
+    """Tables of a space, all of its widths allowed; with energy where that is known."""
     allowed = [np.ones(len(bits), dtype=bool) for bits in space.bits]
-    return BoxTables(SharedTables(space), allowed, math.inf)
+    rates, _ = space.platform.rates(0.0)
+    energy = None if rates is None else SegmentEnergy(space, rates)
+    return BoxTables(SharedTables(space), allowed, math.inf, energy)
 
 
 def cut(boxes: Boxes) -> list[tuple[Boxes, np.ndarray]]:
@@ -38,9 +41,9 @@ def cut(boxes: Boxes) -> list[tuple[Boxes, np.ndarray]]:
     return found
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_a_box_costs_no_more_than_what_is_in_it(seed: int) -> None:
-    problem = hybrid_case(seed).problem
+@pytest.mark.parametrize(("seed", "kind"), [*((x, "") for x in SEEDS), (4, "energy")])
+def test_a_box_costs_no_more_than_what_is_in_it(seed: int, kind: str) -> None:
+    problem = hybrid_case(seed, kind).problem
     tables = all_there(PipelineSpace(problem, platform_of(problem)))
     boxes = tables.first()
     costs = tables.costs(boxes)
@@ -51,15 +54,17 @@ def test_a_box_costs_no_more_than_what_is_in_it(seed: int) -> None:
         assert (costs.impossible[of][there] == 0).all()
         assert (costs.traffic[of] <= each.traffic)[there].all()
         assert (costs.time[of] <= each.time)[there].all()
+        if tables.energy is not None:
+            assert (costs.energy[of] <= each.energy * (1 + 1e-12))[there].all()
         costs = each
     count = len(tables.tables.arrays) * math.prod(len(x) for x in tables.pe_bits)
     arrays = [tables.arrays(m, a[:2], b[:2]) for m, a, b in zip(*smaller, strict=True)]
     assert sum(map(len, arrays)) == count * len(tables.lows)  # all of them, each once
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_the_smallest_boxes_cost_what_their_tilings_do(seed: int) -> None:
-    problem = hybrid_case(seed).problem
+@pytest.mark.parametrize(("seed", "kind"), [*((x, "") for x in SEEDS), (9, "energy")])
+def test_the_smallest_boxes_cost_what_their_tilings_do(seed: int, kind: str) -> None:
+    problem = hybrid_case(seed, kind).problem
     space = PipelineSpace(problem, platform_of(problem))
     tables = all_there(space)
     for n, i in enumerate(space.chosen_layers):
@@ -87,11 +92,15 @@ def test_the_smallest_boxes_cost_what_their_tilings_do(seed: int) -> None:
                     beside = tables.beside(i)
                     moved_s = (moved + beside) / problem.dram_bits_per_s
                     assert costs.time[0, n][wide] == max(own_s, moved_s)
+                if taken and tables.energy is not None:
+                    spent = tables.energy.tiled(i, array, of, bits)[fits].min()
+                    spent += tables.energy.on(i, array)[wide]
+                    assert costs.energy[0, n][wide] == pytest.approx(spent, rel=1e-12)
 
 
-def hold(seed: int) -> None:
+def hold(seed: int, kind: str = "") -> None:
     """No bound rules out the segment of the best design, in boxes of any size."""
-    problem = hybrid_case(seed).problem
+    problem = hybrid_case(seed, kind).problem
     try:
         design = solve(problem, ties="leave")
     except InfeasibleError:

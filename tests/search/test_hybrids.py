@@ -21,6 +21,7 @@ from codesign.tasks import solve_dataflow
 
 SEEDS = (1, 2, 5, 7, 12, 18, 24, 27, 28, 32, 36, 76)
 LONG_SEEDS, WHOLE_SEEDS = range(100, 220), (2, 5, 12)
+ENERGY_SEEDS, LONG_ENERGY_SEEDS = (1, 8), (4, *range(9, 90))
 SAME = 2e-6  # of what breaks ties, whose first metric is held with its tolerance
 
 
@@ -40,9 +41,9 @@ def found(case: Case, method: Method) -> DataflowDesign | None:
     return design
 
 
-def compare(seed: int, method: Method) -> None:
+def compare(seed: int, method: Method, kind: str = "") -> None:
     """Hold an answer to the enumerated one, and its file to the checker."""
-    case = hybrid_case(seed)
+    case = hybrid_case(seed, kind)
     problem, best = case.problem, dataflow_oracle.best(case.problem, case.groups)
     design = found(case, method)
     assert (design is None) == (best is None)
@@ -68,6 +69,18 @@ def test_best_hybrid_is_the_enumerated_one(seed: int) -> None:
 def test_best_hybrids_are_the_enumerated_ones(seed: int) -> None:
     compare(seed, "search")
     compare(seed, "whole")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", mostly_long([*ENERGY_SEEDS, *LONG_ENERGY_SEEDS], 2))
+def test_energy_is_that_of_all_hybrids_enumerated(seed: int) -> None:
+    """As the objective, within a budget, or known beside others; with tilings of their own."""
+    compare(seed, "search", "energy")
+
+
+@pytest.mark.parametrize("seed", [4])
+def test_a_programme_for_each_array_agrees_in_energy(seed: int) -> None:
+    compare(seed, "whole", "energy")
 
 
 @pytest.mark.parametrize("seed", WHOLE_SEEDS)

@@ -198,7 +198,8 @@ class HybridGoal:
             return
         spans = self._spans(goals)
         most_mm2 = self.goal.limits.get("area_mm2", math.inf)
-        self.boxes = BoxTables(self.search.tables, self.any.allowed, most_mm2)
+        on = self.any.allowed, most_mm2, self.any.pricing.energy
+        self.boxes = BoxTables(self.search.tables, *on)
         if not self.search.whole:
             pricings = (x.pricing for x in goals)
             of = AllSegments(self.search.space, pricings, self.any.pricing.rows, self.any.allowed)

@@ -24,7 +24,7 @@ from codesign.arrays import Bools, Floats, Ints
 from codesign.costs.widths import layer_bops
 from codesign.search.dataflow.bounds import PRUNED, Relaxed, Weighted
 from codesign.search.dataflow.fifos import Fifos
-from codesign.search.dataflow.segment_pricing import SEGMENT, SegmentPricing
+from codesign.search.dataflow.segment_pricing import ENERGY, SEGMENT, SegmentPricing
 from codesign.search.dataflow.table import Pricing, Range
 from codesign.search.dataflow.waiting import Waiting
 from codesign.space.dataflow import PipelineSpace
@@ -116,9 +116,9 @@ class AllSegments:
         self.place = {i: n for n, i in enumerate(self.layers)}
         self._index_classes()
         self.base = self.pricing.class_costs()
-        r = self.rows.index("dram_bits")
+        of_moved = [self.rows.index(x) for x in ("dram_bits", ENERGY) if x in self.rows]
         for each in self.base:
-            each[:, r] = 0.0
+            each[:, of_moved] = 0.0
         pricings = list(pricings)
         self.tangled = len(pricings) <= MANY_SEGMENTS
         self.terms = [self._terms(x) for x in pricings]
@@ -147,9 +147,12 @@ class AllSegments:
         costs = [x.copy() for x in self.base]
         for c, (each, bits) in enumerate(zip(costs, space.bits, strict=True)):
             each[:, row["dram_bits"]] = space.moved[0][c] * np.array(bits)
+            if ENERGY in row and of.rates is not None:
+                each[:, row[ENERGY]] = each[:, row["dram_bits"]] * of.rates.dram_j_per_bit
             if memory.metric in row:
                 each[:, row[memory.metric]] += waiting.of_classes[c] * memory.slope
         of.add_moving_time(costs)
+        of.add_output_energy(costs)
         constant = of.constant()
         if memory.metric in row:
             constant[row[memory.metric]] += memory.fixed * int(fifos.some_wait.sum())
@@ -235,6 +238,7 @@ class HybridDual(Weighted):
         self.of, self.tables, self.rows = of, boxes, of.rows
         self.area_row = self.rows.index("area_mm2") if "area_mm2" in self.rows else None
         self.bops = of.bops() if "bops" in self.rows else None
+        self.energy_row = self.rows.index(ENERGY) if ENERGY in self.rows else None
         self.boxes = boxes.first()
         self.costs = self.tables.costs(self.boxes)
         self.alive = np.ones((len(of.terms), len(self.boxes.mapping)), dtype=bool)
@@ -248,6 +252,10 @@ class HybridDual(Weighted):
         if "latency_s" in self.rows:
             ends = np.array([x.latency for x in of.terms])
             self.constants[:, self.rows.index("latency_s")] = span.least_s * (1 + ends)
+        pricing = of.pricing
+        self.static_j_per_mm2 = pricing.static_w_per_mm2 * span.least_s
+        if self.energy_row is not None:
+            self.constants[:, self.energy_row] += pricing.static_w * span.least_s
         self._columns()
 
     def _columns(self) -> None:
@@ -260,6 +268,8 @@ class HybridDual(Weighted):
         for (n, price), v in of.variants.items():
             block = blocks[n]
             cost = block.cost.copy()
+            if self.energy_row is not None and self.area_row is not None:
+                cost[:, self.energy_row] += self.static_j_per_mm2 * cost[:, self.area_row]
             if price:
                 cost[:, self.rows.index(pricing.memory.metric)] += price * block.lag
             costs.append(cost)
@@ -351,11 +361,13 @@ class HybridDual(Weighted):
         cell = flat.reshape(len(of.variants), of.most, of.most)
         return cell + leaves[self.variant_layer][:, None, :], column
 
-    def _shared(self, weights: Floats, leaves: Floats) -> Floats:
-        """(B, n, a, w): the least of each cell of the segment's layers."""
-        costs, row = self.costs, {x: r for r, x in enumerate(self.rows)}
+    def _shared(self, costs: BoxCosts, weights: Floats, leaves: Floats) -> Floats:
+        """(..., n, a, w): the least of each cell of the segment's layers, in boxes or in one."""
+        row = {x: r for r, x in enumerate(self.rows)}
         found = costs.traffic * weights[row["dram_bits"]] + costs.time * weights[row[SEGMENT]]
         found = found + costs.impossible + leaves[:, None, :]
+        if self.energy_row is not None:
+            found = found + costs.energy * weights[self.energy_row]
         if self.bops is not None:
             found = found + self.bops * weights[row["bops"]]
         return np.asarray(found)
@@ -373,7 +385,7 @@ class HybridDual(Weighted):
         """(segments, B): the least sum of each pair; and of stages, and shared ones, by width."""
         of, leaves = self.of, self._leaves(weights)
         stage = self._stages(weights, leaves)[0].min(axis=2)
-        shared = self._shared(weights, leaves).min(axis=3)
+        shared = self._shared(self.costs, weights, leaves).min(axis=3)
         left = np.flatnonzero(self.alive.any(axis=1))
         asked = np.unique(of.state[left])
         alone, vectors = np.zeros(len(of.states.of)), dict[int, Floats]()
@@ -393,8 +405,16 @@ class HybridDual(Weighted):
         fixed = alone[of.state[left]].sum(axis=1) + self.constants[left] @ weights
         found[left] += fixed[:, None]
         if self.area_row is not None:
-            found += self.costs.area_mm2 * weights[self.area_row]
+            found += self.costs.area_mm2 * self._of_area(weights)
         return found, stage, shared
+
+    def _of_area(self, weights: Floats) -> float:
+        """What an mm² counts, with the static power of it."""
+        assert self.area_row is not None
+        static = 0.0
+        if self.energy_row is not None:
+            static = self.static_j_per_mm2 * float(weights[self.energy_row])
+        return float(weights[self.area_row]) + static
 
     def _growing(self, found: Floats, vectors: Mapping[int, Floats]) -> None:
         """Put together the sums of states with layers that share, of all segments in turn."""
@@ -441,7 +461,7 @@ class HybridDual(Weighted):
         """The choices of a pair."""
         of, leaves = self.of, self._leaves(weights)
         cell, column = self._stages(weights, leaves)
-        own = self._shared_of(b, weights, leaves)
+        own = self._shared(BoxCosts(*(x[b] for x in self.costs)), weights, leaves)
         widths = np.zeros(len(of.space.classes), dtype=np.int64)
         metrics, columns = self.constants[s].copy(), np.full(len(of.layers), -1)
         row = {x: r for r, x in enumerate(self.rows)}
@@ -464,6 +484,8 @@ class HybridDual(Weighted):
                     metrics[row[SEGMENT]] += self.costs.time[b, n, a, w]
                     if self.bops is not None:
                         metrics[row["bops"]] += self.bops[n, a, w]
+                    if self.energy_row is not None:
+                        metrics[self.energy_row] += self.costs.energy[b, n, a, w]
                     continue
                 at = int(np.searchsorted(self.cells, (v * of.most + a) * of.most + w))
                 first, last = int(ends[at]), int(ends[at + 1])
@@ -472,15 +494,7 @@ class HybridDual(Weighted):
                 columns[n] = best
         if self.area_row is not None:
             metrics[self.area_row] += self.costs.area_mm2[b]
+            if self.energy_row is not None:
+                metrics[self.energy_row] += self.static_j_per_mm2 * self.costs.area_mm2[b]
         box = self.boxes.take(np.array([b]))
         return Pick(value, metrics, widths, columns, s, box)
-
-    def _shared_of(self, b: int, weights: Floats, leaves: Floats) -> Floats:
-        """(n, a, w): of one box."""
-        row = {x: r for r, x in enumerate(self.rows)}
-        costs = BoxCosts(*(x[b] for x in self.costs))
-        found = costs.traffic * weights[row["dram_bits"]] + costs.time * weights[row[SEGMENT]]
-        found = found + costs.impossible + leaves[:, None, :]
-        if self.bops is not None:
-            found = found + self.bops * weights[row["bops"]]
-        return np.asarray(found)

@@ -16,7 +16,7 @@ import numpy as np
 from codesign.arrays import Bools, Floats, Ints
 from codesign.costs.widths import layer_bops
 from codesign.search.dataflow.bounds import PRUNED, Dual, Relaxed
-from codesign.search.dataflow.segment_pricing import SEGMENT, SegmentPricing
+from codesign.search.dataflow.segment_pricing import ENERGY, SEGMENT, SegmentPricing
 from codesign.search.dataflow.table import Range, Table
 from codesign.space.hardware_boxes import Boxes, BoxTables
 from codesign.space.segments import SegmentSpace, SharedArray, Sharing
@@ -35,6 +35,8 @@ class SharedOptions:
         Bits and seconds; finite.
     impossible : floats
         Of the same shape: inf where nothing fits, or a width is none; else 0.
+    energy : floats
+        Of the same shape, J of operands and MACs; (H, 1, 1, 1) where that is not asked about.
     pes_mm2, area : floats, shape (H, W, A)
         Of PEs, and with the least of the SRAM, mm²; inf where that is too much, or too slow.
     """
@@ -47,6 +49,7 @@ class SharedOptions:
     traffic: Floats
     time: Floats
     impossible: Floats
+    energy: Floats
     pes_mm2: Floats
     area: Floats
 
@@ -61,6 +64,7 @@ class SharedOptions:
             self.traffic[kept],
             self.time[kept],
             self.impossible[kept],
+            self.energy[kept],
             self.pes_mm2[kept],
             self.area[kept],
         )
@@ -124,6 +128,7 @@ def options_of_boxes(space: SegmentSpace, tables: BoxTables, boxes: Boxes) -> Sh
         costs.traffic[:, mine],
         costs.time[:, mine],
         costs.impossible[:, mine],
+        costs.energy[:, mine] if tables.energy is not None else costs.energy,
         pes_mm2,
         area,
     )
@@ -154,6 +159,8 @@ class SegmentDual(Dual):
         row = {name: r for r, name in enumerate(self.rows)}
         self.moved_row, self.time_row = row["dram_bits"], row[SEGMENT]
         self.area_row, self.bops_row = row.get("area_mm2"), row.get("bops")
+        self.energy_row = row.get(ENERGY)
+        self.static_j_per_mm2 = pricing.static_w_per_mm2 * span.least_s
         self.bops = self._bops()
         self.widest = self._widest(leaf, options.pe_weight_bits)
         self.too_wide = {
@@ -209,6 +216,8 @@ class SegmentDual(Dual):
             fixed = fixed + self.bops * weights[self.bops_row]
         of = self.options
         found = of.traffic * weights[self.moved_row] + of.impossible
+        if self.energy_row is not None:
+            found = found + of.energy * weights[self.energy_row]
         return np.asarray(found + of.time * weights[self.time_row] + fixed)
 
     def _values(self, weights: Floats, layer: Floats, stars: Floats, cells: Floats) -> Floats:
@@ -232,6 +241,8 @@ class SegmentDual(Dual):
         """(H, W, A): what the hardware counts; inf where it is none."""
         area = self.options.area
         of_area = 0.0 if self.area_row is None else float(weights[self.area_row])
+        if self.energy_row is not None:
+            of_area += self.static_j_per_mm2 * float(weights[self.energy_row])
         finite = np.isfinite(area)
         return np.where(finite, of_area * np.where(finite, area, 0.0), np.inf)
 
@@ -340,6 +351,8 @@ class SegmentDual(Dual):
             metrics[self.time_row] += of.time[h, n, at, weight]
             if self.bops_row is not None:
                 metrics[self.bops_row] += self.bops[n, at, weight]
+            if self.energy_row is not None:
+                metrics[self.energy_row] += of.energy[h, n, at, weight]
             if self.shared_share[n]:
                 leaf = int(self.shared_leaf[n])
                 metrics += self.shared_share[n] * self.class_cost[leaf][weight]
@@ -347,4 +360,6 @@ class SegmentDual(Dual):
                 found.widths[self.shared_leaf[n]] = weight
         if self.area_row is not None:
             metrics[self.area_row] += of.area[h, w, a]
+        if self.energy_row is not None:
+            metrics[self.energy_row] += self.static_j_per_mm2 * of.area[h, w, a]
         return metrics

@@ -26,7 +26,7 @@ from codesign.search.dataflow.segment_bounds import (
     SharedOptions,
     SharedRelaxed,
 )
-from codesign.search.dataflow.segment_pricing import SEGMENT, SegmentPricing
+from codesign.search.dataflow.segment_pricing import ENERGY, SEGMENT, SegmentPricing
 from codesign.search.dataflow.table import Range, Table
 from codesign.space.segments import (
     HybridSpace,
@@ -82,13 +82,15 @@ class OfSegment(GoalBounds):
         array, most = dual.options.arrays[h], float(dual.options.most_sram[h])
         tiled = {i: self.tables.on(i, array) for i in self.space.shared_layers}
         space = HybridSpace(self.space, array, dual.options.of_array(array).sharing, tiled)
+        energy = self.pricing.energy if self.goal.metric == ENERGY else None
         options = chosen_options(dual.layers, choice.columns, dual.table.option)
         for i in tiled:
             w_class, a_class = self.space.weight_class[i], self.space.input_class[i]
             assert w_class is not None
             assert a_class is not None
             at = int(choice.widths[w_class]), int(choice.widths[a_class])
-            tiling = self.tables.best(i, array, at, most)
+            per_bit = None if energy is None else energy.per_bit(i, array.mapping)
+            tiling = self.tables.best(i, array, at, most, per_bit)
             if tiling is None:
                 return
             options[i] = tiling

@@ -20,7 +20,7 @@ from codesign.search.dataflow.goal_bounds import INTERVAL
 from codesign.search.dataflow.labels import LabelSetting, TooManyLabels, best_rows
 from codesign.search.dataflow.search import FEW_EACH, MULTIPLIERS
 from codesign.search.dataflow.segment_goal import ENOUGH, ROUNDS, SegmentGoal
-from codesign.search.dataflow.segment_pricing import SEGMENT, SegmentPricing
+from codesign.search.dataflow.segment_pricing import ENERGY, SEGMENT, SegmentPricing
 from codesign.search.dataflow.table import Block, Range
 from codesign.space.hardware_boxes import BoxCosts
 from codesign.space.segments import SegmentSpace
@@ -46,7 +46,9 @@ class GroupSpace(SegmentSpace):
 
 
 class GroupPricing(SegmentPricing):
-    """Costs of a group's options: of shared layers, traffic and time that no other equals or beats.
+    """Costs of a group's options: of shared layers, what no other equals or beats.
+
+    In traffic and time, and in energy where that is asked about.
 
     Parameters
     ----------
@@ -78,7 +80,8 @@ class GroupPricing(SegmentPricing):
         for a in np.flatnonzero(allowed[a_class]).tolist():
             for w in np.flatnonzero(allowed[w_class]).tolist():
                 at = np.isfinite(costs.impossible[:, n, a, w])
-                pairs = np.column_stack([costs.traffic[at, n, a, w], costs.time[at, n, a, w]])
+                kinds = [costs.traffic, costs.time] + [costs.energy] * (ENERGY in self.rows)
+                pairs = np.column_stack([x[at, n, a, w] for x in kinds])
                 pairs = pairs[best_rows(pairs)]
                 each.append(pairs)
                 weight += [w] * len(pairs)
@@ -86,10 +89,11 @@ class GroupPricing(SegmentPricing):
         return self._of_pairs(number, np.array(weight), np.array(activation), np.concatenate(each))
 
     def _of_pairs(self, number: int, weight: Ints, activation: Ints, pairs: Floats) -> Block:
-        """Columns of traffic and time at pairs of widths."""
+        """Columns of traffic, time and energy at pairs of widths."""
         space, layer, count = self.space, self.space.network.layers[number], len(weight)
         cost, row = np.zeros((count, len(self.rows))), {x: r for r, x in enumerate(self.rows)}
-        cost[:, row["dram_bits"]], cost[:, row[SEGMENT]] = pairs.T
+        kinds = [row[x] for x in ("dram_bits", SEGMENT, ENERGY) if x in row]
+        cost[:, kinds] = pairs
         if "bops" in row and count:
             w_class, a_class = space.weight_class[number], space.input_class[number]
             bits = (np.array(space.bits[w_class or 0]), np.array(space.bits[a_class or 0]))

@@ -2,13 +2,15 @@
 
 A column of such a layer is a tiling at a pair of widths. Its time counts as a metric, `SEGMENT`,
 that all of them together keep below the interval: the longer of what the array and its own DRAM
-traffic take, outputs and residuals at their least widths.
+traffic take, outputs and residuals at their least widths. Its energy, where that is asked about, is
+that of its operands; what outputs cost is of their classes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 
@@ -16,9 +18,12 @@ from codesign.arrays import Bools, Floats, Ints
 from codesign.costs.tiling import operand_bits
 from codesign.costs.widths import layer_bops
 from codesign.search.dataflow.table import Block, Pricing, Range, Table
+from codesign.space.energy_tilings import undominated_rows
+from codesign.space.segment_energy import SegmentEnergy
 from codesign.space.segments import HybridSpace, SegmentSpace
 
 SEGMENT = "segment_s"  # seconds for an image
+ENERGY = "energy_j"
 
 
 class SegmentPricing(Pricing):
@@ -26,11 +31,34 @@ class SegmentPricing(Pricing):
 
     space: SegmentSpace
 
+    @cached_property
+    def energy(self) -> SegmentEnergy | None:
+        """Of shared layers; None where it is not asked about."""
+        if ENERGY not in self.rows or self.rates is None:
+            return None
+        return SegmentEnergy(self.space, self.rates)
+
     def class_costs(self) -> list[Floats]:
-        """As of `Pricing`; with the time of layers that only move data."""
+        """As of `Pricing`; with the time of layers that only move data, and energy of outputs."""
         found = super().class_costs()
         self.add_moving_time(found)
+        self.add_output_energy(found)
         return found
+
+    def add_output_energy(self, found: Sequence[Floats]) -> None:
+        """Add what shared layers' outputs take beside DRAM to costs of classes."""
+        if self.energy is None:
+            return
+        for c, elements in self._outputs():
+            if c is not None:
+                each_j = elements * self.energy.output_j_per_bit
+                found[c][:, self.rows.index(ENERGY)] += each_j * np.array(self.space.bits[c])
+
+    def _outputs(self) -> list[tuple[int | None, int]]:
+        """Of shared layers with MACs the class of the output, None of a result, and elements."""
+        space, layers = self.space, self.space.network.layers
+        outputs = [(layers[i], layers[i].output) for i in space.shared_layers]
+        return [(space.class_of_tensor.get(x), space.network.touched(of, x)) for of, x in outputs]
 
     def add_moving_time(self, found: Sequence[Floats]) -> None:
         """Add the time of layers that only move data to costs of classes."""
@@ -53,6 +81,10 @@ class SegmentPricing(Pricing):
         for i in self._moving():
             count = sum(n for c, n in space.other_elements(i) if c is None)
             found[self.rows.index(SEGMENT)] += count * space.choices.output_bits / self.rate
+        if self.energy is not None:
+            results = sum(elements for c, elements in self._outputs() if c is None)
+            each_j = self.energy.output_j_per_bit * space.choices.output_bits
+            found[self.rows.index(ENERGY)] += results * each_j
         return found
 
     @property
@@ -81,7 +113,14 @@ class SegmentPricing(Pricing):
         each = operand_bits(bits_w[w][:, None], bits_a[a][None, :], layer.accumulation_bits)
         need = np.einsum("no,wao->wan", tiled.tilings.need, each).astype(np.float64)
         moved = np.einsum("no,wao->wan", tiled.tilings.traffic, each).astype(np.float64)
-        there = _staircases(np.maximum(need, sharing.least_sram), moved)
+        room = np.maximum(need, sharing.least_sram)
+        if self.energy is None:
+            spent, there = np.zeros_like(moved), _staircases(room, moved)
+        else:
+            on = number, space.array
+            fixed = self.energy.on(*on)[a][:, w].T
+            spent = self.energy.tiled(*on, tiled, each) + fixed[:, :, None]
+            there = _undominated(room, moved, spent)
         there &= need <= sharing.most_sram
         if w_class == a_class:
             there &= w[:, None, None] == a[None, :, None]
@@ -94,6 +133,8 @@ class SegmentPricing(Pricing):
                 cost[:, r] = bits
             elif name == "bops":
                 cost[:, r] = layer_bops(layer, bits_w[w[wi]], bits_a[a[ai]])
+            elif name == ENERGY:
+                cost[:, r] = spent[wi, ai, oi]
             elif name == SEGMENT:
                 beside = space.other_bits(number, least_bits(space, allowed))
                 own_s = tiled.cycles / space.platform.clock_hz
@@ -116,6 +157,14 @@ class SegmentPricing(Pricing):
 def least_bits(space: SegmentSpace, allowed: Sequence[Bools]) -> list[int]:
     """The least width of each class that is allowed."""
     return [bits[int(np.argmax(mine))] for bits, mine in zip(space.bits, allowed, strict=True)]
+
+
+def _undominated(*costs: Floats) -> Bools:
+    """Of (..., n) costs: which no other equals or beats in all; of equal ones the first."""
+    found = np.zeros(costs[0].shape, dtype=bool)
+    for at in np.ndindex(costs[0].shape[:-1]):
+        found[at][undominated_rows(*(x[at] for x in costs))] = True
+    return found
 
 
 def _staircases(need: Floats, moved: Floats) -> Bools:
