@@ -114,6 +114,11 @@ class _Analysis:
         self.design, self.step, self.stop, self.on_step = design, step, stop, on_step
         self.problem, self.objective = design.problem, design.problem.objective
         self.every = self._architectures(self.problem)
+        for solver in self.every.pipelines:
+            if solver.architecture == design.architecture:
+                solver.known = Pipeline(
+                    design.tensor_bits, design.stages, design.metrics, design.segment
+                )
         best = self._optimum(self.problem.budgets, "the problem as it is", self.every)
         check_optimal(self.objective, design.metrics[self.objective], best)
         assert best is not None

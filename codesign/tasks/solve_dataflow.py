@@ -78,6 +78,11 @@ class PipelineSolver:
         As of `codesign.solve`.
     architecture : "dataflow" or "hybrid"
         Of those on offer, by default the only one.
+
+    Attributes
+    ----------
+    known : Pipeline or None
+        A design to start from wherever it is within the limits; None until one is set.
     """
 
     def __init__(
@@ -96,6 +101,7 @@ class PipelineSolver:
         check_installed(solver)
         self.problem, self.stop, self.method = problem, stop, method
         self.rel_gap, self.solver, self.ties, self.started_s = rel_gap, solver, ties, started_s
+        self.known: Pipeline | None = None
         self._check_energy()
         self.space = PipelineSpace(problem, platform_of(problem))
         self.architecture = architecture or problem.choices.architecture[0]
@@ -143,7 +149,10 @@ class PipelineSolver:
         gap = self.rel_gap if self.rel_gap > OPTIMAL_GAP else CLOSING_GAP
         metric, *further = order or (problem.objective,)
         held = dict(limits)
-        result = first = self.search.prove(Goal(metric, held), None, report(metric), gap)
+        goal, start = Goal(metric, held), self.known
+        if start is not None and not goal.kept_by(start.metrics):
+            start = None
+        result = first = self.search.prove(goal, start, report(metric), gap)
         ended: Ended | None = "gap" if first.complete else stop.reason()
         ties: TiesFound = "left" if self.ties == "leave" else "broken"
         breakers = dict.fromkeys((*further, *tie_breakers(problem.technology)))
