@@ -277,6 +277,7 @@ class _Analysis:
         """
         if self.on_step is not None:
             self.on_step(words)
+        self.stop.check()
         best, tried = every.best((self.objective,), limits, lambda _: None, "leave")
         if not all(x.complete for x in tried):
             raise Stopped
