@@ -17,8 +17,10 @@ from codesign.checking.segment import (
     check_segment,
     check_starts,
     edge_bits,
-    read_span,
+    read_spans,
+    segment_entries,
     segment_j,
+    within,
 )
 from codesign.checking.stages import (
     Stage,
@@ -45,7 +47,7 @@ from codesign.checking.widths import (
 FORMAT = "codesign-dataflow/1"
 KEYS = (
     *("format", "problem", "tensor_bits", "layers", "metrics", "throughput", "proof", "solver"),
-    *("architectures", "segment", "sha256"),
+    *("architectures", "segment", "segments", "sha256"),
 )
 ROW = (
     *("name", "weight_bits", "mapping", "rows", "cols", "weights", "band_rows", "start", "lag"),
@@ -90,9 +92,9 @@ def check_dataflow(file: Entry) -> Problem:
     """Compare every figure of the file of a pipeline; returns its problem."""
     file.known_keys(KEYS)
     problem = read_problem(file["problem"])
-    network, given = problem.network, file.get("segment", None)
-    span = read_span(given, network)
-    mine = "hybrid" if span else "dataflow"
+    network, given = problem.network, segment_entries(file)
+    spans = read_spans(given, network)
+    mine = "hybrid" if spans else "dataflow"
     if mine not in problem.choices.architecture:
         file["problem"]["choices"].get("architecture", None).fault(f"{mine} among them")
     check_proof(file["proof"], file["metrics"], problem.objective, file["solver"])
@@ -100,27 +102,29 @@ def check_dataflow(file: Entry) -> Problem:
     file["solver"]["method"].text(("search", "whole"))
     tensor_bits = check_tensor_bits(file["tensor_bits"], problem)
     rows = read_rows(file["layers"], network)
-    segment = check_segment(given, problem, span, tensor_bits) if span else None
+    pairs = zip(given, spans, strict=True)
+    segments = [check_segment(entry, problem, span, tensor_bits) for entry, span in pairs]
     stages = [
-        _read_stage(row, layer, problem, tensor_bits, i not in span)
+        _read_stage(row, layer, problem, tensor_bits, within(spans, i) is None)
         for i, (layer, row) in enumerate(rows)
     ]
     operand_bits = [stage.bw for stage in stages]
     check_shared_weights(file["layers"], network, operand_bits)
     check_weight_bits(file["layers"], problem, operand_bits, tensor_bits)
-    check_starts([row for _, row in rows], span)
+    for span in spans:
+        check_starts([row for _, row in rows], span)
     lags = [
-        Fraction(0) if i in span else lag(layer, x.band_rows)
+        lag(layer, x.band_rows) if within(spans, i) is None else Fraction(0)
         for i, ((layer, _), x) in enumerate(zip(rows, stages, strict=True))
     ]
-    fifos = _waiting(rows, network, lags, tensor_bits, span)
+    fifos = _waiting(rows, network, lags, tensor_bits, spans)
     each = [
         _check_row(row, layer, problem, stage, behind, waiting)
         for (layer, row), stage, behind, waiting in zip(rows, stages, lags, fifos, strict=True)
     ]
-    if segment is not None:
+    for segment in segments:
         each = _check_shared(rows, segment, each)
-    expected, terms = _totals(rows, problem, stages, tensor_bits, each, segment)
+    expected, terms = _totals(rows, problem, stages, tensor_bits, each, segments)
     metrics = check_metrics(file["metrics"], expected, problem, terms)
     throughput = file["throughput"]
     throughput.known_keys(("images_per_s",))
@@ -165,19 +169,19 @@ def _read_stage(
     return Stage(array, bw, bits[layer.input], streams, p)
 
 
-def reads(network: Network, span: range) -> list[Read]:
+def reads(network: Network, spans: Sequence[range]) -> list[Read]:
     """Every read of a network; of a tensor that is not complete, of the layers that wrote by then.
 
     Each has its share of what is read. Those inside a segment are none; others of it wait in DRAM.
     """
     found = []
     for read in _all_reads(network):
-        into, out_of = read.reader in span, read.writer in span
-        if not into and not out_of:
+        into, out_of = within(spans, read.reader), within(spans, read.writer)
+        if into is None and out_of is None:
             found.append(read)
-        elif into and not out_of and read.writer is not None:
+        elif into is not None and into != out_of and read.writer is not None:
             found.append(read._replace(after=1, until_output=False, images=0, stored=True))
-        elif not into:
+        elif into is None:
             after, images = read.after + 1, 2 if network.layers[read.reader].moves else 0
             found.append(read._replace(after=after, until_output=False, images=images, stored=True))
     return found
@@ -209,12 +213,12 @@ def _waiting(
     network: Network,
     lags: Sequence[Fraction],
     tensor_bits: Mapping[str, int],
-    span: range,
+    spans: Sequence[range],
 ) -> list[dict[str, tuple[Fraction, ...]]]:
     """Of each stage the FIFOs, by name: terms of their bits. Starts are held to what is read."""
     starts = [row["start"].figure() for _, row in rows]
     found: list[dict[str, tuple[Fraction, ...]]] = [{} for _ in rows]
-    for read in reads(network, span):
+    for read in reads(network, spans):
         ready = Fraction(0) if read.writer is None else starts[read.writer] + lags[read.writer]
         start, entry = starts[read.reader], rows[read.reader][1]["start"]
         there = f"at least {float(ready + read.after):g}, when tensor {read.tensor!r} is there"
@@ -320,19 +324,18 @@ def _totals(
     stages: Sequence[Stage],
     tensor_bits: Mapping[str, int],
     each: Sequence[Row],
-    segment: Segment | None,
+    segments: Sequence[Segment],
 ) -> tuple[dict[str, Fraction], dict[str, list[Fraction]]]:
     """All metrics, and the terms of those of the hardware."""
-    network, span = problem.network, range(0) if segment is None else segment.span
-    dram_bits = sum(x.dram_bits for x in each) + edge_bits(network, span, tensor_bits)
-    compute_s = max(x.cycles for i, x in enumerate(each) if i not in span) / problem.clock_hz
-    interval_s = max(compute_s, dram_bits / problem.dram_bits_per_s)
-    if segment is not None:
-        interval_s = max(interval_s, segment.latency_s)
+    network, spans = problem.network, [x.span for x in segments]
+    dram_bits = sum(x.dram_bits for x in each) + edge_bits(network, spans, tensor_bits)
+    alone = [x.cycles for i, x in enumerate(each) if within(spans, i) is None]
+    paces = [max(alone, default=0) / problem.clock_hz, *(x.latency_s for x in segments)]
+    interval_s = max(*paces, dram_bits / problem.dram_bits_per_s)
     terms: dict[str, list[Fraction]] = {}
     for name in each[0].terms:
         terms[name] = [x for row in each for x in row.terms[name]]
-    if segment is not None:
+    for segment in segments:
         terms["area_mm2"] += segment.terms_mm2
     expected = {name: sum(of, Fraction(0)) for name, of in terms.items()}
     if isinstance(problem.technology, Fpga):
@@ -347,11 +350,11 @@ def _totals(
     if energies is not None:
         spent = energies.dram * dram_bits + energies.static_w * interval_s
         for i, ((layer, _), stage) in enumerate(zip(rows, stages, strict=True)):
-            if i not in span:
+            if within(spans, i) is None:
                 spent += stage_j(layer, stage, problem.choices.machine, energies)
-        if segment is not None:
+        for segment in segments:
             spent += segment_j(segment, network, tensor_bits, energies)
-        for read in reads(network, span):
+        for read in reads(network, spans):
             if read.name in each[read.reader].fifos:
                 through = read.elements * tensor_bits[read.tensor]
                 spent += (energies.read + energies.write) * through

@@ -1,7 +1,7 @@
-"""A segment of a hybrid: layers in a row that share an array, beside the stages of a pipeline.
+"""Segments of a hybrid: layers in a row that share an array, beside the stages of a pipeline.
 
-Its layers are checked as those of a design whose tensors all go through DRAM. What stages write for
-it, or read of what it writes, goes through DRAM too.
+Their layers are checked as those of a design whose tensors all go through DRAM. What stages write
+for a segment, or read of what it writes, goes through DRAM too.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SIZES = {
     "pe_activation_bits": MOST_BITS,
 }
 KEYS = (*SIZES, "mapping", "sram_bits", "layers", "array_mm2", "sram_mm2")
-NONE = range(0)
+MOST_SEGMENTS = 2
 
 
 class Segment(NamedTuple):
@@ -43,17 +43,37 @@ class Segment(NamedTuple):
     platform: Platform
 
 
-def read_span(entry: Entry, network: Network) -> range:
-    """Numbers of a segment's layers; none without a segment. One with MACs at least is left out."""
-    if entry.value is None:
-        return NONE
+def segment_entries(file: Entry) -> list[Entry]:
+    """Of each segment; a file may have the only one under the name ``segment``."""
+    alone, every = file.get("segment", None), file.get("segments", None)
+    if alone.value is None:
+        return [] if every.value is None else every.items()
+    if every.value is not None:
+        alone.fault("no entry beside segments")
+    return [alone]
+
+
+def read_spans(entries: Sequence[Entry], network: Network) -> tuple[range, ...]:
+    """Numbers of each segment's layers, one segment after the other; one is not all with MACs."""
+    if len(entries) > MOST_SEGMENTS:
+        entries[MOST_SEGMENTS].fault(f"at most {MOST_SEGMENTS} segments")
+    spans = tuple(_read_span(x, network, len(entries) == 1) for x in entries)
+    for entry, before, after in zip(entries[1:], spans, spans[1:], strict=False):
+        if after.start < before.stop:
+            entry["layers"].fault("layers after those of the segment before")
+    return spans
+
+
+def _read_span(entry: Entry, network: Network, only: bool) -> range:
+    """Numbers of a segment's layers."""
     names = [layer.name for layer in network.layers]
     given = [row["name"].text() for row in entry["layers"].items()]
     first = names.index(given[0]) if given and given[0] in names else len(names)
     span = range(first, first + len(given))
-    alone = [x for i, x in enumerate(network.layers) if i not in span and not x.moves]
-    if not given or given != names[first : span.stop] or not alone:
-        entry["layers"].fault("layers of the network in a row, and not all with MACs")
+    if not given or given != names[first : span.stop]:
+        entry["layers"].fault("layers of the network in a row")
+    if only and not any(i not in span and not x.moves for i, x in enumerate(network.layers)):
+        entry["layers"].fault("not all layers with MACs: there is no other segment")
     if network.layers[span[0]].moves or network.layers[span[-1]].moves:
         entry["layers"].fault("layers with MACs at both ends")
     return span
@@ -119,10 +139,15 @@ def segment_j(
     return sum((x for parts in found for x in parts.values()), Fraction(0))
 
 
-def edge_bits(network: Network, span: range, tensor_bits: Mapping[str, int]) -> Fraction:
-    """Bits between stages and DRAM, but of weights: inputs, results, and from and to a segment."""
-    stages = [(i, x) for i, x in enumerate(network.layers) if i not in span]
-    inside, found = [network.layers[i] for i in span], Fraction(0)
+def within(spans: Sequence[range], layer: int | None) -> int | None:
+    """The number of the segment that a layer is in; None: none."""
+    return next((n for n, x in enumerate(spans) if layer is not None and layer in x), None)
+
+
+def edge_bits(network: Network, spans: Sequence[range], tensor_bits: Mapping[str, int]) -> Fraction:
+    """Bits between stages and DRAM, but of weights: inputs, results, and from and to segments."""
+    stages = [(i, x) for i, x in enumerate(network.layers) if within(spans, i) is None]
+    inside, found = [network.layers[i] for x in spans for i in x], Fraction(0)
     made = {layer.output for layer in network.layers}
     for name in network.tensors:
         if name not in made and any(name in layer.reads for _, layer in stages):
@@ -131,20 +156,21 @@ def edge_bits(network: Network, span: range, tensor_bits: Mapping[str, int]) -> 
     found += sum(network.tensors[x] * tensor_bits[x] for x in whole)
     for i, layer in stages:
         name = layer.output
-        fed = i < span.start and any(name in x.reads for x in inside)
+        later = [network.layers[x] for span in spans if i < span.start for x in span]
+        fed = any(name in x.reads for x in later)
         if name not in whole and (fed or name in network.results):
             found += network.touched(layer, name) * tensor_bits[name]
     for i, layer in stages:
         for name in dict.fromkeys(layer.reads):
-            found += _fetched(network, span, i, name) * tensor_bits[name]
+            found += _fetched(network, spans, i, name) * tensor_bits[name]
     return found
 
 
-def _fetched(network: Network, span: range, reader: int, name: str) -> Fraction:
-    """Elements that a stage reads of what a segment has written."""
+def _fetched(network: Network, spans: Sequence[range], reader: int, name: str) -> Fraction:
+    """Elements that a stage reads of what segments have written."""
     before = [(w, x) for w, x in enumerate(network.layers[:reader]) if x.output == name]
     sizes = {w: network.touched(x, name) for w, x in before}
-    own = sum(size for w, size in sizes.items() if w in span)
+    own = sum(size for w, size in sizes.items() if within(spans, w) is not None)
     touched = network.touched(network.layers[reader], name)
     return Fraction(touched * own, sum(sizes.values())) if own else Fraction(0)
 

@@ -17,7 +17,8 @@ once, and weights that are streamed come once for each band.
     interval_s = max(max cycles / f, DRAM bits / bandwidth)
     latency_s  = interval_s · (1 + max z)
 
-In a hybrid some consecutive layers are one stage, which shares an array: `codesign.costs.segment`.
+In a hybrid some consecutive layers are one stage, whose array they share; or two such runs of
+layers are, each with its array: `codesign.costs.segment`.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ from codesign.costs.segment import (
     edge_elements,
     segment_design,
     segment_energy,
+    segment_with,
     stage_edges,
 )
 from codesign.costs.stage_row import StageDesign, StageMemories, Weights
@@ -55,7 +57,6 @@ from codesign.units import UM2_PER_MM2
 
 LEAST_WAIT = 1e-9  # intervals: a shorter one is what rounding leaves
 LEAST_PART = 1e-9  # of a block RAM, likewise
-NO_SEGMENT = range(0)
 ENERGY_PARTS = ("macs", "weights", "lines", "psums", "fifos", "dram", "static")
 
 
@@ -154,7 +155,7 @@ class Read(NamedTuple):
     through_dram: bool = False
 
 
-def reads_of(network: Network, segment: range = NO_SEGMENT) -> list[Read]:
+def reads_of(network: Network, segments: Sequence[range] = ()) -> list[Read]:
     """All of a network, by their readers; those inside a segment, which are none, left out.
 
     A segment reads and writes as its last layer.
@@ -168,24 +169,23 @@ def reads_of(network: Network, segment: range = NO_SEGMENT) -> list[Read]:
         for tensor in dict.fromkeys(layer.reads)
         for read in _reads(network, layer, i, tensor, [w for w in writers.get(tensor, ()) if w < i])
     ]
-    found = (_across(read, segment) for read in every)
+    found = (_across(read, segments) for read in every)
     return sorted((x for x in found if x is not None), key=lambda x: x.reader)
 
 
-def _across(read: Read, segment: range) -> Read | None:
-    """A read as a segment has it; None of what is inside."""
-    into, out_of = read.reader in segment, read.writer in segment
-    if into and out_of:
+def _across(read: Read, segments: Sequence[range]) -> Read | None:
+    """A read as segments have it; None of what is inside of one."""
+    into, out_of = segment_with(segments, read.reader), segment_with(segments, read.writer)
+    if into is None and out_of is None:
+        return read
+    if into == out_of:
         return None
-    if into:  # the network's input is there when its time begins
-        least, end = int(read.writer is not None), segment[-1]
-        return read._replace(reader=end, residual=False, least=least, held=0, through_dram=True)
-    if out_of:
+    read = read._replace(residual=False, through_dram=True)
+    if out_of is not None:
         held = 2 if read.held == 2 else 0  # of a layer that only moves data
-        least, writer = 1 + read.least, segment[-1]
-        return read._replace(
-            writer=writer, residual=False, least=least, held=held, through_dram=True
-        )
+        read = read._replace(writer=out_of[-1], least=1 + read.least, held=held)
+    if into is not None:  # the network's input is there when its time begins
+        read = read._replace(reader=into[-1], least=int(read.writer is not None), held=0)
     return read
 
 
@@ -245,7 +245,7 @@ def stages_of(
     platform: Platform,
     choices: Sequence[StageChoice],
     tensor_bits: Mapping[str, int],
-    segment: SegmentDesign | None = None,
+    segments: Sequence[SegmentDesign] = (),
 ) -> tuple[StageDesign, ...]:
     """Every stage with its figures.
 
@@ -255,35 +255,33 @@ def stages_of(
         One for each layer.
     tensor_bits : mapping of str to int
         Width of every tensor.
-    segment : SegmentDesign, optional
+    segments : sequence of SegmentDesign
         What layers share an array, and their figures on it.
     """
-    span = span_of(network, segment)
+    spans = spans_of(network, segments)
     lags = [
-        0.0 if i in span else float(lag_of(layer, choice.band_rows))
+        0.0 if segment_with(spans, i) else float(lag_of(layer, choice.band_rows))
         for i, (layer, choice) in enumerate(zip(network.layers, choices, strict=True))
     ]
     fifos: list[dict[str, float]] = [{} for _ in choices]
-    for read, wait in waits(reads_of(network, span), [x.start for x in choices], lags):
+    for read, wait in waits(reads_of(network, spans), [x.start for x in choices], lags):
         if wait > 0:
             fifos[read.reader][read.name] = read.elements * wait * tensor_bits[read.tensor]
     stages = [
         _stage(layer, platform, choice, tensor_bits[layer.input], lag, waiting)
         for layer, choice, lag, waiting in zip(network.layers, choices, lags, fifos, strict=True)
     ]
-    for i in span:
-        assert segment is not None
-        row = segment.layers[i - span.start]
-        stages[i] = replace(stages[i], cycles=row.cycles or 0, dram_bits=row.dram_bits.total)
+    for span, segment in zip(spans, segments, strict=True):
+        for i, row in zip(span, segment.layers, strict=True):
+            stages[i] = replace(stages[i], cycles=row.cycles or 0, dram_bits=row.dram_bits.total)
     return tuple(stages)
 
 
-def span_of(network: Network, segment: SegmentDesign | None) -> range:
-    """Numbers of a segment's layers; none where there is no segment."""
-    if segment is None:
-        return NO_SEGMENT
-    first = [layer.name for layer in network.layers].index(segment.layers[0].name)
-    return range(first, first + len(segment.layers))
+def spans_of(network: Network, segments: Sequence[SegmentDesign]) -> tuple[range, ...]:
+    """Numbers of the layers of each segment."""
+    names = [layer.name for layer in network.layers]
+    firsts = [names.index(x.layers[0].name) for x in segments]
+    return tuple(range(n, n + len(x.layers)) for n, x in zip(firsts, segments, strict=True))
 
 
 def segment_of(
@@ -293,7 +291,7 @@ def segment_of(
     tensor_bits: Mapping[str, int],
     choice: SegmentChoice,
 ) -> SegmentDesign:
-    """The segment of a hybrid with its figures."""
+    """A segment of a hybrid with its figures."""
     widths = [x.weight_bits for x in choices]
     return segment_design(network, platform.of_segment, choice, widths, tensor_bits)
 
@@ -354,7 +352,7 @@ def pipeline_metrics(
     stages: Sequence[StageDesign],
     tensor_bits: Mapping[str, int],
     noise_of: Callable[[str, int], float],
-    segment: SegmentDesign | None = None,
+    segments: Sequence[SegmentDesign] = (),
 ) -> tuple[dict[str, float], tuple[str, ...]]:
     """All metrics of a pipeline or a hybrid, for an image, and why its energy is not known.
 
@@ -363,10 +361,10 @@ def pipeline_metrics(
     noise_of : callable
         Noise of ``"weight:<layer>"`` or ``"tensor:<tensor>"`` at a width.
     """
-    span = span_of(network, segment)
-    dram_bits = float(sum(x.dram_bits for x in stages) + edge_bits(network, tensor_bits, span))
-    paces = [x.cycles / platform.clock_hz for i, x in enumerate(stages) if i not in span]
-    paces += [] if segment is None else [segment.latency_s]
+    spans = spans_of(network, segments)
+    dram_bits = float(sum(x.dram_bits for x in stages) + edge_bits(network, tensor_bits, spans))
+    alone = [x for i, x in enumerate(stages) if segment_with(spans, i) is None]
+    paces = [*(x.cycles / platform.clock_hz for x in alone), *(x.latency_s for x in segments)]
     interval_s = max(*paces, dram_bits / platform.dram_bits_per_s)
     metrics = {
         "interval_s": interval_s,
@@ -375,7 +373,7 @@ def pipeline_metrics(
             name: math.fsum(x.taken[name] for x in stages)
             for name in platform.technology.hardware_metrics
         },
-        **({} if segment is None else {"area_mm2": _with_segment(stages, segment)}),
+        **({"area_mm2": _with_segments(stages, segments)} if segments else {}),
         "dram_bits": dram_bits,
         "noise": noise(network, stages, tensor_bits, noise_of),
         "model_bits": model_bits(network, stages),
@@ -388,21 +386,21 @@ def pipeline_metrics(
     rates, missing = platform.rates(metrics.get("area_mm2"))
     if rates is not None:
         on = network, platform, stages, tensor_bits, rates, interval_s
-        parts = pipeline_energy(*on, () if segment is None else (segment,))
+        parts = pipeline_energy(*on, segments)
         metrics["energy_j"] = math.fsum(math.fsum(x.values()) for x in parts)
     return metrics, missing
 
 
-def _with_segment(stages: Sequence[StageDesign], segment: SegmentDesign) -> float:
-    parts = segment.array_mm2, segment.sram_mm2
+def _with_segments(stages: Sequence[StageDesign], segments: Sequence[SegmentDesign]) -> float:
+    parts = [mm2 for x in segments for mm2 in (x.array_mm2, x.sram_mm2)]
     return math.fsum([*(x.taken["area_mm2"] for x in stages), *parts])
 
 
 def edge_bits(
-    network: Network, tensor_bits: Mapping[str, int], segment: range = NO_SEGMENT
+    network: Network, tensor_bits: Mapping[str, int], segments: Sequence[range] = ()
 ) -> float:
-    """DRAM bits of the network's inputs and results, and to and from a segment, for an image."""
-    elements = edge_elements(network, segment)
+    """DRAM bits of the network's inputs and results, and to and from segments, for an image."""
+    elements = edge_elements(network, segments)
     return sum(count * tensor_bits[name] for name, count in elements.items())
 
 
@@ -421,14 +419,14 @@ def pipeline_energy(
     by what a stage takes of the area, of a segment each of its layers the same.
     """
     shared = _shared_energies(network, platform, segments, rates, tensor_bits)
-    span = span_of(network, segments[0]) if segments else NO_SEGMENT
+    spans = spans_of(network, segments)
     areas = [x.taken.get("area_mm2", 0.0) for x in stages]
-    for segment in segments:
-        for i in span_of(network, segment):
+    for segment, span in zip(segments, spans, strict=True):
+        for i in span:
             areas[i] += segment.area_mm2 / len(segment.layers)
-    area, edges = math.fsum(areas), stage_edges(network, span)
+    area, edges = math.fsum(areas), stage_edges(network, spans)
     waiting: list[dict[str, float]] = [{} for _ in stages]
-    for read in reads_of(network, span):
+    for read in reads_of(network, spans):
         waiting[read.reader][read.name] = read.elements * tensor_bits[read.tensor]
     found = []
     for i, (layer, row) in enumerate(zip(network.layers, stages, strict=True)):
@@ -454,9 +452,9 @@ def _shared_energies(
 ) -> dict[int, dict[str, float]]:
     """By the number of a layer of a segment."""
     found = dict[int, dict[str, float]]()
-    for segment in segments:
+    for segment, span in zip(segments, spans_of(network, segments), strict=True):
         each = segment_energy(network, platform.of_segment, segment, rates, tensor_bits)
-        found |= zip(span_of(network, segment), each, strict=True)
+        found |= zip(span, each, strict=True)
     return found
 
 

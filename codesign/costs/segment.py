@@ -1,29 +1,32 @@
-"""Consecutive layers of a hybrid that share one PE array; all others are stages of a pipeline.
+"""Consecutive layers of a hybrid that share a PE array; all others are stages of a pipeline.
 
-The *segment* is a contiguous run of layers in execution order, those that only move data among
-them. It works off an image at a time, layer by layer, on an array with PEs and an SRAM of its own,
-as the paper's machine does (`codesign.costs.layers`): every layer in tiles, every tensor that it
-reads or writes through DRAM. In the pipeline it is one stage, which takes the sum of its layers'
-latencies, each the longer of its array's time and of its DRAM traffic's at the whole bandwidth:
+A *segment* is a contiguous run of layers in execution order, those that only move data among them.
+It works off an image at a time, layer by layer, on an array with PEs and an SRAM of its own, as the
+paper's machine does (`codesign.costs.layers`): every layer in tiles, every tensor that it reads or
+writes through DRAM. In the pipeline it is one stage, which takes the sum of its layers' latencies,
+each the longer of its array's time and of its DRAM traffic's at the whole bandwidth. A hybrid has
+one segment or two; two have no layer in common, may be neighbours, and together may be all layers
+(one that is all layers is no hybrid). They work at the same time, on different images:
 
-    interval_s ≥ Σ_{l in the segment} max(cycles_l / f, DRAM bits_l / bandwidth)
-    interval_s ≥ all DRAM bits, of stages and of the segment / bandwidth
+    interval_s ≥ Σ_{l in a segment} max(cycles_l / f, DRAM bits_l / bandwidth)      ∀ segments
+    interval_s ≥ all DRAM bits, of stages and of segments / bandwidth
 
-What crosses between the segment and the pipeline goes through DRAM, whole images of it. A stage
-that writes a tensor which the segment reads writes its elements to DRAM, once; a stage that reads
-what the segment writes fetches what it reads from there, each reader by itself. No FIFO holds it,
-and it may wait there for as long as is needed. The segment starts an interval after all that it
-reads has begun to be written (``u ≥ z_w + 1``: all of it is there), ends an interval later, and
-what reads of it starts then (``u ≥ z + 1``, with ``z = u`` of the segment; an operand in the
-weights' stead, of which all is fetched first, another interval later). A layer that only moves data
-holds two images of what it fetches, as of all that it reads.
+What crosses between a segment and the pipeline goes through DRAM, whole images of it. A stage that
+writes a tensor which a segment reads writes its elements to DRAM, once, for one segment or two; a
+stage that reads what a segment writes fetches what it reads from there, each reader by itself; and
+a segment reads what the other wrote as it reads all. No FIFO holds it, and it may wait there for as
+long as is needed. A segment starts an interval after all that it reads has begun to be written
+(``u ≥ z_w + 1``: all of it is there), ends an interval later, and what reads of it starts then
+(``u ≥ z + 1``, with ``z = u`` of the segment; a stage's operand in the weights' stead, of which all
+is fetched first, another interval later). A layer that only moves data holds two images of what it
+fetches, as of all that it reads.
 
 Its layers take the energy that layers of one array take (`codesign.costs.energy`), for which all
 that they read and write is in DRAM; what crosses counts in DRAM alone. Static power is that of all
-stages and the segment, as long as an interval.
+stages and segments, as long as an interval.
 
-Assumed: the segment's traffic comes before that of stages, of which buffers even out the rest. Not
-modelled: a segment whose tensors stay on chip.
+Assumed: the segments' traffic comes before that of stages, of which buffers even out the rest, and
+each has the whole bandwidth in turn. Not modelled: a segment whose tensors stay on chip.
 """
 
 from __future__ import annotations
@@ -52,12 +55,13 @@ from codesign.specs.schema import spec_dataclass
 from codesign.specs.technology import Amount, Technology
 from codesign.units import UM2_PER_MM2
 
+MOST_SEGMENTS = 2
 SramBits = Annotated[int, Field(strict=True, ge=1, le=10**15)]
 
 
 @spec_dataclass
 class SegmentDesign:
-    """The shared array of a hybrid, and its layers.
+    """A shared array of a hybrid, and its layers.
 
     Attributes
     ----------
@@ -224,7 +228,7 @@ def segment_energy(
     return found
 
 
-def stage_edges(network: Network, span: range) -> list[dict[str, float]]:
+def stage_edges(network: Network, segments: Sequence[range]) -> list[dict[str, float]]:
     """Of each stage the elements that it moves from and to DRAM for an image, by tensor.
 
     Those of `edge_elements`: an input of the network is fetched by the first stage that reads it.
@@ -233,39 +237,45 @@ def stage_edges(network: Network, span: range) -> list[dict[str, float]]:
     writers: dict[str, list[int]] = {}
     for i, layer in enumerate(layers):
         writers.setdefault(layer.output, []).append(i)
-    fed = {name for i in span for name in layers[i].reads}
+    fed = [{name for i in x for name in layers[i].reads} for x in segments]
     found: list[dict[str, float]] = [{} for _ in layers]
     for i, layer in enumerate(layers):
-        if i in span:
+        if segment_with(segments, i) is not None:
             continue
         for name in dict.fromkeys(layer.reads):
             by = writers.get(name, [])
-            elements = _share(network, layer, name, [w for w in by if w < i], span)
+            elements = _share(network, layer, name, [w for w in by if w < i], segments)
             if not by and name not in seen:
                 elements += network.tensors[name]
             if elements:
                 found[i][name] = elements
         seen |= {*layer.reads}
         name = layer.output
-        if name in network.outputs or (i < span.start and name in fed):
+        read = any(i < x.start and name in names for x, names in zip(segments, fed, strict=True))
+        if name in network.outputs or read:
             found[i][name] = found[i].get(name, 0.0) + network.touched(layer, name)
     return found
 
 
-def edge_elements(network: Network, span: range) -> dict[str, float]:
+def segment_with(segments: Sequence[range], layer: int | None) -> range | None:
+    """The segment that a layer is in; None: none."""
+    return next((x for x in segments if layer is not None and layer in x), None)
+
+
+def edge_elements(network: Network, segments: Sequence[range]) -> dict[str, float]:
     """Elements that the stages of a pipeline move from and to DRAM for an image, by tensor.
 
     Inputs of the network once where stages read any of them; results, and what a segment reads, as
-    they are written; what a segment writes for each stage that reads it. Without the segment's own
+    they are written; what a segment writes for each stage that reads it. Without the segments' own
     traffic, and without weights.
 
     Parameters
     ----------
-    span : range
-        Numbers of the segment's layers; empty where there is none.
+    segments : sequence of range
+        Numbers of the layers of each.
     """
     layers, found = network.layers, dict[str, float]()
-    stages = [i for i in range(len(layers)) if i not in span]
+    stages = [i for i in range(len(layers)) if segment_with(segments, i) is None]
     writers: dict[str, list[int]] = {}
     for i, layer in enumerate(layers):
         writers.setdefault(layer.output, []).append(i)
@@ -275,22 +285,24 @@ def edge_elements(network: Network, span: range) -> dict[str, float]:
         elements = 0.0
         if not by:
             elements += network.tensors[name] * bool(readers)
-        elif name in network.outputs and not any(w in span for w in by):
+        elif name in network.outputs and all(w in stages for w in by):
             elements += network.tensors[name]
         else:
-            fed = any(name in layers[i].reads for i in span)
-            stored = [w for w in by if w in stages and (name in network.outputs or fed)]
-            stored = [w for w in stored if name in network.outputs or w < span.start]
+            fed = [x.start for x in segments if any(name in layers[i].reads for i in x)]
+            last = len(layers) if name in network.outputs else max(fed, default=0)
+            stored = [w for w in by if w in stages and w < last]
             elements += sum(network.touched(layers[w], name) for w in stored)
         for i in readers:
-            elements += _share(network, layers[i], name, [w for w in by if w < i], span)
+            elements += _share(network, layers[i], name, [w for w in by if w < i], segments)
         if elements:
             found[name] = elements
     return found
 
 
-def _share(network: Network, layer: Layer, name: str, writers: Sequence[int], span: range) -> float:
-    """Elements that a stage reads of what layers of a segment have written of a tensor."""
+def _share(
+    network: Network, layer: Layer, name: str, writers: Sequence[int], segments: Sequence[range]
+) -> float:
+    """Elements that a stage reads of what layers of segments have written of a tensor."""
     sizes = {w: network.touched(network.layers[w], name) for w in writers}
-    own = sum(size for w, size in sizes.items() if w in span)
+    own = sum(size for w, size in sizes.items() if segment_with(segments, w) is not None)
     return network.touched(layer, name) * (own / sum(sizes.values())) if own else 0.0

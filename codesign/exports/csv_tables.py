@@ -73,15 +73,17 @@ def tables_of(result: Result) -> dict[str, Table]:
 
 
 def _shared(design: DataflowDesign) -> dict[str, Table]:
-    """The array that layers of a hybrid share, and their figures on it."""
-    segment = design.segment
-    if segment is None:
+    """The arrays that layers of a hybrid share, and their figures on them."""
+    if not design.segments:
         return {}
-    array = {name: _cell(x) for name, x in asdict(segment).items() if name != "layers"}
-    rows = [*map(_flat, segment.layers)]
+    arrays, rows = list[dict[str, Cell]](), list[dict[str, Cell]]()
+    for n, segment in enumerate(design.segments, 1):
+        each = {name: _cell(x) for name, x in asdict(segment).items() if name != "layers"}
+        arrays.append({"shared_array": n, **each})
+        rows += [{"shared_array": n, **_flat(row)} for row in segment.layers]
     names = dict.fromkeys(name for row in rows for name in row)  # of what only moves: no tile
     return {
-        "shared_array": [array],
+        "shared_arrays": arrays,
         "shared_layers": [{name: row.get(name) for name in names} for row in rows],
     }
 

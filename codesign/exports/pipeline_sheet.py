@@ -20,7 +20,7 @@ from codesign.results.dataflow_design import DataflowDesign, utilisation
 from codesign.specs.accelerator import Accelerator
 from codesign.specs.layer import Layer
 
-FORMAT = "codesign-pipeline-sheet/1"
+FORMAT = "codesign-pipeline-sheet/2"  # 1: `shared` was one array or none
 
 
 def pipeline_sheet(design: DataflowDesign) -> dict[str, Any]:
@@ -49,36 +49,34 @@ def pipeline_sheet(design: DataflowDesign) -> dict[str, Any]:
             **{f"stage:{row.name}": row.dram_bits for row in design.stages if row.dram_bits},
         },
         "stages": stages,
-        "shared": _shared(design),
+        "shared": [_shared(design, n) for n in range(len(design.segments))],
     }
 
 
 def _edge_bits(design: DataflowDesign) -> dict[str, float]:
-    """DRAM bits of inputs and results, and of what passes to and from a shared array."""
-    elements = edge_elements(design.network, design.shared_layers)
+    """DRAM bits of inputs and results, and of what passes to and from shared arrays."""
+    elements = edge_elements(design.network, design.spans)
     return {name: count * design.tensor_bits[name] for name, count in elements.items()}
 
 
-def _shared(design: DataflowDesign) -> dict[str, Any] | None:
-    """The array that layers of a hybrid share, as of a sheet of one array."""
-    segment = design.segment
-    if segment is None:
-        return None
+def _shared(design: DataflowDesign, number: int) -> dict[str, Any]:
+    """An array that layers of a hybrid share, as of a sheet of one array."""
+    segment, span = design.segments[number], design.spans[number]
     chip = design.platform.of_segment.accelerator(segment, segment.sram_bits)
-    rows = dict(zip(design.shared_layers, segment.layers, strict=True))
+    rows = dict(zip(span, segment.layers, strict=True))
     on = OnArray(design.network, chip, rows, design.tensor_bits)
     return {
         "array_mm2": segment.array_mm2,
         "sram_mm2": segment.sram_mm2,
         "latency_s": segment.latency_s,
-        **array_part(on, design.shared_layers),
+        **array_part(on, span),
     }
 
 
 def _stage(design: DataflowDesign, i: int, share: float | None) -> dict[str, Any]:
     """A stage: its array, its memories, when it starts, and what it does in turn."""
     layer, row, bits = design.network.layers[i], design.stages[i], design.tensor_bits
-    kind = "moves" if layer.moves else "shared" if i in design.shared_layers else "own array"
+    kind = "moves" if layer.moves else "shared" if i in design.sharing else "own array"
     reads = _reads(design, i)
     found: dict[str, Any] = {
         "name": layer.name,
@@ -199,7 +197,7 @@ def _reads(design: DataflowDesign, reader: int) -> list[tuple[Read, float]]:
     """What a stage reads, and for how many intervals it waits in a FIFO."""
     starts, lags = zip(*((row.start, row.lag) for row in design.stages), strict=True)
     every: Sequence[tuple[Read, float]] = waits(
-        reads_of(design.network, design.shared_layers), starts, lags
+        reads_of(design.network, design.spans), starts, lags
     )
     return [(read, wait) for read, wait in every if read.reader == reader]
 
@@ -231,7 +229,7 @@ def _fifo(design: DataflowDesign, read: Read, wait: float) -> dict[str, Any]:
 def _readers(design: DataflowDesign, writer: int) -> list[str]:
     """Where an output goes: stages, or DRAM."""
     layers = design.network.layers
-    every = reads_of(design.network, design.shared_layers)
+    every = reads_of(design.network, design.spans)
     mine = [read for read in every if read.writer == writer]
     found = ["dram" if x.through_dram else f"stage:{layers[x.reader].name}" for x in mine]
     if layers[writer].output in design.network.outputs:

@@ -22,12 +22,12 @@ def pipeline_sheet_markdown(content: Mapping[str, Any]) -> str:
     for stage in stages:
         if stage["kind"] == "own array":
             lines += ["", *_stage(stage)]
-    if content["shared"] is not None:
+    for shared in content["shared"]:
         same = {"technology": content["technology"], "images": content["images"]}
-        parts = {**content["shared"], **same, "residents": [], "runs": []}
+        parts = {**shared, **same, "residents": [], "runs": []}
         names = ", ".join(shown(x["name"]) for x in parts["layers"])
         took = RATE_UNITS["clock_hz"].amount(content["clock_hz"])
-        lines += ["", f"# The array that layers share: {names}", ""]
+        lines += ["", f"# An array that layers share: {names}", ""]
         lines += [f"One after the other, at {took}; every tensor passes the DRAM.", ""]
         lines += array_lines(parts)
     return "\n".join([*lines, ""])

@@ -1,4 +1,4 @@
-"""A pipeline that was found for a problem, or a hybrid in which some layers share an array.
+"""A pipeline that was found for a problem, or a hybrid in which some layers share arrays.
 
 Its file, format ``codesign-dataflow/1``, is self-contained, as that of a `Design` is.
 """
@@ -18,10 +18,10 @@ from codesign.costs.pipeline import (
     memory_metrics,
     pipeline_energy,
     reads_of,
-    span_of,
+    spans_of,
     waits,
 )
-from codesign.costs.segment import SegmentDesign
+from codesign.costs.segment import MOST_SEGMENTS, SegmentDesign
 from codesign.costs.stage_row import StageDesign
 from codesign.costs.widths import all_widths
 from codesign.errors import SpecError
@@ -76,8 +76,9 @@ class DataflowDesign(ResultFile):
         known.
     proof : ProofRecord
     solver : PipelineSolverRecord
-    segment : SegmentDesign or None
-        Of a hybrid, what layers share an array; their stages have none of their own.
+    segments : tuple of SegmentDesign
+        Of a hybrid, what layers share an array, one or two, in execution order; their stages have
+        none of their own.
     architectures : tuple of ArchitectureRecord
         Where the architecture was a choice, what was proven of each.
     """
@@ -88,7 +89,7 @@ class DataflowDesign(ResultFile):
     metrics: Mapping[Name, Amount]
     proof: ProofRecord
     solver: PipelineSolverRecord
-    segment: SegmentDesign | None = None
+    segments: tuple[SegmentDesign, ...] = ()
     architectures: tuple[ArchitectureRecord, ...] = ()
 
     FORMAT = "codesign-dataflow/1"
@@ -96,7 +97,7 @@ class DataflowDesign(ResultFile):
     def __post_init__(self) -> None:
         if self.architecture not in self.problem.choices.architecture:
             raise SpecError(f"problem.choices.architecture: does not offer {self.architecture!r}")
-        self._check_segment()
+        self._check_segments()
         check_layers(self.network, [row.name for row in self.stages])
         check_names("tensor_bits", self.network.tensors, self.tensor_bits)
         for i, (layer, row) in enumerate(zip(self.network.layers, self.stages, strict=True)):
@@ -119,7 +120,7 @@ class DataflowDesign(ResultFile):
     def _check_starts(self) -> None:
         """Refuse stages that start before what they read is there."""
         starts, lags = zip(*((row.start, row.lag) for row in self.stages), strict=True)
-        for read, wait in waits(reads_of(self.network, self.shared_layers), starts, lags):
+        for read, wait in waits(reads_of(self.network, self.spans), starts, lags):
             if wait < 0:
                 row = self.stages[read.reader]
                 raise SpecError(
@@ -127,28 +128,42 @@ class DataflowDesign(ResultFile):
                     "there"
                 )
 
-    def _check_segment(self) -> None:
-        """Refuse a segment whose layers are none of the network's, one after the other."""
-        if self.segment is None:
-            return
-        names, rows = [x.name for x in self.network.layers], self.segment.layers
-        known = rows[0].name in names
-        mine = [names[i] for i in self.shared_layers if i < len(names)] if known else []
-        if mine != [row.name for row in rows] or len(rows) == len(names):
-            raise SpecError("segment.layers: not some of the network's, one after the other")
-        for row in rows:
-            for field in ("memory_s", "latency_s", "bound_by", "cycles", "sram_bits"):
-                check_known(row.name, field, getattr(row, field), True, "")
+    def _check_segments(self) -> None:
+        """Refuse segments whose layers are none of the network's, one after the other."""
+        names, end = [x.name for x in self.network.layers], 0
+        if len(self.segments) > MOST_SEGMENTS:
+            raise SpecError(f"segments: {len(self.segments)}, at most {MOST_SEGMENTS}")
+        for n, segment in enumerate(self.segments):
+            where, mine = f"segments[{n}].layers", [row.name for row in segment.layers]
+            first = names.index(mine[0]) if mine[0] in names else len(names)
+            if names[first : first + len(mine)] != mine or mine == names:
+                raise SpecError(f"{where}: not some of the network's, one after the other")
+            if first < end:
+                raise SpecError(f"{where}: not after those of the segment before it")
+            end = first + len(mine)
+            for row in segment.layers:
+                for field in ("memory_s", "latency_s", "bound_by", "cycles", "sram_bits"):
+                    check_known(row.name, field, getattr(row, field), True, "")
 
     @property
     def architecture(self) -> Architecture:
         """What it is of."""
-        return "dataflow" if self.segment is None else "hybrid"
+        return "hybrid" if self.segments else "dataflow"
 
     @cached_property
-    def shared_layers(self) -> range:
+    def spans(self) -> tuple[range, ...]:
+        """Numbers of the layers of each segment."""
+        return spans_of(self.network, self.segments)
+
+    @cached_property
+    def sharing(self) -> dict[int, int]:
+        """By the number of each layer that shares an array, the number of its segment."""
+        return {i: n for n, span in enumerate(self.spans) for i in span}
+
+    @property
+    def shared_layers(self) -> tuple[int, ...]:
         """Numbers of the layers that share an array."""
-        return span_of(self.network, self.segment)
+        return tuple(self.sharing)
 
     @property
     def _taken(self) -> tuple[str, ...]:
@@ -197,9 +212,9 @@ class DataflowDesign(ResultFile):
     @cached_property
     def busy_s(self) -> tuple[float, ...]:
         """How long each stage takes for an image; each layer of a segment, what all of it takes."""
-        together = 0.0 if self.segment is None else self.segment.latency_s
+        together, clock_hz = [x.latency_s for x in self.segments], self.problem.clock_hz
         return tuple(
-            together if i in self.shared_layers else row.cycles / self.problem.clock_hz
+            together[self.sharing[i]] if i in self.sharing else row.cycles / clock_hz
             for i, row in enumerate(self.stages)
         )
 
@@ -207,12 +222,12 @@ class DataflowDesign(ResultFile):
     def hardware(self) -> PipelineHardware:
         """All stages together."""
         arrays = [(row.rows or 0) * (row.cols or 0) for row in self.stages]
-        sram_bits = 0 if self.segment is None else self.segment.sram_bits
-        shared = 0 if self.segment is None else self.segment.rows * self.segment.cols
+        shared = sum(x.rows * x.cols for x in self.segments)
+        held = [*(row.memory_bits.total for row in self.stages)]
         return PipelineHardware(
             stages=sum(pes > 0 for pes in arrays),
             pes=sum(arrays) + shared,
-            memory_bits=math.fsum([*(row.memory_bits.total for row in self.stages), sram_bits]),
+            memory_bits=math.fsum([*held, *(x.sram_bits for x in self.segments)]),
             streamed=sum(row.weights == "stream" for row in self.stages),
         )
 
@@ -252,9 +267,9 @@ class DataflowDesign(ResultFile):
                 widths = row.weight_bits, self.tensor_bits[layer.input]
                 parts["PEs"] = array_metrics(self.platform, row.rows, row.cols, *widths)
             found.append(parts)
-        for i in self.shared_layers:
-            assert self.segment is not None
-            found[i]["shared"] = {"area_mm2": self.segment.area_mm2 / len(self.shared_layers)}
+        for i, n in self.sharing.items():
+            of = self.segments[n]
+            found[i]["shared"] = {"area_mm2": of.area_mm2 / len(of.layers)}
         return tuple(found)
 
     @cached_property
@@ -264,8 +279,7 @@ class DataflowDesign(ResultFile):
         if rates is None:
             return None
         on = self.network, self.platform, self.stages, self.tensor_bits
-        segments = () if self.segment is None else (self.segment,)
-        return tuple(pipeline_energy(*on, rates, self.metrics["interval_s"], segments))
+        return tuple(pipeline_energy(*on, rates, self.metrics["interval_s"], self.segments))
 
     @property
     @done_by("results.stage_tables:stage_frame")
@@ -314,7 +328,7 @@ class DataflowDesign(ResultFile):
             "throughput": {"images_per_s": self.images_per_s},
             "proof": asdict(self.proof),
             "solver": asdict(self.solver),
-            **({} if self.segment is None else {"segment": _segment_dict(self.segment)}),
+            **({"segments": [*map(_segment_dict, self.segments)]} if self.segments else {}),
             **({"architectures": tried} if tried else {}),
         }
         return with_digest(content)
@@ -324,6 +338,8 @@ class DataflowDesign(ResultFile):
         """A design from the content of its file; errors as of `ResultFile.from_dict`."""
         content = read_content(cls, ROWS, data, where)
         content["problem"] = problem_from_dict(content.get("problem"), where)
+        if "segments" not in content and "segment" in content:  # as files had it of the only one
+            content["segments"] = [content.pop("segment")]
         return parse_content(cls, ROWS, content, where)
 
 
@@ -350,15 +366,12 @@ def utilisation(design: DataflowDesign) -> list[float | None]:
     Of a shared array the share that each layer does of it.
     """
     per_cycle = design.metrics["interval_s"] * design.problem.clock_hz
-    engine, choices, segment = (
-        design.problem.technology.engine,
-        design.problem.choices,
-        design.segment,
-    )
+    engine, choices = design.problem.technology.engine, design.problem.choices
     found: list[float | None] = []
-    for layer, row in zip(design.network.layers, design.stages, strict=True):
+    for i, (layer, row) in enumerate(zip(design.network.layers, design.stages, strict=True)):
         pes = (row.rows or 0) * (row.cols or 0)
-        if len(found) in design.shared_layers and segment is not None and not layer.moves:
+        if i in design.sharing and not layer.moves:
+            segment = design.segments[design.sharing[i]]
             pes = segment.rows * segment.cols
         could = pes * engine * per_cycle
         found.append(math.fsum([choices.products(layer)]) / could if pes else None)

@@ -13,7 +13,7 @@ PARTS = ("PEs", "weights", "lines", "psums", "fifos")  # of what a stage takes
 
 def stage_frame(design: DataflowDesign) -> pd.DataFrame:
     """One row per stage; see `DataflowDesign.layers`."""
-    shares, energy, segment = utilisation(design), design.energy, design.segment
+    shares, energy = utilisation(design), design.energy
     rows = []
     for n, (layer, row) in enumerate(zip(design.network.layers, design.stages, strict=True)):
         held, parts = row.memory_bits, design.stage_parts[n]
@@ -43,7 +43,7 @@ def stage_frame(design: DataflowDesign) -> pd.DataFrame:
         if "area_mm2" in row.taken:
             each = {part: parts.get(part, {}).get("area_mm2", 0.0) for part in PARTS}
             columns |= {f"{part.lower()}_area_mm2": area for part, area in each.items()}
-            if segment is not None:
+            if design.segments:
                 columns["shared_area_mm2"] = parts.get("shared", {}).get("area_mm2", 0.0)
         if energy is not None:
             columns["energy_j"] = math.fsum(energy[n].values())
@@ -53,7 +53,8 @@ def stage_frame(design: DataflowDesign) -> pd.DataFrame:
 
 def _busy_s(design: DataflowDesign, stage: int) -> float:
     """How long a layer's array is at work on it."""
-    if design.segment is not None and stage in design.shared_layers:
-        row = design.segment.layers[stage - design.shared_layers.start]
+    if stage in design.sharing:
+        n = design.sharing[stage]
+        row = design.segments[n].layers[stage - design.spans[n].start]
         return row.latency_s or 0.0
     return design.stages[stage].cycles / design.problem.clock_hz

@@ -16,8 +16,8 @@ import numpy as np
 
 from codesign.arrays import Bools, Floats, Ints
 from codesign.costs.compute import cycles, folds
-from codesign.costs.pipeline import NO_SEGMENT, Platform, Read, StageChoice, reads_of
-from codesign.costs.segment import SegmentChoice, edge_elements
+from codesign.costs.pipeline import Platform, Read, StageChoice, reads_of
+from codesign.costs.segment import SegmentChoice, edge_elements, segment_with
 from codesign.costs.stages import (
     StageTable,
     band_heights,
@@ -77,7 +77,7 @@ class PipelineSpace:
         Of each layer with MACs, the class of either operand.
     options : list of StageOptions or None
         None of a layer that has no array of its own.
-    segment : range
+    segments : tuple of range
         Numbers of layers that share an array, as of `codesign.space.segments`; here there are none.
 
     Raises
@@ -86,7 +86,7 @@ class PipelineSpace:
         No array divides a layer's channels, on an FPGA.
     """
 
-    segment: range = NO_SEGMENT
+    segments: tuple[range, ...] = ()
 
     def __init__(self, problem: Problem, platform: Platform) -> None:
         self.problem, self.platform = problem, platform
@@ -140,16 +140,22 @@ class PipelineSpace:
         ]
 
     def _fixed_lag(self, layer: int) -> float:
-        return 0.0 if layer in self.segment else float(lag_of(self.network.layers[layer], 1))
+        if self.segment_with(layer) is not None:
+            return 0.0
+        return float(lag_of(self.network.layers[layer], 1))
+
+    def segment_with(self, layer: int) -> range | None:
+        """The segment that a layer is in; None: none."""
+        return segment_with(self.segments, layer)
 
     @property
     def chosen_layers(self) -> list[int]:
         """Numbers of the layers with MACs of which an option is chosen."""
         return [i for i, x in enumerate(self.options) if x is not None]
 
-    def segment_choice(self, options: Mapping[int, int], widths: Ints) -> SegmentChoice | None:
-        """How layers share an array, by the number of each one's option; None: they do not."""
-        return None
+    def segment_choices(self, options: Mapping[int, int], widths: Ints) -> list[SegmentChoice]:
+        """How layers of each segment share an array, by the number of each one's option."""
+        return []
 
     @cached_property
     def moved(self) -> tuple[list[float], float]:
@@ -165,7 +171,7 @@ class PipelineSpace:
 
     def _moved_elements(self) -> dict[str, float]:
         """The same by tensor."""
-        return edge_elements(self.network, self.segment)
+        return edge_elements(self.network, self.segments)
 
     def array_counts(self, rows: Ints, cols: Ints) -> list[Ints]:
         """What an array costs no less with more of, whatever the widths.

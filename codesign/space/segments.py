@@ -66,31 +66,33 @@ class LayerTilings(NamedTuple):
 
 
 class SegmentSpace(PipelineSpace):
-    """All hybrids of one segment: of other layers the stages; the segment's array is not yet said.
+    """All hybrids of some segments: of other layers the stages; the arrays are not yet said.
 
     Parameters
     ----------
     whole : PipelineSpace
         Of the problem.
-    segment : range
+    segments : tuple of range
+        One or two, the earlier one first.
     """
 
-    def __init__(self, whole: PipelineSpace, segment: range) -> None:
+    def __init__(self, whole: PipelineSpace, segments: tuple[range, ...]) -> None:
         shared = ("problem", "platform", "network", "choices", "classes", "bits")
         for name in (*shared, "class_of_tensor", "weight_class", "input_class"):
             setattr(self, name, getattr(whole, name))
         self.class_noise = whole.class_noise
-        self.segment = segment
-        self.reads = reads_of(self.network, segment)
-        self.options = [None if i in segment else x for i, x in enumerate(whole.options)]
+        self.segments = segments
+        self.inside = {i: n for n, x in enumerate(segments) for i in x}  # of which segment
+        self.reads = reads_of(self.network, segments)
+        self.options = [None if i in self.inside else x for i, x in enumerate(whole.options)]
 
     @property
     def shared_layers(self) -> list[int]:
-        """Numbers of the segment's layers with MACs."""
-        return [i for i in self.segment if not self.network.layers[i].moves]
+        """Numbers of the segments' layers with MACs."""
+        return [i for i in self.inside if not self.network.layers[i].moves]
 
     def other_bits(self, layer: int, least_bits: Sequence[int]) -> int:
-        """Bits that a layer of the segment moves beside operands and partial sums, at least.
+        """Bits that a layer of a segment moves beside operands and partial sums, at least.
 
         Its output and residuals; of one that only moves data its input too.
 
@@ -105,9 +107,9 @@ class SegmentSpace(PipelineSpace):
         )
 
     def _moved_elements(self) -> dict[str, float]:
-        """As of `PipelineSpace`; the segment's outputs, residuals and moved data among them."""
+        """As of `PipelineSpace`; the segments' outputs, residuals and moved data among them."""
         found = super()._moved_elements()
-        for i in self.segment:
+        for i in self.inside:
             for name, count in self._beside(i):
                 found[name] = found.get(name, 0.0) + count
         return found
@@ -124,12 +126,13 @@ class SegmentSpace(PipelineSpace):
 
 
 class HybridSpace(SegmentSpace):
-    """All hybrids of one segment on one array.
+    """All hybrids of some segments, each on one array.
 
     Attributes
     ----------
-    array : SharedArray
-    sharing : Sharing
+    arrays : tuple of SharedArray
+        Of each segment.
+    sharings : tuple of Sharing
     tiled : mapping of int to LayerTilings
         By the number of the layer.
     """
@@ -137,36 +140,42 @@ class HybridSpace(SegmentSpace):
     def __init__(
         self,
         of: SegmentSpace,
-        array: SharedArray,
-        sharing: Sharing,
+        arrays: tuple[SharedArray, ...],
+        sharings: tuple[Sharing, ...],
         tiled: Mapping[int, LayerTilings],
     ) -> None:
-        super().__init__(of, of.segment)
-        self.array, self.sharing, self.tiled = array, sharing, dict(tiled)
+        super().__init__(of, of.segments)
+        self.arrays, self.sharings, self.tiled = arrays, sharings, dict(tiled)
 
     @property
     def chosen_layers(self) -> list[int]:
-        """As of `PipelineSpace`; those of the segment among them."""
+        """As of `PipelineSpace`; those of the segments among them."""
         return sorted([*super().chosen_layers, *self.tiled])
 
-    def segment_choice(self, options: Mapping[int, int], widths: Ints) -> SegmentChoice:
-        """As of `PipelineSpace`; its PEs are as wide as they must be, of those on offer."""
-        widest = [0, 0]
-        for i in self.tiled:
+    def segment_choices(self, options: Mapping[int, int], widths: Ints) -> list[SegmentChoice]:
+        """As of `PipelineSpace`; PEs are as wide as they must be, of those on offer."""
+        return [self._choice(n, options, widths) for n in range(len(self.segments))]
+
+    def _choice(self, number: int, options: Mapping[int, int], widths: Ints) -> SegmentChoice:
+        """How the layers of a segment share its array."""
+        widest, segment = [0, 0], self.segments[number]
+        for i in segment:
+            if i not in self.tiled:
+                continue
             for n, c in enumerate((self.weight_class[i], self.input_class[i])):
                 assert c is not None
                 widest[n] = max(widest[n], self.bits[c][int(widths[c])])
         on = self.choices.pe_weight_bits, self.choices.pe_activation_bits
         pe = [min(x for x in offered if x >= w) for offered, w in zip(on, widest, strict=True)]
-        mapping, rows, cols = self.array
+        mapping, rows, cols = self.arrays[number]
         return SegmentChoice(
-            span=self.segment,
+            span=segment,
             mapping=mapping,
             rows=rows,
             cols=cols,
             pe_weight_bits=pe[0],
             pe_activation_bits=pe[1],
-            tilings=[self._tiling(i, options) for i in self.segment],
+            tilings=[self._tiling(i, options) for i in segment],
         )
 
     def _tiling(self, layer: int, options: Mapping[int, int]) -> tuple[Tilings, int] | None:
@@ -198,7 +207,7 @@ class SharedTables:
         self._needs: dict[object, tuple[float, float]] = {}
 
     def segments(self) -> list[range]:
-        """All, by their first layer."""
+        """All that a hybrid may have alone, by their first layer."""
         macs = [i for i, x in enumerate(self.space.network.layers) if not x.moves]
         every = [range(a, b + 1) for n, a in enumerate(macs) for b in macs[n:]]
         return [x for x in every if len(x) < macs[-1] - macs[0] + 1]
@@ -238,7 +247,7 @@ class SharedTables:
     def alone(self, layer: int) -> SegmentSpace:
         """The space of a segment of one layer."""
         if layer not in self._alone:
-            self._alone[layer] = SegmentSpace(self.space, range(layer, layer + 1))
+            self._alone[layer] = SegmentSpace(self.space, (range(layer, layer + 1),))
         return self._alone[layer]
 
     def _pes(self, layer: int, array: SharedArray) -> tuple[Layer, PEArray]:

@@ -78,7 +78,7 @@ class PipelineCloser:
         content = json.loads(json.dumps(problem_to_dict(problem)))
         self.checked = read_problem(Entry("problem", content, Ledger()))
         self.detours = [list(x) for x in self._detours()]
-        every = reads(self.checked.network, range(0))
+        every = reads(self.checked.network, ())
         found = [detour(every, *x) for x in self.detours]
         self.verifier = PipelineVerifier(
             self.checked, below, [x for x in found if x is not None], stop.check

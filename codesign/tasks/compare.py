@@ -114,7 +114,7 @@ def _compared(result: Result, name: str, shown: bool) -> Compared:
 def _kind(result: Result) -> Kind:
     """What it is."""
     if isinstance(result, DataflowDesign):
-        return "dataflow" if result.segment is None else "hybrid"
+        return "hybrid" if result.segments else "dataflow"
     return "evaluation" if isinstance(result, Evaluation) else "design"
 
 

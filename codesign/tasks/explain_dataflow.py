@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from codesign.costs.layers import LayerDesign
+from codesign.costs.segment import SegmentDesign
 from codesign.errors import SpecError
 from codesign.problem.choices import Architecture
 from codesign.problem.metrics import ENERGY, INTERVAL
@@ -64,11 +65,12 @@ def explain(
 
 
 def pace_of(design: DataflowDesign) -> Pace:
-    """What decides the interval of a pipeline, or of a hybrid, whose segment is one stage."""
+    """What decides the interval of a pipeline, or of a hybrid, of which a segment is one stage."""
     bits_per_s, rows = design.problem.dram_bits_per_s, list[StagePace]()
     for i, row in enumerate(design.stages):
-        if i in design.shared_layers:
-            rows += [_segment_pace(design)] if i == design.shared_layers.start else []
+        if i in design.sharing:
+            n = design.sharing[i]
+            rows += [_segment_pace(design.segments[n])] if i == design.spans[n].start else []
             continue
         own_s = None if row.rows is None else row.cycles / design.problem.clock_hz
         memory_s = row.dram_bits / bits_per_s
@@ -76,10 +78,8 @@ def pace_of(design: DataflowDesign) -> Pace:
     return Pace(memory_s=design.metrics["dram_bits"] / bits_per_s, stages=tuple(rows))
 
 
-def _segment_pace(design: DataflowDesign) -> StagePace:
+def _segment_pace(segment: SegmentDesign) -> StagePace:
     """Of the layers that share an array, one after the other."""
-    segment = design.segment
-    assert segment is not None
     layers = tuple(
         LayerPace(name=x.name, compute_s=x.compute_s, memory_s=x.memory_s or 0.0)
         for x in segment.layers
@@ -165,15 +165,15 @@ class _Analysis:
             space = None
         if space is not None:
             yield self._proven("shared array", lambda: self._shared_array(space))
-        segment, offered = self.design.segment, self.problem.choices.architecture
-        if segment is not None:
+        segments, offered = self.design.segments, self.problem.choices.architecture
+        if segments:
             yield self._proven("own arrays", lambda: self._alone("own arrays", "dataflow"))
         elif "hybrid" in offered:
             yield self._proven("segment", lambda: self._alone("segment", "hybrid"))
         if self.design.hardware.streamed:
             yield self._proven("weights on chip", self._weights_on_chip)
         mappings = {row.mapping for row in self.design.stages} - {None}
-        mappings |= set() if segment is None else {segment.mapping}
+        mappings |= {x.mapping for x in segments}
         if len(mappings) > 1:
             yield self._proven("one mapping", self._one_mapping)
 
@@ -233,7 +233,7 @@ class _Analysis:
             problem=solver.problem,
             tensor_bits=best.tensor_bits,
             stages=best.stages,
-            segment=best.segment,
+            segments=best.segments,
             metrics=best.metrics,
             proof=self.design.proof,
             solver=solver.record(),

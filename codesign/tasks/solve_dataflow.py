@@ -207,7 +207,7 @@ class PipelineSolver:
             problem=problem,
             tensor_bits=best.tensor_bits,
             stages=best.stages,
-            segment=best.segment,
+            segments=best.segments,
             metrics=best.metrics,
             proof=proof,
             solver=found.record,

@@ -80,11 +80,11 @@ def test_what_waits_and_a_shared_array(tmp_path: Path) -> None:
     assert waiting
     hybrid = solve(hybrid_case(2).problem)
     assert isinstance(hybrid, DataflowDesign)
-    assert hybrid.segment is not None
+    (segment,) = hybrid.segments
     same(tmp_path / "hybrid", hybrid)
     tables = tables_of(hybrid)
-    assert tables["shared_array"][0]["sram_bits"] == hybrid.segment.sram_bits
-    for row, layer in zip(tables["shared_layers"], hybrid.segment.layers, strict=True):
+    assert tables["shared_arrays"][0]["sram_bits"] == segment.sram_bits
+    for row, layer in zip(tables["shared_layers"], segment.layers, strict=True):
         assert row["cycles"] == layer.cycles
         assert row["dram_bits_weights"] == layer.dram_bits.weights
         assert row.get("tile_k") == (None if layer.tile is None else layer.tile.k)

@@ -77,11 +77,9 @@ def check_pipeline(design: DataflowDesign) -> None:
         least = stage["band"]["input_rows"] + stage["band"]["rows_arriving"]
         rows = shape["W"] * shape["G"] * shape["C"]
         assert least * rows == stage["memories"]["lines"]["elements"]
-    shared = content["shared"]
-    if shared is not None:
-        assert design.segment is not None
+    for shared, segment in zip(content["shared"], design.segments, strict=True):
         check_sheet({**shared, "residents": [], "runs": []}, plain)
-        assert [x["cycles"] for x in shared["layers"]] == [x.cycles for x in design.segment.layers]
+        assert [x["cycles"] for x in shared["layers"]] == [x.cycles for x in segment.layers]
         pes += shared["array"]["pes"]
         bits.append(shared["sram"]["bits"])
     assert pes == content["pes"] == design.hardware.pes
@@ -90,7 +88,7 @@ def check_pipeline(design: DataflowDesign) -> None:
     assert fsum(moved) == pytest.approx(design.metrics["dram_bits"])
     text = pipeline_sheet_markdown(content)
     own = sum(x["kind"] == "own array" for x in content["stages"])
-    tiled = 0 if shared is None else sum(x["kind"] == "tiled" for x in shared["layers"])
+    tiled = sum(x["kind"] == "tiled" for shared in content["shared"] for x in shared["layers"])
     assert text.count("```") == 2 * (own + tiled)
 
 

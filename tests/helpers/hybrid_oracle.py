@@ -1,9 +1,10 @@
-"""Plain enumeration of every hybrid of a tiny problem: some layers in a row share an array.
+"""Plain enumeration of every hybrid of a tiny problem: one run of layers or two share an array.
 
 Written from the model's page, upon the enumerations of pipelines (`dataflow_oracle`) and of tilings
 (`oracle_tilings`). Every segment, every array and PE for it, and every SRAM that a tiling needs is
 looked at; of the tilings that fit, a layer takes the one that moves least, which is as good in all.
-A segment stands among the stages as one more, of as many cycles as its seconds are worth.
+A segment stands among the stages as one more, of as many cycles as its seconds are worth; of its
+layers' stages nothing is left.
 """
 
 from __future__ import annotations
@@ -28,65 +29,76 @@ from codesign.specs.network import Network
 IN_SEGMENT = Stage(None, None, None, None, 0)
 
 
-def segments(network: Network) -> list[range]:
-    """Every run of layers from one with MACs to another, unless it has all of those."""
+Segments = tuple[range, ...]
+
+
+def segments(network: Network, most: int = 2) -> list[Segments]:
+    """Every run of layers from one with MACs to another, unless it has all of those; every two."""
     macs = [i for i, layer in enumerate(network.layers) if not layer.moves]
-    every = [range(a, b + 1) for a in macs for b in macs if a <= b]
-    return [x for x in every if not {*macs} <= {*x}]
+    runs = [range(a, b + 1) for a in macs for b in macs if a <= b]
+    alone: list[Segments] = [(x,) for x in runs if not {*macs} <= {*x}]
+    two: list[Segments] = [(x, y) for x in runs for y in runs if x[-1] < y[0]]
+    return alone + two * (most > 1)
 
 
-def hybrid_reads(network: Network, segment: range) -> list[Read]:
-    """Reads of a network whose segment is a stage, numbered as its last layer."""
-    found, end = [], segment[-1]
+def of(every: Segments, layer: int | None) -> range | None:
+    """The segment that a layer is in."""
+    return next((x for x in every if layer is not None and layer in x), None)
+
+
+def hybrid_reads(network: Network, every: Segments) -> list[Read]:
+    """Reads of a network whose segments are stages, each numbered as its last layer."""
+    found = []
     for read in network_reads(network):
-        into, out_of = read.reader in segment, read.writer in segment
-        if into and not out_of and read.writer is not None:
-            found.append(read._replace(reader=end, residual=False, held=0, after=1, stored=True))
-        elif out_of and not into:
-            after = 1 + read.after
-            found.append(
-                read._replace(writer=end, residual=False, held=0, after=after, stored=True)
-            )
-        elif not into:
+        into, out_of = of(every, read.reader), of(every, read.writer)
+        crossing = read._replace(residual=False, held=0, stored=True)
+        if into is None and out_of is None:
             found.append(read)
+        elif into is not None and out_of is not None:
+            if into != out_of:
+                found.append(crossing._replace(writer=out_of[-1], reader=into[-1], after=1))
+        elif into is not None and read.writer is not None:
+            found.append(crossing._replace(reader=into[-1], after=1))
+        elif out_of is not None:
+            found.append(crossing._replace(writer=out_of[-1], after=1 + read.after))
     return found
 
 
-def all_hybrids(problem: Problem) -> list[Group]:
-    """Every hybrid, whatever the budgets."""
-    return [
-        group for segment in segments(problem.network) for group in of_segment(problem, segment)
-    ]
+def all_hybrids(problem: Problem, most: int = 1) -> list[Group]:
+    """Every hybrid of so many segments at most, whatever the budgets."""
+    every = segments(problem.network, most)
+    return [group for each in every for group in of_segments(problem, each)]
 
 
-def of_segment(problem: Problem, segment: range) -> Iterator[Group]:
-    """All hybrids of a segment."""
+def of_segments(problem: Problem, every: Segments) -> Iterator[Group]:
+    """All hybrids of one segment or two."""
     network, alone = problem.network, [Stage(None, None, None, None, 1)]
+    inside = {i for x in every for i in x}
     offered = [
-        alone if i in segment else list(stages_on_offer(problem, layer))
+        alone if i in inside else list(stages_on_offer(problem, layer))
         for i, layer in enumerate(network.layers)
     ]
-    every = list(zip(network.layers, offered, strict=True))
-    reads, waits = hybrid_reads(network, segment), dict[object, object]()
+    ways = list(zip(network.layers, offered, strict=True))
+    reads, waits = hybrid_reads(network, every), dict[object, object]()
     behind = [
-        [lag(x, x.P) * 0] if i in segment else sorted({lag(x, s.band_rows) for s in of})
-        for i, (x, of) in enumerate(every)
+        [lag(x, x.P) * 0] if i in inside else sorted({lag(x, s.band_rows) for s in stages})
+        for i, (x, stages) in enumerate(ways)
     ]
 
     @cache
     def priced(n: int, bw: int, ba: int, late: object) -> list[Priced]:
-        layer, of = every[n]
-        if n in segment:
+        layer, stages = ways[n]
+        if n in inside:
             return [Priced(IN_SEGMENT, 0, 0, (0.0,), 0.0)]
-        here = [stage for stage in of if lag(layer, stage.band_rows) == late]
+        here = [stage for stage in stages if lag(layer, stage.band_rows) == late]
         return undominated([price(problem, layer, stage, bw, ba) for stage in here])
 
     for widths in all_widths(problem):
         bits = {name: tensor_bits(problem, widths, name) for name in network.tensors}
-        shared = undominated(shared_arrays(problem, segment, widths))
-        if not shared:
+        shared = [undominated(shared_arrays(problem, x, widths)) for x in every]
+        if not all(shared):
             continue
-        held = Priced(IN_SEGMENT, 0, 0, *_held(problem, segment, bits))
+        held = Priced(IN_SEGMENT, 0, 0, *_held(problem, every, bits))
         for lags in product(*behind):
             each = [
                 priced(n, *layer_widths(layer, widths), late)
@@ -95,38 +107,38 @@ def of_segment(problem: Problem, segment: range) -> Iterator[Group]:
             at = lags, tuple(bits[x.tensor] for x in reads)
             if at not in waits:
                 waits[at] = waits_of(problem, reads, lags, bits)
-            moved = float(edge_bits(network, segment, bits))
+            moved = float(edge_bits(network, every, bits))
             nothing = Base(0, moved, (0.0,), 0.0, ())
-            bases = bases_from(nothing, [*each, shared, [held]])
+            bases = bases_from(nothing, [*each, *shared, [held]])
             yield Group(widths, width_metrics(problem, widths), waits[at], bases, reads)
 
 
-def edge_bits(network: Network, segment: range, bits: Mapping[str, int]) -> float:
+def edge_bits(network: Network, every: Segments, bits: Mapping[str, int]) -> float:
     """What stages move from and to DRAM beside weights."""
     layers, found = network.layers, 0.0
-    stages = [i for i in range(len(layers)) if i not in segment]
+    stages = [i for i in range(len(layers)) if of(every, i) is None]
     written = {layer.output for layer in layers}
     for name in {*network.tensors} - written:
         if any(name in layers[i].reads for i in stages):
             found += network.tensors[name] * bits[name]
     for i in stages:
         name = layers[i].output
-        fed = i < segment[0] and any(name in layers[x].reads for x in segment)
+        fed = any(i < x and name in layers[x].reads for segment in every for x in segment)
         if fed or name in results(network):
             found += oracle.elements(network, layers[i], name) * bits[name]
     for read in network_reads(network):
-        if read.writer in segment and read.reader not in segment:
+        if of(every, read.writer) is not None and of(every, read.reader) is None:
             found += float(read.elements) * bits[read.tensor]
     return found
 
 
 def _held(
-    problem: Problem, segment: range, bits: Mapping[str, int]
+    problem: Problem, every: Segments, bits: Mapping[str, int]
 ) -> tuple[tuple[float, ...], float]:
-    """Of two images of what layers that only move data fetch of a segment's: area, and energy."""
+    """Of two images of what layers that only move data fetch of segments': area, and energy."""
     area, through, given = 0.0, 0.0, problem.technology.energy
     for read in network_reads(problem.network):
-        crosses = read.writer in segment and read.reader not in segment
+        crosses = of(every, read.writer) is not None and of(every, read.reader) is None
         if crosses and problem.network.layers[read.reader].moves:
             (mm2,) = memory_cost(problem, float(2 * read.elements * bits[read.tensor]))
             area += mm2

@@ -32,7 +32,7 @@ from codesign.results.dataflow_design import platform_of
 from codesign.search.dataflow.fifos import Fifos
 from codesign.search.dataflow.formulation import build, forbid
 from codesign.search.dataflow.programme import Programme
-from codesign.search.dataflow.segment_pricing import SEGMENT, SegmentPricing
+from codesign.search.dataflow.segment_pricing import SEGMENTS, SegmentPricing
 from codesign.search.dataflow.table import Pricing, Range
 from codesign.space.dataflow import PipelineSpace
 from codesign.space.segments import (
@@ -113,8 +113,8 @@ def hybrid() -> Programme:
     tables, array = SharedTables(whole), SharedArray("window", 1, 2)
     sharing = Sharing(64, 96, ((4, 2, 0.001), (4, 4, 0.002)))
     tiled = {0: tables.on(0, array)}
-    given = HybridSpace(SegmentSpace(whole, range(1)), array, sharing, tiled)
-    rows = ("area_mm2", "dram_bits", SEGMENT)
+    given = HybridSpace(SegmentSpace(whole, (range(1),)), (array,), (sharing,), tiled)
+    rows = ("area_mm2", "dram_bits", SEGMENTS[0])
     return programme(given, "interval_s", {"area_mm2": 0.1}, rows, SegmentPricing)
 
 
@@ -148,8 +148,9 @@ def names_of(given: Programme) -> dict[str, str]:
         c = int(given.fifos.width_class[e])
         for b, x in enumerate(bits[c]):
             names |= {f"{of}[{e},{b}]": f"{of}[{read},{x}]" for of in ("wait", "passing")}
-    if given.sharing is not None:
-        names |= {f"pes[{n}]": f"pes[{w}x{a}]" for n, (w, a, _) in enumerate(given.sharing.pes)}
+    for k, sharing in enumerate(given.sharings):
+        pes = enumerate(sharing.pes)
+        names |= {f"pes[{k},{n}]": f"pes[{k},{w}x{a}]" for n, (w, a, _) in pes}
         names |= {f"takes[{i}]": f"takes[{layers[i]}]" for i in given.shared}
     return names | {f"start[{i}]": f"start[{layer}]" for i, layer in enumerate(layers)}
 

@@ -106,10 +106,10 @@ def hold(seed: int, kind: str = "") -> None:
     except InfeasibleError:
         return
     assert isinstance(design, DataflowDesign)
-    assert design.segment is not None
-    name = design.segment.layers[0].name
+    (segment,) = design.segments
+    name = segment.layers[0].name
     first = [layer.name for layer in problem.network.layers].index(name)
-    mine = range(first, first + len(design.segment.layers))
+    mine = range(first, first + len(segment.layers))
     search = HybridSearch(PipelineSpace(problem, platform_of(problem)), StopCondition(None))
     goal = HybridGoal(search, Goal(problem.objective, dict(problem.budgets)), None, None, 1e-9)
     goal._open_all()

@@ -105,7 +105,7 @@ def check_runner_ups(
                 )
             right["weights on chip"] = Enumerated().least(problem, (own,))
     mappings = {row.mapping for row in design.stages} - {None}
-    mappings |= set() if design.segment is None else {design.segment.mapping}
+    mappings |= {x.mapping for x in design.segments}
     if len(mappings) > 1:
         same = [
             replace(problem, choices=replace(problem.choices, mapping=(x,)))
@@ -146,7 +146,7 @@ def test_every_figure_is_the_enumerated_best(
     assert pace is not None
     assert pace.interval_s == pytest.approx(design.metrics["interval_s"])
     assert isinstance(design, DataflowDesign)
-    assert pace.hybrid == (design.segment is not None)
+    assert pace.hybrid == bool(design.segments)
     explanation.save(tmp_path / "worth.json")
     again = Explanation.load(tmp_path / "worth.json")
     assert again.to_dict() == explanation.to_dict()
@@ -162,10 +162,10 @@ def test_a_segment_is_one_stage_with_its_layers_below() -> None:
     design, pace = explanation.design, explanation.pace
     assert isinstance(design, DataflowDesign)
     assert pace is not None
-    assert design.segment is not None
+    (segment,) = design.segments
     (shared,) = (x for x in pace.stages if x.layers)
     assert len(pace.stages) == len(design.stages) - len(shared.layers) + 1
-    assert [x.name for x in shared.layers] == [x.name for x in design.segment.layers]
+    assert [x.name for x in shared.layers] == [x.name for x in segment.layers]
     assert shared.compute_s == pytest.approx(sum(x.latency_s for x in shared.layers))
     text = to_text(explanation_parts(explanation), terminal=False)
     assert f"shared: {shared.name}" in text

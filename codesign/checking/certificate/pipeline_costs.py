@@ -84,7 +84,7 @@ class PipelineCosts:
     ) -> None:
         self.problem, self.network, self.span = problem, problem.network, span
         self.threshold, self.detours, self.offers = threshold, detours, offers
-        self.reads: list[Read] = reads(self.network, range(0))
+        self.reads: list[Read] = reads(self.network, ())
         self.domains = [problem.allowed(x[0]) for x in problem.classes]
         self.class_of = {x: c for c, members in enumerate(problem.classes) for x in members}
         self.energies = self._energies()

@@ -149,7 +149,7 @@ def verify_pipelines(
     The ranges for which that is taken from the search, in words.
     """
     entry.known_keys((*PART, "asked"))
-    detours = read_detours(entry["detours"], reads(problem.network, range(0)))
+    detours = read_detours(entry["detours"], reads(problem.network, ()))
     verifier = PipelineVerifier(problem, bound, detours)
     if not verifier.known:
         entry.fault("no certificate: energy is not known")

@@ -130,10 +130,8 @@ def page_title(result: ResultFile | Front) -> str:
         named = ", ".join(METRIC_UNITS[name].label for name in result.objectives)
         return f"Front of {named} for {subject(result.problem)}"
     assert isinstance(result, Design | DataflowDesign)
-    if isinstance(result, Design):
-        kind = "Design"
-    else:
-        kind = "Pipeline" if result.segment is None else "Hybrid"
+    hybrid = isinstance(result, DataflowDesign) and result.segments
+    kind = "Design" if isinstance(result, Design) else "Hybrid" if hybrid else "Pipeline"
     return f"{kind} for {subject(result.problem)}"
 
 

@@ -23,7 +23,7 @@ from codesign.results.plots.drawing import (
     short_label,
     title_and_legend,
 )
-from codesign.results.text.pipeline import PARTS, bottleneck_text, segment_text
+from codesign.results.text.pipeline import PARTS, array_name, bottleneck_text, segment_text
 from codesign.units import METRIC_UNITS, MS_PER_S, four_digits, gap_text
 
 SHADES = {  # grey levels 0.35, 0.9, 0.68, 0.5, 0.97 and 0.77
@@ -78,12 +78,15 @@ def _titles(design: DataflowDesign) -> list[str]:
     streamed = sum(row.weights == "stream" for row in design.stages)
     stages = len(design.stages) - len(design.shared_layers)
     parts = [f"{pes:,} PEs in {stages} stages", *taken]
-    if design.segment is not None:
-        parts.insert(1, f"shared array: {segment_text(design.segment)}")
+    names = [array_name(design, x).removeprefix("the ") for x in design.segments]
+    shared = zip(names, map(segment_text, design.segments), strict=True)
+    parts[1:1] = [f"{name}: {text}" for name, text in shared]
     parts.append(f"{four_digits(design.images_per_s)} images/s")
     parts.append(f"weights of {streamed} stages streamed" if streamed else "all weights on chip")
     limits = budgets_text(design.problem)
-    return [answer, *([limits] if limits else []), ", ".join(parts)]
+    two = len(design.segments) > 1  # a line of their own
+    made = [", ".join(parts[:1] + parts[3:]), "; ".join(parts[1:3])] if two else [", ".join(parts)]
+    return [answer, *([limits] if limits else []), *made]
 
 
 def _taken(axes: Axes, design: DataflowDesign, metric: str) -> None:

@@ -69,7 +69,8 @@ def pipeline_parts(design: DataflowDesign) -> list[RenderableType]:
 def pipeline_summary(design: DataflowDesign) -> str:
     """The whole design in one line: status, gap, totals, stages."""
     arrays = sum(row.rows is not None for row in design.stages)
-    shared = f", {len(design.shared_layers)} layers on a shared array" if design.segment else ""
+    each = [counted(len(x.layers), "layer") for x in design.segments]
+    shared = "".join(f", {x} on a shared array" for x in each)
     return f"{status_text(design.proof)}: {metrics_text(design.metrics)}; {arrays} stages{shared}"
 
 
@@ -83,6 +84,13 @@ def hardware_table(design: DataflowDesign) -> Table:
         each = [stage.get(part, {}) for stage in design.stage_parts]
         taken = {x: math.fsum(found.get(x, 0.0) for found in each) for x in metrics}
         if not any(taken.values()):
+            continue
+        if part == "shared":
+            for segment in design.segments:
+                area = {"area_mm2": segment.area_mm2}
+                cells = _cells(design, area, on_silicon)
+                name = array_name(design, segment).removeprefix("the ")
+                made.add_row(name, literal(segment_text(segment)), *cells)
             continue
         made.add_row(name, literal(_held_text(design, part)), *_cells(design, taken, on_silicon))
     made.add_row("total", "", *_cells(design, design.metrics, on_silicon))
@@ -104,9 +112,6 @@ def _held_text(design: DataflowDesign, part: str) -> str:
         pes = sum((row.rows or 0) * (row.cols or 0) for row in rows)
         arrays = sum(row.rows is not None for row in rows)
         return f"{pes:,} PEs of {counted(engine, 'multiplier')} in {counted(arrays, 'array')}"
-    if part == "shared":
-        assert design.segment is not None
-        return segment_text(design.segment)
     if part == "fifos":
         sizes = [x for row in rows for x in row.memory_bits.fifos.values()]
     else:
@@ -131,8 +136,17 @@ def bottleneck_text(design: DataflowDesign) -> str | None:
     slowest = design.bottleneck
     if slowest is None:
         return None
-    shared = {row.name for row in design.segment.layers} if design.segment else set[str]()
-    return "the shared array" if slowest.name in shared else f"layer {slowest.name}"
+    for segment in design.segments:
+        if slowest.name in {row.name for row in segment.layers}:
+            return array_name(design, segment)
+    return f"layer {slowest.name}"
+
+
+def array_name(design: DataflowDesign, segment: SegmentDesign) -> str:
+    """A shared array in words."""
+    if len(design.segments) == 1:
+        return "the shared array"
+    return f"shared array {design.segments.index(segment) + 1}"
 
 
 def rates_text(design: DataflowDesign) -> str:
@@ -159,7 +173,7 @@ def stage_table(design: DataflowDesign) -> Table:
             for x, row in zip(layers, rows, strict=True)
         ],
         "rows ×\ncolumns": [
-            "shared" if i in design.shared_layers else _array(row) for i, row in enumerate(rows)
+            _shared(design, i) if i in design.sharing else _array(row) for i, row in enumerate(rows)
         ],
         "<mapping": _unless_usual([row.mapping for row in rows]),
         "<weights": [row.weights for row in rows],
@@ -175,7 +189,7 @@ def stage_table(design: DataflowDesign) -> Table:
     for name in metrics:
         unit = METRIC_UNITS[name]
         columns[f"{unit.label}\n{unit.unit}".strip()] = [
-            None if i in design.shared_layers else four_digits(row.taken[name])
+            None if i in design.sharing else four_digits(row.taken[name])
             for i, row in enumerate(rows)
         ]
     known = ((name, x) for name, x in columns.items() if any(cell is not None for cell in x))
@@ -184,6 +198,11 @@ def stage_table(design: DataflowDesign) -> Table:
 
 def _pairs(design: DataflowDesign) -> list[tuple[Layer, StageDesign]]:
     return [*zip(design.network.layers, design.stages, strict=True)]
+
+
+def _shared(design: DataflowDesign, layer: int) -> str:
+    """That a layer shares an array, and which where there are two."""
+    return "shared" + f" {design.sharing[layer] + 1}" * (len(design.segments) > 1)
 
 
 def _array(row: StageDesign) -> str | None:
@@ -199,7 +218,7 @@ def _unless_usual(mappings: list[str | None]) -> list[RenderableType | None]:
 def proof_line(design: DataflowDesign) -> Text:
     """The proof, what it took, and the time."""
     solver = design.solver
-    kind = "pipeline" if design.segment is None else "hybrid"
+    kind = "hybrid" if design.segments else "pipeline"
     equal = "LUTs, block RAMs or noise" if "lut" in design.metrics else "area or noise"
     return Text.assemble(
         proof_text(design.proof, design.problem.objective, f"{kind} of less {equal}"),

@@ -31,15 +31,16 @@ the last stage's end:
                          t ≥ T_most·(1 + z) + (T − T_most)·(1 + z_most)
    (18) static_at_least  j ≥ p_A·(T_least·area + (T − T_least)·area_least)
 
-Where layers ``H`` share an array (`codesign.costs.segment`), ``S`` is its SRAM, ``pes[p]``, binary,
-its PEs among those on offer, ``t[l]`` what each layer takes, and of those that only move data,
-``M``, DRAM bits are ``d_l``; ``C`` are the classes of their operands:
+Where layers ``H(k)`` of a segment ``k`` share an array (`codesign.costs.segment`), ``S[k]`` is its
+SRAM, ``pes[k, p]``, binary, its PEs among those on offer, ``t[l]`` what each layer takes, and of
+those that only move data, ``M(k)``, DRAM bits are ``d_l``; ``C(k)`` are the classes of their
+operands:
 
-   (20) tiles_fit        Σ_{o ∈ O(l)} need_o·run_o ≤ S                                    ∀ l ∈ H
-   (21) layer_in_time    t_l ≥ cycles_l/f, t_l ≥ DRAM bits of the layer / BW              ∀ l ∈ H
-   (22) segment_in_time  T ≥ Σ_{l ∈ H} t_l + Σ_{l ∈ M} d_l / BW
-   (23) one_width_of_pes Σ_p pes_p = 1
-   (24) pes_take_widths  Σ_{b ≥ x} width_{c,b} ≤ Σ_{p: of x bit or more} pes_p            ∀ c ∈ C, x
+   (20) tiles_fit        Σ_{o ∈ O(l)} need_o·run_o ≤ S_k                              ∀ l ∈ H(k), k
+   (21) layer_in_time    t_l ≥ cycles_l/f, t_l ≥ DRAM bits of the layer / BW          ∀ l ∈ H(k), k
+   (22) segment_in_time  T ≥ Σ_{l ∈ H(k)} t_l + Σ_{l ∈ M(k)} d_l / BW                     ∀ k
+   (23) one_width_of_pes Σ_p pes_{k,p} = 1                                                ∀ k
+   (24) pes_take_widths  Σ_{b ≥ x} width_{c,b} ≤ Σ_{p: of x bit or more} pes_{k,p}  ∀ c ∈ C(k), k, x
 
 Of choices ``X`` of columns that break a limit by a hair once priced exactly (`forbid`):
 
@@ -302,22 +303,25 @@ def _time(model: pyo.ConcreteModel, given: Programme) -> None:
 
 
 def _share_array(model: pyo.ConcreteModel, given: Programme) -> None:
-    """The segment: its tiles fit its SRAM, and its layers take the interval together at most."""
-    sharing, table, span = given.sharing, given.table, given.span
-    if sharing is None:
+    """A segment: its tiles fit its SRAM, and its layers take the interval together at most."""
+    sharings, table, span = given.sharings, given.table, given.span
+    if not sharings:
         return
-    model.sram = pyo.Var(bounds=(sharing.least_sram / sharing.most_sram, 1.0))
+    segments = range(len(sharings))
+    model.sram = pyo.Var(segments, bounds=(0.0, 1.0))
+    for k, sharing in enumerate(sharings):
+        model.sram[k].setlb(sharing.least_sram / sharing.most_sram)
     model.takes = pyo.Var(given.shared, domain=pyo.NonNegativeReals)
     for layer, own_s in given.array_s.items():
         model.takes[layer].setlb(own_s / span.most_s)
 
     @model.Constraint(given.shared, doc="(20)")
     def tiles_fit(model, i):
-        """Σ_o need_o·run_o ≤ S."""
-        mine = given.columns[i]
-        needs = ROW_SCALE * table.need[mine] / sharing.most_sram
+        """Σ_o need_o·run_o ≤ S_k."""
+        mine, k = given.columns[i], given.inside[i]
+        needs = ROW_SCALE * table.need[mine] / sharings[k].most_sram
         terms = Terms().add(needs.tolist(), [model.run[o] for o in mine])
-        return terms.add([-ROW_SCALE], [model.sram]).expression() <= 0
+        return terms.add([-ROW_SCALE], [model.sram[k]]).expression() <= 0
 
     @model.Constraint(given.shared, doc="(21)")
     def layer_in_time(model, i):
@@ -328,12 +332,13 @@ def _share_array(model: pyo.ConcreteModel, given: Programme) -> None:
         terms = given.beside_s(model, i, scale, Terms()).add(moved, [model.run[o] for o in mine])
         return terms.add([-ROW_SCALE], [model.takes[i]]).expression() <= 0
 
-    @model.Constraint(doc="(22)")
-    def segment_in_time(model):
+    @model.Constraint(segments, doc="(22)")
+    def segment_in_time(model, k):
         """T ≥ Σ_l t_l, and the DRAM bits of layers that only move data."""
         terms = Terms(0.0 if given.timed else -ROW_SCALE * (1 + given.margin))
-        terms.add([ROW_SCALE] * len(given.shared), [model.takes[i] for i in given.shared])
-        for i in given.moving:
+        mine = [model.takes[i] for i in given.shared if given.inside[i] == k]
+        terms.add([ROW_SCALE] * len(mine), mine)
+        for i in (x for x in given.moving if given.inside[x] == k):
             given.beside_s(model, i, ROW_SCALE / span.most_s, terms)
         if given.timed:
             terms.add([-ROW_SCALE], [model.interval])
@@ -341,23 +346,26 @@ def _share_array(model: pyo.ConcreteModel, given: Programme) -> None:
 
 
 def _choose_pes(model: pyo.ConcreteModel, given: Programme) -> None:
-    """PEs of the shared array that take what is widest."""
-    if given.sharing is None:
+    """PEs of shared arrays that take what is widest."""
+    if not given.sharings:
         return
-    pes = given.sharing.pes
-    model.pes = pyo.Var(range(len(pes)), domain=pyo.Binary)
+    offered = [x.pes for x in given.sharings]
+    model.PES = pyo.Set(
+        dimen=2, initialize=[(k, p) for k, x in enumerate(offered) for p in range(len(x))]
+    )
+    model.pes = pyo.Var(model.PES, domain=pyo.Binary)
 
-    @model.Constraint(doc="(23)")
-    def one_width_of_pes(model):
-        """Σ_p pes_p = 1."""
-        return sum(model.pes[p] for p in range(len(pes))) == 1
+    @model.Constraint(range(len(offered)), doc="(23)")
+    def one_width_of_pes(model, k):
+        """Σ_p pes_{k,p} = 1."""
+        return sum(model.pes[k, p] for p in range(len(offered[k]))) == 1
 
     @model.Constraint(given.wider(), doc="(24)")
-    def pes_take_widths(model, c, operand, least):
-        """Σ_b width_{c,b} ≤ Σ_p pes_p: those of so many bits or more."""
+    def pes_take_widths(model, k, c, operand, least):
+        """Σ_b width_{c,b} ≤ Σ_p pes_{k,p}: those of so many bits or more."""
         bits = np.flatnonzero(given.table.allowed[c]).tolist()
         wide = [model.width[c, b] for b in bits if given.space.bits[c][b] >= least]
-        takes = [model.pes[p] for p, pe in enumerate(pes) if pe[operand] >= least]
+        takes = [model.pes[k, p] for p, pe in enumerate(offered[k]) if pe[operand] >= least]
         terms = Terms().add([1.0] * len(wide), wide)
         return terms.add([-1.0] * len(takes), takes).expression() <= 0
 

@@ -95,7 +95,7 @@ class HybridSearch:
     def shared(self, segment: range) -> Shared:
         """What searches of a segment share."""
         if segment not in self._shared:
-            self._shared[segment] = self._search_of(SegmentSpace(self.space, segment), None)
+            self._shared[segment] = self._search_of(SegmentSpace(self.space, (segment,)), None)
         return self._shared[segment]
 
     def on_array(self, segment: range, array: SharedArray, sharing: Sharing) -> Shared:
@@ -103,7 +103,7 @@ class HybridSearch:
         of = self.shared(segment)
         assert isinstance(of.space, SegmentSpace)
         tiled = {i: self.tables.on(i, array) for i in of.space.shared_layers}
-        return self._search_of(HybridSpace(of.space, array, sharing, tiled), of)
+        return self._search_of(HybridSpace(of.space, (array,), (sharing,), tiled), of)
 
     def _search_of(self, space: SegmentSpace, of: Shared | None) -> Shared:
         known, options = None if of is None else of.fifos, self.counts.options
@@ -363,7 +363,7 @@ class HybridGoal:
             elif mine.alive.shape[1] > FEW_BOXES and math.isfinite(told):
                 left += [(least, x) for x in mine.parted(-(-mine.alive.shape[1] // 2))]
             else:
-                self._search_segment(node, of.space.segment, mine.boxes, least, aim)
+                self._search_segment(node, of.space.segments[0], mine.boxes, least, aim)
                 aim = min(aim, self._most())
         return left
 
@@ -449,7 +449,7 @@ class HybridGoal:
         if math.isfinite(most):
             limits[metric] = min(most, limits.get(metric, math.inf))
         goal = Goal(metric, limits)
-        segment = of.space.segment
+        (segment,) = of.space.segments
         on = self.search.on_array(segment, array, options.sharing), goal, of
         span, _ = self._asked(node, aim)
         found = ArraySearch(*on, self.incumbent, options, span, max(gap, of.gap)).run()

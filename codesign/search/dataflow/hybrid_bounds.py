@@ -24,7 +24,7 @@ from codesign.arrays import Bools, Floats, Ints
 from codesign.costs.widths import layer_bops
 from codesign.search.dataflow.bounds import PRUNED, Relaxed, Weighted
 from codesign.search.dataflow.fifos import Fifos
-from codesign.search.dataflow.segment_pricing import ENERGY, SEGMENT, SegmentPricing
+from codesign.search.dataflow.segment_pricing import ENERGY, SEGMENTS, SegmentPricing
 from codesign.search.dataflow.table import Pricing, Range
 from codesign.search.dataflow.waiting import Waiting
 from codesign.space.dataflow import PipelineSpace
@@ -157,7 +157,7 @@ class AllSegments:
         if memory.metric in row:
             constant[row[memory.metric]] += memory.fixed * int(fifos.some_wait.sum())
         prices = waiting.prices * (memory.slope if memory.metric in row else 0.0)
-        return SegmentTerms(space.segment, prices, costs, constant, fifos.least_end)
+        return SegmentTerms(space.segments[0], prices, costs, constant, fifos.least_end)
 
     def _number_states(self) -> None:
         """The state of each class in each segment; and variants of stages by what waits."""
@@ -364,7 +364,7 @@ class HybridDual(Weighted):
     def _shared(self, costs: BoxCosts, weights: Floats, leaves: Floats) -> Floats:
         """(..., n, a, w): the least of each cell of the segment's layers, in boxes or in one."""
         row = {x: r for r, x in enumerate(self.rows)}
-        found = costs.traffic * weights[row["dram_bits"]] + costs.time * weights[row[SEGMENT]]
+        found = costs.traffic * weights[row["dram_bits"]] + costs.time * weights[row[SEGMENTS[0]]]
         found = found + costs.impossible + leaves[:, None, :]
         if self.energy_row is not None:
             found = found + costs.energy * weights[self.energy_row]
@@ -481,7 +481,7 @@ class HybridDual(Weighted):
                     widths[leaf] = w
                 if v < 0:
                     metrics[row["dram_bits"]] += self.costs.traffic[b, n, a, w]
-                    metrics[row[SEGMENT]] += self.costs.time[b, n, a, w]
+                    metrics[row[SEGMENTS[0]]] += self.costs.time[b, n, a, w]
                     if self.bops is not None:
                         metrics[row["bops"]] += self.bops[n, a, w]
                     if self.energy_row is not None:

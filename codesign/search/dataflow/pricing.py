@@ -18,12 +18,12 @@ from codesign.space.dataflow import PipelineSpace
 
 @dataclass(frozen=True)
 class Pipeline:
-    """A design: widths of tensors, stages, its metrics, and of a hybrid what shares an array."""
+    """A design: widths of tensors, stages, its metrics, and of a hybrid what shares arrays."""
 
     tensor_bits: Mapping[str, int]
     stages: tuple[StageDesign, ...]
     metrics: Mapping[str, float]
-    segment: SegmentDesign | None = None
+    segments: tuple[SegmentDesign, ...] = ()
 
 
 def tensor_bits(space: PipelineSpace, widths: Ints) -> dict[str, int]:
@@ -41,10 +41,11 @@ def price(
     bits, choices = tensor_bits(space, widths), []
     for i, c in enumerate(space.weight_class):
         w = 0 if c is None else space.bits[c][int(widths[c])]
-        start = starts[space.segment[-1] if i in space.segment else i]
+        start = starts[(space.segment_with(i) or (i,))[-1]]
         choices.append(space.choice(i, options.get(i, 0), w, float(start)))
-    on, segment = (space.network, space.platform), space.segment_choice(options, widths)
-    shared = None if segment is None else segment_of(*on, choices, bits, segment)
+    on = space.network, space.platform
+    every = space.segment_choices(options, widths)
+    shared = tuple(segment_of(*on, choices, bits, x) for x in every)
     stages = stages_of(*on, choices, bits, shared)
     metrics, _ = pipeline_metrics(*on, stages, bits, space.problem.noise_of, shared)
     return Pipeline(bits, stages, metrics, shared)

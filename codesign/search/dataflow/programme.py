@@ -71,28 +71,30 @@ class Programme:
         self.timed = metric == INTERVAL or LATENCY in self.asked or self.static
 
     def _share(self) -> None:
-        """Layers that share an array: those with MACs, what it takes for each, and the others."""
-        self.sharing = self.table.sharing
+        """Layers that share arrays: those with MACs, what these take for each, and the others."""
+        self.sharings = self.table.sharings
         self.shared, self.moving, self.array_s = list[int](), list[int](), dict[int, float]()
+        self.inside = dict[int, int]()
         if isinstance(self.space, HybridSpace):
             clock_hz, tiled = self.space.platform.clock_hz, self.space.tiled
             self.shared = self.space.shared_layers
-            self.moving = [i for i in self.space.segment if i not in tiled]
+            self.inside = self.space.inside
+            self.moving = [i for i in self.inside if i not in tiled]
             self.array_s = {i: x.cycles / clock_hz for i, x in tiled.items()}
 
-    def wider(self) -> list[tuple[int, int, int]]:
-        """Of classes that are operands on the shared array: each, 0 or 1 by operand, and a width.
+    def wider(self) -> list[tuple[int, int, int, int]]:
+        """Of classes that are operands on shared arrays: segment, class, 0 or 1 by operand, width.
 
         Widths that not all PEs on offer take.
         """
-        assert self.sharing is not None
-        found = dict[tuple[int, int, int], None]()
+        found = dict[tuple[int, int, int, int], None]()
         for i in self.shared:
             for n, c in enumerate((self.space.weight_class[i], self.space.input_class[i])):
                 assert c is not None
                 bits = [self.space.bits[c][b] for b in np.flatnonzero(self.table.allowed[c])]
-                takes = [pe[n] for pe in self.sharing.pes]
-                found |= dict.fromkeys((c, n, x) for x in bits if x > min(takes))
+                k = self.inside[i]
+                takes = [pe[n] for pe in self.sharings[k].pes]
+                found |= dict.fromkeys((k, c, n, x) for x in bits if x > min(takes))
         return [*found]
 
     def widths(self, read: int) -> list[int]:
@@ -146,12 +148,12 @@ class Programme:
             each = (costs[widths, r] / unit).tolist()
             terms.add(each, [model.width[c, b] for b in widths])
         self._add_fifos(model, name, unit, terms)
-        if name == AREA and self.sharing is not None:
+        for k, sharing in enumerate(self.sharings if name == AREA else ()):
             memory = self.pricing.memory
             terms.constant += memory.fixed / unit
-            terms.add([memory.slope * self.sharing.most_sram / unit], [model.sram])
-            pes = [mm2 / unit for _, _, mm2 in self.sharing.pes]
-            terms.add(pes, [model.pes[n] for n in range(len(pes))])
+            terms.add([memory.slope * sharing.most_sram / unit], [model.sram[k]])
+            pes = [mm2 / unit for _, _, mm2 in sharing.pes]
+            terms.add(pes, [model.pes[k, n] for n in range(len(pes))])
         if name == ENERGY and self.static:
             w = self.pricing.static_w * self.span.most_s / unit
             terms.add([w], [model.interval])

@@ -16,7 +16,7 @@ import numpy as np
 from codesign.arrays import Bools, Floats, Ints
 from codesign.costs.widths import layer_bops
 from codesign.search.dataflow.bounds import PRUNED, Dual, Relaxed
-from codesign.search.dataflow.segment_pricing import ENERGY, SEGMENT, SegmentPricing
+from codesign.search.dataflow.segment_pricing import ENERGY, SEGMENTS, SegmentPricing
 from codesign.search.dataflow.table import Range, Table
 from codesign.space.hardware_boxes import Boxes, BoxTables
 from codesign.space.segments import SegmentSpace, SharedArray, Sharing
@@ -157,7 +157,7 @@ class SegmentDual(Dual):
         self.shared_centre, self.shared_leaf = centre, leaf
         self.shared_share = np.where(self.is_centre[leaf], 0.0, 1 / np.maximum(self.users[leaf], 1))
         row = {name: r for r, name in enumerate(self.rows)}
-        self.moved_row, self.time_row = row["dram_bits"], row[SEGMENT]
+        self.moved_row, self.time_row = row["dram_bits"], row[SEGMENTS[0]]
         self.area_row, self.bops_row = row.get("area_mm2"), row.get("bops")
         self.energy_row = row.get(ENERGY)
         self.static_j_per_mm2 = pricing.static_w_per_mm2 * span.least_s

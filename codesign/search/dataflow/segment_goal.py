@@ -1,4 +1,4 @@
-"""A goal for one segment: what it adds to the bounds of a pipeline, and its search on one array."""
+"""A goal for segments: what they add to the bounds of a pipeline, and their search on arrays."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from codesign.search.dataflow.segment_bounds import (
     SharedOptions,
     SharedRelaxed,
 )
-from codesign.search.dataflow.segment_pricing import ENERGY, SEGMENT, SegmentPricing
+from codesign.search.dataflow.segment_pricing import ENERGY, SEGMENTS, SegmentPricing
 from codesign.search.dataflow.table import Range, Table
 from codesign.space.segments import (
     HybridSpace,
@@ -38,24 +38,30 @@ ROUNDS, ENOUGH = 3, 0.9  # of reductions of a table; what is left, from where on
 
 
 class OfSegment(GoalBounds):
-    """What of a goal's bounds a segment adds to."""
+    """What of a goal's bounds segments add to."""
 
     space: SegmentSpace
     pricing: SegmentPricing
     tables: SharedTables
 
     def make_pricing(self, metrics: Sequence[str]) -> SegmentPricing:
-        """As of `GoalBounds`; the segment's time is a metric."""
-        return SegmentPricing(self.space, [*metrics, SEGMENT], self.search.fifos)
+        """As of `GoalBounds`; the time of each segment is a metric."""
+        return SegmentPricing(self.space, [*metrics, *self.times], self.search.fifos)
+
+    @property
+    def times(self) -> tuple[str, ...]:
+        """Metrics of what segments take."""
+        return SEGMENTS[: len(self.space.segments)]
 
     def targets(self, span: Range, value: float = math.inf) -> dict[str, float]:
-        """As of `GoalBounds`; the segment takes the interval at most."""
-        return {**super().targets(span, value), SEGMENT: float(ceiling(span.most_s))}
+        """As of `GoalBounds`; a segment takes the interval at most."""
+        most = float(ceiling(span.most_s))
+        return {**super().targets(span, value), **dict.fromkeys(self.times, most)}
 
     def interval_of(self, dual: Dual, choice: Relaxed) -> float:
         """As of `GoalBounds`."""
-        taken = float(choice.metrics[dual.rows.index(SEGMENT)])
-        return max(super().interval_of(dual, choice), taken)
+        taken = (float(choice.metrics[dual.rows.index(x)]) for x in self.times)
+        return max(super().interval_of(dual, choice), *taken)
 
     def try_choices(self, dual: Dual, choices: Sequence[Relaxed]) -> None:
         """As of `GoalBounds`, each layer of the segment in its best tiling."""
@@ -81,7 +87,8 @@ class OfSegment(GoalBounds):
         h = choice.at[0]
         array, most = dual.options.arrays[h], float(dual.options.most_sram[h])
         tiled = {i: self.tables.on(i, array) for i in self.space.shared_layers}
-        space = HybridSpace(self.space, array, dual.options.of_array(array).sharing, tiled)
+        sharing = dual.options.of_array(array).sharing
+        space = HybridSpace(self.space, (array,), (sharing,), tiled)
         energy = self.pricing.energy if self.goal.metric == ENERGY else None
         options = chosen_options(dual.layers, choice.columns, dual.table.option)
         for i in tiled:
@@ -97,14 +104,14 @@ class OfSegment(GoalBounds):
         self.update(with_good_starts(space, self.fifos, options, choice.widths))
 
     def unlimited_ends(self) -> tuple[float, float]:
-        """As of `GoalBounds`; the segment takes no longer than all that it could ever fetch."""
+        """As of `GoalBounds`; segments take no longer than all that they could ever fetch."""
         least_s, most_s = super().unlimited_ends()
-        moved = sum(self._most_bits(i) for i in self.space.segment)
-        moved += sum(n * self._most_width(c) for i in self.space.segment for c, n in self._other(i))
+        moved = sum(self._most_bits(i) for i in self.space.inside)
+        moved += sum(n * self._most_width(c) for i in self.space.inside for c, n in self._other(i))
         return least_s, most_s + moved / self.search.rate + self.slowest_s()
 
     def slowest_s(self) -> float:
-        """What the array takes for all layers of the segment at most."""
+        """What arrays take for all layers of segments at most."""
         raise NotImplementedError
 
     def _other(self, layer: int) -> list[tuple[int | None, int]]:
@@ -233,7 +240,7 @@ class ArraySearch(OfSegment, GoalSearch):
             sharing = options.sharing
             kept &= table.within(allowed, self.space, self.fifos.couplings)
             kept &= table.need <= sharing.most_sram
-            table = replace(table.only(kept, allowed), sharing=sharing)
+            table = replace(table.only(kept, allowed), sharings=(sharing,))
             if table.lacks_layers(self.space):
                 return None, aim
             if self.value < aim:

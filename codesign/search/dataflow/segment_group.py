@@ -20,7 +20,7 @@ from codesign.search.dataflow.goal_bounds import INTERVAL
 from codesign.search.dataflow.labels import LabelSetting, TooManyLabels, best_rows
 from codesign.search.dataflow.search import FEW_EACH, MULTIPLIERS
 from codesign.search.dataflow.segment_goal import ENOUGH, ROUNDS, SegmentGoal
-from codesign.search.dataflow.segment_pricing import ENERGY, SEGMENT, SegmentPricing
+from codesign.search.dataflow.segment_pricing import ENERGY, SegmentPricing
 from codesign.search.dataflow.table import Block, Range
 from codesign.space.hardware_boxes import BoxCosts
 from codesign.space.segments import SegmentSpace
@@ -36,7 +36,7 @@ class GroupSpace(SegmentSpace):
     """
 
     def __init__(self, of: SegmentSpace, costs: BoxCosts, layers: Sequence[int]) -> None:
-        super().__init__(of, of.segment)
+        super().__init__(of, of.segments)
         self.costs, self.place = costs, {i: n for n, i in enumerate(layers)}
 
     @property
@@ -70,7 +70,7 @@ class GroupPricing(SegmentPricing):
         return found
 
     def _block(self, number: int, span: Range, allowed: Sequence[Bools], filtered: bool) -> Block:
-        if number not in self.space.segment:
+        if number not in self.space.inside:
             return super()._block(number, span, allowed, filtered)
         space, n = self.space, self.space.place[number]
         w_class, a_class = space.weight_class[number], space.input_class[number]
@@ -92,7 +92,7 @@ class GroupPricing(SegmentPricing):
         """Columns of traffic, time and energy at pairs of widths."""
         space, layer, count = self.space, self.space.network.layers[number], len(weight)
         cost, row = np.zeros((count, len(self.rows))), {x: r for r, x in enumerate(self.rows)}
-        kinds = [row[x] for x in ("dram_bits", SEGMENT, ENERGY) if x in row]
+        kinds = [row["dram_bits"], self.time_row(number), *(row[x] for x in [ENERGY] if x in row)]
         cost[:, kinds] = pairs
         if "bops" in row and count:
             w_class, a_class = space.weight_class[number], space.input_class[number]
@@ -168,5 +168,6 @@ class GroupBound:
             return math.inf
         if not timed:
             return float(labels.metrics[:, row[of.goal.metric]].min())
-        each = labels.metrics[:, row["dram_bits"]] / of.search.rate, labels.metrics[:, row[SEGMENT]]
+        each = [labels.metrics[:, row[x]] for x in of.times]
+        each += [labels.metrics[:, row["dram_bits"]] / of.search.rate]
         return float(np.maximum.reduce([labels.cycles / of.search.clock, *each]).min())

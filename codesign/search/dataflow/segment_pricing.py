@@ -1,9 +1,9 @@
 """What layers that share an array cost: columns of a table beside those of stages.
 
-A column of such a layer is a tiling at a pair of widths. Its time counts as a metric, `SEGMENT`,
-that all of them together keep below the interval: the longer of what the array and its own DRAM
-traffic take, outputs and residuals at their least widths. Its energy, where that is asked about, is
-that of its operands; what outputs cost is of their classes.
+A column of such a layer is a tiling at a pair of widths. Its time counts as a metric, of `SEGMENTS`
+the one of its segment, that all of them together keep below the interval: the longer of what the
+array and its own DRAM traffic take, outputs and residuals at their least widths. Its energy, where
+that is asked about, is that of its operands; what outputs cost is of their classes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from codesign.space.energy_tilings import undominated_rows
 from codesign.space.segment_energy import SegmentEnergy
 from codesign.space.segments import HybridSpace, SegmentSpace
 
-SEGMENT = "segment_s"  # seconds for an image
+SEGMENTS = ("segment_s", "second_segment_s")  # seconds for an image
 ENERGY = "energy_j"
 
 
@@ -62,8 +62,8 @@ class SegmentPricing(Pricing):
 
     def add_moving_time(self, found: Sequence[Floats]) -> None:
         """Add the time of layers that only move data to costs of classes."""
-        r = self.rows.index(SEGMENT)
         for i in self._moving():
+            r = self.time_row(i)
             for c, count in self.space.other_elements(i):
                 if c is not None:
                     found[c][:, r] += count * np.array(self.space.bits[c]) / self.rate
@@ -73,14 +73,14 @@ class SegmentPricing(Pricing):
         found = super().table(span, allowed, filtered)
         if found is None or not isinstance(self.space, HybridSpace):
             return found
-        return replace(found, sharing=self.space.sharing)
+        return replace(found, sharings=self.space.sharings)
 
     def constant(self) -> Floats:
-        """As of `Pricing`; without what the shared array takes."""
+        """As of `Pricing`; without what shared arrays take."""
         found, space = super().constant(), self.space
         for i in self._moving():
             count = sum(n for c, n in space.other_elements(i) if c is None)
-            found[self.rows.index(SEGMENT)] += count * space.choices.output_bits / self.rate
+            found[self.time_row(i)] += count * space.choices.output_bits / self.rate
         if self.energy is not None:
             results = sum(elements for c, elements in self._outputs() if c is None)
             each_j = self.energy.output_j_per_bit * space.choices.output_bits
@@ -92,8 +92,12 @@ class SegmentPricing(Pricing):
         """Bits per second of the DRAM."""
         return self.space.platform.dram_bits_per_s
 
+    def time_row(self, layer: int) -> int:
+        """The row of the time of a layer's segment."""
+        return self.rows.index(SEGMENTS[self.space.inside[layer]])
+
     def _moving(self) -> list[int]:
-        return [i for i in self.space.segment if self.space.network.layers[i].moves]
+        return [i for i in self.space.inside if self.space.network.layers[i].moves]
 
     def _block(self, number: int, span: Range, allowed: Sequence[Bools], filtered: bool) -> Block:
         if isinstance(self.space, HybridSpace) and number in self.space.tiled:
@@ -102,7 +106,8 @@ class SegmentPricing(Pricing):
 
     def _tiled(self, space: HybridSpace, number: int, allowed: Sequence[Bools]) -> Block:
         """The tilings of a layer that fit, without those that others equal or beat."""
-        layer, tiled, sharing = space.network.layers[number], space.tiled[number], space.sharing
+        layer, tiled = space.network.layers[number], space.tiled[number]
+        sharing = space.sharings[space.inside[number]]
         w_class, a_class = space.weight_class[number], space.input_class[number]
         assert w_class is not None
         assert a_class is not None
@@ -117,7 +122,7 @@ class SegmentPricing(Pricing):
         if self.energy is None:
             spent, there = np.zeros_like(moved), _staircases(room, moved)
         else:
-            on = number, space.array
+            on = number, space.arrays[space.inside[number]]
             fixed = self.energy.on(*on)[a][:, w].T
             spent = self.energy.tiled(*on, tiled, each) + fixed[:, :, None]
             there = _undominated(room, moved, spent)
@@ -135,7 +140,7 @@ class SegmentPricing(Pricing):
                 cost[:, r] = layer_bops(layer, bits_w[w[wi]], bits_a[a[ai]])
             elif name == ENERGY:
                 cost[:, r] = spent[wi, ai, oi]
-            elif name == SEGMENT:
+            elif r == self.time_row(number):
                 beside = space.other_bits(number, least_bits(space, allowed))
                 own_s = tiled.cycles / space.platform.clock_hz
                 cost[:, r] = np.maximum(own_s, (bits + beside) / self.rate)

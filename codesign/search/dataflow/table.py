@@ -73,8 +73,8 @@ class Table:
         Widths of each class.
     joint : bool
         Whether columns tell the widths of what their lags make wait.
-    sharing : Sharing or None
-        Of layers that share an array; None where none do.
+    sharings : tuple of Sharing
+        Of each segment of layers that share an array.
     """
 
     rows: tuple[str, ...]
@@ -93,7 +93,7 @@ class Table:
     constant: Floats
     allowed: list[Bools]
     joint: bool
-    sharing: Sharing | None = None
+    sharings: tuple[Sharing, ...] = ()
 
     def within(
         self,
