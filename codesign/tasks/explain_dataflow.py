@@ -117,7 +117,7 @@ class _Analysis:
         for solver in self.every.pipelines:
             if solver.architecture == design.architecture:
                 solver.known = Pipeline(
-                    design.tensor_bits, design.stages, design.metrics, design.segment
+                    design.tensor_bits, design.stages, design.metrics, design.segments
                 )
         best = self._optimum(self.problem.budgets, "the problem as it is", self.every)
         check_optimal(self.objective, design.metrics[self.objective], best)
