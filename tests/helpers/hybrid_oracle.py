@@ -9,6 +9,7 @@ layers' stages nothing is left.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from itertools import product
@@ -198,7 +199,7 @@ def _with_energy(problem: Problem, segment: range, widths: Mapping[str, int]) ->
     for option in oracle.hardware_options(problem):
         mapping = option.mapping[0]
         on = widths, frozenset[str](), 0, mapping
-        ways = [[*ways_of(problem, known, option, layer, *on)] for layer in layers]
+        ways = [_best_ways(ways_of(problem, known, option, layer, *on)) for layer in layers]
         if not all(ways):
             continue
         least = max(min(x.need for x in each) for each in ways)
@@ -210,6 +211,15 @@ def _with_energy(problem: Problem, segment: range, widths: Mapping[str, int]) ->
                 fits = [x for x in each if x.need <= sram_bits]
                 found = undominated([_after(problem, so_far, x) for so_far in found for x in fits])
             yield from found
+
+
+def _best_ways(ways: Iterator[Way]) -> list[Way]:
+    """Those to which no other is as good in all; of equal ones one."""
+    kept: list[Way] = []
+    for one in sorted({*ways}):
+        if not any(all(map(operator.le, x, one)) for x in kept):
+            kept.append(one)
+    return kept
 
 
 def _after(problem: Problem, so_far: Priced, way: Way) -> Priced:
