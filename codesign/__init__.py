@@ -83,6 +83,7 @@ if TYPE_CHECKING:
     from codesign.study import Study
     from codesign.tasks.assign import assign
     from codesign.tasks.certify import certify
+    from codesign.tasks.certify_infeasible import certify_infeasible
     from codesign.tasks.compare import compare
     from codesign.tasks.evaluate import evaluate
     from codesign.tasks.fit_area import fit_area
@@ -114,6 +115,7 @@ _HOME = {
     "Technology": "specs.technology",
     "assign": "tasks.assign",
     "certify": "tasks.certify",
+    "certify_infeasible": "tasks.certify_infeasible",
     "check": "checking",
     "compare": "tasks.compare",
     "evaluate": "tasks.evaluate",
@@ -154,6 +156,7 @@ __all__ = [
     "Technology",
     "assign",
     "certify",
+    "certify_infeasible",
     "check",
     "compare",
     "evaluate",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 Clash = dict[str, tuple[float, float, float | None]]  # see `InfeasibleError`
@@ -53,13 +53,21 @@ class InfeasibleError(CodesignError):
     further : tuple of dict
         Where the budgets outside ``clashing`` cannot be kept either: the same of a set of these,
         with those before left aside; and so on.
+    of_architectures : dict of str to dict
+        Where several architectures were on offer, ``clashing`` of each, by the names that it has
+        for its budgets; else empty.
     """
 
     def __init__(
-        self, message: str, clashing: Clash | None = None, further: Sequence[Clash] = ()
+        self,
+        message: str,
+        clashing: Clash | None = None,
+        further: Sequence[Clash] = (),
+        of_architectures: Mapping[str, Clash] | None = None,
     ) -> None:
         super().__init__(message)
         self.clashing, self.further = clashing or {}, tuple(further)
+        self.of_architectures = {**(of_architectures or {})}
 
     def to_dict(self) -> dict[str, Any]:
         """The explanation for a program: JSON, format ``codesign-infeasible/1``."""

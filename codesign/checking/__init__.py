@@ -27,18 +27,20 @@ with the exact ones to a relative 10⁻¹². Checked are
   file can write its digest anew, and then only a certificate tells that the problem is another.
 
 With a certificate, written by ``codesign solve --certificate``, the design's optimality is proven
-again by another route, see `codesign.checking.certificate.verify`.
+again by another route, see `codesign.checking.certificate.verify`. Where there is no design, the
+certificate of that is checked alone, see `codesign.checking.certificate.infeasible`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from codesign.checking.assignment import FORMAT as ASSIGNMENT
 from codesign.checking.assignment import check_assignment
 from codesign.checking.batches import note_word_of_batches
+from codesign.checking.certificate import FORMAT as CERTIFICATE
 from codesign.checking.dataflow import FORMAT as DATAFLOW
 from codesign.checking.dataflow import check_dataflow
 from codesign.checking.design import FORMAT as DESIGN
@@ -62,6 +64,8 @@ def check(
 ) -> Report:
     """Recompute every figure of a file: a design, a pipeline, an assignment or an evaluation.
 
+    Of a certificate that no design keeps every budget, which needs none, verify that.
+
     Parameters
     ----------
     certificate : path, optional
@@ -76,8 +80,8 @@ def check(
     """
     path = Path(path)
     if certificate is None:
-        with expecting(path, "design", "dataflow", "assignment", "evaluation"):
-            return check_content(read_json(path), str(path))
+        with expecting(path, "design", "dataflow", "assignment", "evaluation", "certificate"):
+            return check_content(read_json(path), str(path), on_step=on_step)
     with expecting(path, "design", "dataflow"):
         content = read_json(path)
         _format(content, str(path), (DESIGN, DATAFLOW))
@@ -100,14 +104,14 @@ def check_content(
     SpecError
         Naming ``where``, or ``certificate_where``: it is neither.
     """
-    found = _format(content, where, (DESIGN, ASSIGNMENT, EVALUATION, DATAFLOW))
+    found = _format(content, where, (DESIGN, ASSIGNMENT, EVALUATION, DATAFLOW, CERTIFICATE))
     if certificate is not None:
-        from codesign.checking.certificate.verify import FORMAT as CERTIFICATE  # loads NumPy
-
         _format(content, where, (DESIGN, DATAFLOW))
         _format(certificate, certificate_where, (CERTIFICATE,))
+    elif found == CERTIFICATE and "problem" not in content:
+        raise SpecError(f"{where}: a certificate of a design; check DESIGN --deep --certificate it")
     ledger = Ledger()
-    proven = None if certificate is None else False
+    proven = False if certificate is not None or found == CERTIFICATE else None
     try:
         file = Entry("", content, ledger)
         uncertified: dict[str, Callable[[Entry], object]] = {
@@ -117,13 +121,16 @@ def check_content(
         if found in uncertified:
             uncertified[found](file)
             return ledger.report()
+        if found == CERTIFICATE:
+            proven = _prove_infeasible(file, on_step)
+            return ledger.report(proven)
         problem = check_dataflow(file) if found == DATAFLOW else check_design(file)
         if certificate is None:
             note_word_of_batches(file.get("batches", None), problem)
             note_word_of_architectures(file.get("architectures", None))
         if certificate is not None and not ledger.findings:
             given = Entry("certificate", certificate, ledger)
-            proven = _prove(given, problem, file, ledger, on_step)
+            proven = _prove(given, problem, file, on_step)
     except Unreadable:
         ledger.notes.append("what depends on a wrong entry was not compared")
     return ledger.report(proven)
@@ -136,20 +143,31 @@ def _format(content: Any, where: str, known: tuple[str, ...]) -> str:
     return found
 
 
-def _prove(
-    given: Entry, problem: Problem, file: Entry, ledger: Ledger, on_step: OnStep | None
-) -> bool:
+def _prove(given: Entry, problem: Problem, file: Entry, on_step: OnStep | None) -> bool:
     """Verify a certificate; whether it proves the claim without trusting the solver."""
     from codesign.checking.certificate.claims import prove  # loads NumPy
 
     found = prove(given, problem, file, on_step)
+    return _noted(given.ledger, found.trusted, found.claim)
+
+
+def _prove_infeasible(given: Entry, on_step: OnStep | None) -> bool:
+    """The same of a certificate that no design keeps every budget."""
+    from codesign.checking.certificate.infeasible import prove_infeasible  # loads NumPy
+
+    found = prove_infeasible(given, on_step)
+    return _noted(given.ledger, found.trusted, found.claim)
+
+
+def _noted(ledger: Ledger, trusted: Sequence[str], claim: str) -> bool:
+    """Whether a claim is proven, which a note says."""
     if ledger.findings:
         return False
-    if found.trusted:
+    if trusted:
         ledger.notes.append(
-            f"not proven without the solver: for {'; '.join(found.trusted)} the certificate takes "
+            f"not proven without the solver: for {'; '.join(trusted)} the certificate takes "
             "the solver's word"
         )
         return False
-    ledger.notes.append(f"proven in exact arithmetic: {found.claim}")
+    ledger.notes.append(f"proven in exact arithmetic: {claim}")
     return True

@@ -124,7 +124,8 @@ def fit(**given: Any) -> int:
 def check(**given: Any) -> int:
     """Recompute every figure of FILE without solver and search.
 
-    FILE is what solve, assign or evaluate --out have written.
+    FILE is what solve, assign or evaluate --out have written, or a certificate of solve that no
+    design keeps every budget.
 
     With --deep, prove again that no design is better: in exact arithmetic, by a certificate that
     solve has written.

@@ -71,7 +71,8 @@ def solve(**given: Any) -> int:
     if given["regret_of"] is not None and given["minimize"] != REGRET:
         raise SpecError("--regret-of says what --minimize regret is of; give both.")
     inputs.warn_of_table(problems[0].sensitivity, problems[0].network)
-    with _explained(given, problems[0]), watched(given, design_line) as on_progress:
+    explained = _explained(given, problems[0])
+    with explained, _certified(given, problems), watched(given, design_line) as on_progress:
         design = _solved(problems, given, on_progress)
     _note_interrupted(design.solver.interrupted, "design")
     hand_over(
@@ -261,6 +262,28 @@ def _certify(design: Design | DataflowDesign, problem: Problem, given: inputs.Gi
     found.save(given["certificate"])
     if found.left_to_solver:
         note(f"the certificate leaves {'; '.join(found.left_to_solver)} to the solver's word")
+
+
+@contextmanager
+def _certified(given: inputs.Given, problems: list[Problem]) -> Iterator[None]:
+    """Write a certificate that a problem is infeasible, where one is asked for."""
+    try:
+        yield
+    except InfeasibleError as error:
+        if given["certificate"] is None:
+            raise
+        if len(problems) > 1:
+            note("no certificate written: of several batches, certify each by itself")
+            raise
+        from codesign.tasks.certify_infeasible import certify_infeasible
+
+        with watched(given, words_line) as on_step:
+            limit_s = given["time_limit_s"]
+            found = certify_infeasible(problems[0], error, time_limit_s=limit_s, on_step=on_step)
+        found.save(given["certificate"])
+        if found.left_to_solver:
+            note(f"the certificate leaves {'; '.join(found.left_to_solver)} to the solver's word")
+        raise
 
 
 @contextmanager

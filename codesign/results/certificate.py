@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from codesign.checking.certificate import FORMAT
 from codesign.checking.certificate.option_groups import OptionGroup
-from codesign.checking.certificate.verify import FORMAT
 from codesign.checking.problem import Option
 from codesign.files import write_atomically
 
@@ -94,7 +94,7 @@ class Certificate:
     def to_dict(self) -> dict[str, Any]:
         """The certificate file's content."""
         found: dict[str, Any] = {"format": FORMAT, "bound": self.bound}
-        found |= self._part() if self.has_arrays else {}
+        found |= self.part() if self.has_arrays else {}
         if self.pipelines is not None:
             found["pipelines"] = self.pipelines
         if self.references:
@@ -104,10 +104,10 @@ class Certificate:
             }
         if self.batches:
             every = self.batches.items()
-            found["batches"] = [{"images": images, **each._part()} for images, each in every]
+            found["batches"] = [{"images": images, **each.part()} for images, each in every]
         return found
 
-    def _part(self) -> dict[str, Any]:
+    def part(self) -> dict[str, Any]:
         """The arguments for one question."""
         return {
             "cuts": [list(cut) for cut in self.cuts],
@@ -123,4 +123,50 @@ class Certificate:
         SpecError
             The file cannot be written.
         """
-        write_atomically(Path(path), json.dumps(self.to_dict(), ensure_ascii=False) + "\n")
+        _write(self.to_dict(), path)
+
+
+@dataclass
+class InfeasibilityCertificate:
+    """Arguments that no design of a problem keeps every budget.
+
+    Attributes
+    ----------
+    problem : dict
+        As in a design's file.
+    arrays, pipelines : (tuple of str, dict) or None
+        Of each architecture that was on offer: the budgets that clash, and the arguments.
+    left_to_solver : list of str
+        All that is taken from the solver, in words; nothing of what is proven.
+    """
+
+    problem: dict[str, Any]
+    arrays: tuple[tuple[str, ...], dict[str, Any]] | None = None
+    pipelines: tuple[tuple[str, ...], dict[str, Any]] | None = None
+    left_to_solver: list[str] = field(default_factory=list)
+
+    def add_arrays(self, clash: tuple[str, ...], found: Certificate) -> None:
+        """Add what is argued for shared arrays."""
+        self.arrays = clash, found.part()
+        self.left_to_solver += found.left_to_solver
+
+    def add_pipelines(self, clash: tuple[str, ...], part: dict[str, Any], left: list[str]) -> None:
+        """Add what is argued for pipelines, and what that leaves to the solver."""
+        self.pipelines = clash, part
+        self.left_to_solver += left
+
+    def to_dict(self) -> dict[str, Any]:
+        """The certificate file's content."""
+        content: dict[str, Any] = {"format": FORMAT, "problem": self.problem}
+        for key, part in (("arrays", self.arrays), ("pipelines", self.pipelines)):
+            if part is not None:
+                content[key] = {"clash": list(part[0]), "reasons": part[1]}
+        return content
+
+    def save(self, path: str | Path) -> None:
+        """Write the certificate file, as `Certificate.save`."""
+        _write(self.to_dict(), path)
+
+
+def _write(content: dict[str, Any], path: str | Path) -> None:
+    write_atomically(Path(path), json.dumps(content, ensure_ascii=False) + "\n")

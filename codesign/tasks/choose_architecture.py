@@ -151,7 +151,8 @@ class Architectures:
             told.append(("array", infeasibility_error(self.search.goal_task(goal))))
         message = "; ".join(f"architecture {name}: {why}" for name, why in told)
         first = told[0][1]
-        return InfeasibleError(message, first.clashing, first.further)
+        each = {name: why.clashing for name, why in told}
+        return InfeasibleError(message, first.clashing, first.further, each)
 
     def _array_beside(
         self,

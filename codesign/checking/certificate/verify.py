@@ -97,7 +97,6 @@ from codesign.checking.problem import Problem
 from codesign.checking.technology import ENERGY
 from codesign.errors import first_few
 
-FORMAT = "codesign-certificate/1"
 PART = ("cuts", "groups", "trusted")
 KEYS = ("format", "bound", *PART, "references", "batches", "pipelines")
 OnStep = Callable[[str], None]

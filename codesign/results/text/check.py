@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from codesign.checking.findings import Report, short_line
-from codesign.errors import SpecError
+from codesign.errors import SpecError, printable
 
 
 def report_lines(name: str, report: Report) -> list[str]:
@@ -28,6 +28,8 @@ def report_record(name: str, report: Report) -> dict[str, Any]:
 
 def certificate_lines(content: Any, where: str) -> list[str]:
     """What a certificate claims, in lines; only the check says whether it is right."""
+    if isinstance(content, dict) and "problem" in content:
+        return _infeasible_lines(content, where)
     try:
         bound, trusted = float(content["bound"]), 0
         closed = {"bound": 0, "enumeration": 0}
@@ -48,3 +50,19 @@ def certificate_lines(content: Any, where: str) -> list[str]:
         f"{closed['enumeration']}; left to the solver's word: {trusted}",
         "codesign check DESIGN --deep --certificate FILE verifies it",
     ]
+
+
+def _infeasible_lines(content: dict[str, Any], where: str) -> list[str]:
+    """The same of one that there is no design."""
+    try:
+        name, budgets = content["problem"]["network"]["name"], content["problem"]["budgets"]
+        within = ", ".join(f"{metric} ≤ {float(most)!r}" for metric, most in budgets.items())
+        lines = [f"a certificate: no design of {name} keeps every budget ({within or 'none'})"]
+        for key, of in {"arrays": "one array", "pipelines": "pipelines"}.items():
+            if key in content:
+                clash = ", ".join(map(str, content[key]["clash"])) or "nothing: no layer may run"
+                left = len(content[key]["reasons"]["trusted"])
+                lines.append(f"of {of} clashes: {clash}; left to the solver's word: {left}")
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
+        raise SpecError(f"{where}: a damaged certificate") from None
+    return [printable(x) for x in [*lines, "codesign check FILE verifies it"]]

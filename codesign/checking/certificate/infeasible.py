@@ -1,0 +1,102 @@
+"""A certificate that no design of a problem keeps every budget, which it holds with the problem.
+
+Of each architecture on offer it names budgets that clash (its ``clash``): a design that kept them
+would have no more of the first one's metric than its limit, within the others. That none has is a
+claim as any other (`codesign.checking.certificate.verify`), of an objective and a bound just above
+the limit: the multipliers weigh what designs take of all these budgets at least against what they
+allow.
+
+Where nothing clashes, some layer runs on no hardware, whatever the budgets: arguments have then no
+multipliers, and hold for any objective.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from fractions import Fraction
+from typing import NamedTuple
+
+from codesign.checking.certificate.pipeline_ranges import of_array, verify_pipelines
+from codesign.checking.certificate.verify import PART, OnStep, verify_groups
+from codesign.checking.entries import Entry
+from codesign.checking.problem import Problem, read_problem
+from codesign.checking.width_problem import most_kept
+
+KEYS = ("format", "problem", "arrays", "pipelines")
+ANY_OBJECTIVE = "latency_s"  # of designs that do not run
+
+
+class ProvenInfeasible(NamedTuple):
+    """What is taken from the search, and what is proven, in words."""
+
+    trusted: tuple[str, ...]
+    claim: str
+
+
+def prove_infeasible(given: Entry, on_step: OnStep | None = None) -> ProvenInfeasible:
+    """Verify a certificate of an infeasible problem."""
+    given.known_keys(KEYS)
+    problem = read_problem(given["problem"])
+    offered = problem.choices.architecture
+    trusted, claims = list[str](), list[str]()
+    if "array" in offered:
+        array = of_array(problem) if problem.choices.pipelined else problem
+        entry, count = given["arrays"], len(array.choices.options)
+        entry.known_keys(("clash", "reasons"))
+        clash, reasons = read_clash(entry["clash"], array), entry["reasons"]
+        reasons.known_keys(PART)
+        if not clash:
+            _check_unpriced(reasons)
+        left = verify_groups(reasons, asked_within(array, clash), bound_of(array, clash), on_step)
+        trusted += [f"{left} of {count} hardware options"] if left else []
+        claims.append(f"none of {count} hardware options has a design with {_kept(array, clash)}")
+    if "dataflow" in offered:
+        entry = given["pipelines"]
+        entry.known_keys(("clash", "reasons"))
+        clash = read_clash(entry["clash"], problem)
+        if clash:
+            asked, bound = asked_within(problem, clash), bound_of(problem, clash)
+            trusted += verify_pipelines(entry["reasons"], asked, bound, on_step)
+            claims.append(f"no pipeline has {_kept(problem, clash)}")
+        else:
+            trusted.append("all pipelines")
+    trusted += [f"architecture {x}" for x in offered if x not in ("array", "dataflow")]
+    return ProvenInfeasible(tuple(trusted), "; ".join(claims))
+
+
+def read_clash(entry: Entry, problem: Problem) -> list[str]:
+    """Names of budgets, each once."""
+    names = [item.text(tuple(problem.budgets)) for item in entry.items()]
+    if len({*names}) < len(names):
+        entry.fault("budgets, each once")
+    return names
+
+
+def asked_within(problem: Problem, clash: Sequence[str]) -> Problem:
+    """The least of the first of some budgets within the others, and within no further ones."""
+    objective, *others = clash or (ANY_OBJECTIVE,)
+    budgets = {name: problem.budgets[name] for name in others}
+    return replace(problem, objective=objective, budgets=budgets, references={})
+
+
+def bound_of(problem: Problem, clash: Sequence[str]) -> Fraction:
+    """What a design that keeps the first of some budgets is below."""
+    if not clash:
+        return Fraction(1)  # of nothing that has a multiplier
+    return Fraction(math.nextafter(float(most_kept(problem.budgets[clash[0]])), math.inf))
+
+
+def _check_unpriced(reasons: Entry) -> None:
+    """Arguments that hold whatever is asked for: that there are no costs at all."""
+    for item in reasons["groups"].items():
+        item["prices"].known_keys(())
+        item["by"].text(("bound",))
+
+
+def _kept(problem: Problem, clash: Sequence[str]) -> str:
+    """``latency_s of at most 0.001 and area_mm2 of at most 2``."""
+    each = [f"{name} of at most {float(problem.budgets[name])!r}" for name in clash]
+    *first, last = each or ["budgets of any size"]
+    return f"{', '.join(first)} and {last}" if first else last

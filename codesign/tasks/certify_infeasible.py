@@ -1,0 +1,136 @@
+"""Writes a certificate that no design of a problem keeps every budget, for `codesign.checking`.
+
+Of budgets that clash, each is a bound on the first's metric within the others: what
+`codesign.tasks.certificate_groups` and `codesign.tasks.certificate_pipelines` close. Where some
+layer runs on no hardware at all, groups of it are closed as they are.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from codesign.checking.certificate.infeasible import asked_within, bound_of
+from codesign.checking.certificate.verify import Verifier
+from codesign.checking.entries import Entry
+from codesign.checking.findings import Ledger
+from codesign.checking.problem import Problem as CheckedProblem
+from codesign.checking.problem import read_problem
+from codesign.errors import InfeasibleError
+from codesign.problem.file import problem_to_dict
+from codesign.problem.metrics import ADDITIVE_METRICS, ENERGY, INTERVAL, REGRET
+from codesign.problem.problem import Problem
+from codesign.results.certificate import Certificate, InfeasibilityCertificate
+from codesign.space.hardware import HardwareSpace
+from codesign.stopping import StopCondition, Stopped
+from codesign.tasks.certificate_groups import Closer
+from codesign.tasks.certificate_options import group_of, named_options
+from codesign.tasks.certificate_pipelines import PipelineCloser
+from codesign.tasks.certify import OnStep, check_certifiable
+from codesign.tasks.choose_architecture import of_array
+from codesign.units import kind_of
+
+FIRST = (INTERVAL, *(x for x in ADDITIVE_METRICS if x != "noise"), ENERGY, "noise")
+
+
+def certify_infeasible(
+    problem: Problem,
+    error: InfeasibleError,
+    *,
+    time_limit_s: float | None = None,
+    on_step: OnStep | None = None,
+) -> InfeasibilityCertificate:
+    """A certificate that no design keeps every budget of a problem.
+
+    Parameters
+    ----------
+    error : InfeasibleError
+        What `codesign.solve` raised, which names the budgets that clash.
+    time_limit_s : float, optional
+        Seconds, after which, or after Ctrl-C, all that is still open is left to the solver's word.
+    on_step : callable, optional
+        Told in words how much is closed.
+
+    Raises
+    ------
+    SpecError
+        A limit that is not positive, or what certificates do not count.
+    KeyboardInterrupt
+        Interrupted twice.
+    """
+    check_certifiable(problem)
+    if problem.objective == REGRET:  # what nothing is measured by where there is no design
+        problem = replace(problem, objective="latency_s", references={})
+    found = InfeasibilityCertificate(json.loads(json.dumps(problem_to_dict(problem))))
+    offered, stop = problem.choices.architecture, StopCondition(time_limit_s)
+    clashes = error.of_architectures or dict.fromkeys(offered, error.clashing)
+    with stop.catching_interrupts():
+        if "array" in offered:
+            clash = _ordered(clashes["array"])
+            found.add_arrays(clash, _of_arrays(of_array(problem), clash, stop, on_step))
+        if "dataflow" in offered:
+            clash = _ordered(clashes["dataflow"])
+            found.add_pipelines(clash, *_of_pipelines(problem, clash, stop, on_step))
+    return found
+
+
+def _ordered(clash: Mapping[str, object]) -> tuple[str, ...]:
+    """First that whose least is looked for: one that sums over layers, if there is any."""
+    place = {name: n for n, name in enumerate(FIRST)}
+    return tuple(sorted(clash, key=lambda name: place.get(kind_of(name), len(place))))
+
+
+def _of_arrays(
+    problem: Problem, clash: tuple[str, ...], stop: StopCondition, on_step: OnStep | None
+) -> Certificate:
+    if not clash:
+        return _nothing_runs(problem, stop)
+    below = bound_of(_checked(problem), clash)
+    return Closer(_asked(problem, clash), below, stop, on_step).certificate()
+
+
+def _of_pipelines(
+    problem: Problem, clash: tuple[str, ...], stop: StopCondition, on_step: OnStep | None
+) -> tuple[dict[str, Any], list[str]]:
+    """The arguments, and what is left to the solver."""
+    if not clash:
+        return {"detours": [], "ranges": [], "trusted": [[0.0, None]]}, ["all pipelines"]
+    below = bound_of(_checked(problem), clash)
+    return PipelineCloser(_asked(problem, clash), below, stop, on_step).part()
+
+
+def _asked(problem: Problem, clash: Sequence[str]) -> Problem:
+    """The least of the first of some budgets within the others."""
+    first, *others = clash
+    budgets = {name: problem.budgets[name] for name in others}
+    return replace(problem, objective=first, budgets=budgets, quality=None, references={})
+
+
+def _checked(problem: Problem) -> CheckedProblem:
+    content = json.loads(json.dumps(problem_to_dict(problem)))
+    return read_problem(Entry("problem", content, Ledger()))
+
+
+def _nothing_runs(problem: Problem, stop: StopCondition) -> Certificate:
+    """Groups of hardware options on each of which some layer does not run, whatever the budgets."""
+    checked = _checked(problem)
+    verifier = Verifier(asked_within(checked, ()), bound_of(checked, ()))
+    options = named_options(HardwareSpace(problem))
+    found, left = Certificate(0.0, len(options)), [options]
+    try:
+        while left:
+            stop.check()
+            mine = left.pop()
+            group = group_of(mine)
+            if verifier.closed(group, {}):
+                found.add(group, {}, (), (), enumerated=False)
+            elif len(mine) == 1:
+                found.trusted += mine
+            else:
+                half = len(mine) // 2
+                left += [mine[half:], mine[:half]]
+    except Stopped:
+        found.trusted += [*mine, *(option for each in left for option in each)]
+    return found
