@@ -80,7 +80,7 @@ def check(
     """
     path = Path(path)
     if certificate is None:
-        with expecting(path, "design", "dataflow", "assignment", "evaluation", "certificate"):
+        with expecting(path, "design", "dataflow", "assignment", "evaluation"):
             return check_content(read_json(path), str(path), on_step=on_step)
     with expecting(path, "design", "dataflow"):
         content = read_json(path)
