@@ -344,36 +344,83 @@ def refetch(order: str, count: dict[str, int], relevant: str) -> int:
     return fetches // math.prod(count[loop] for loop in relevant)
 
 
-def rows_in(layer: Layer, rows: int) -> int:
-    """Stored ifmap rows that so many output rows read at most; inserted zeros are not stored."""
-    covered = (rows - 1) * layer.stride[0] + layer.reach[0]
-    return min(layer.H, ceil_div(covered, layer.input_dilation[0]))
+def rows_in(layer: Layer, rows: int, anywhere: bool = False) -> int:
+    """Stored ifmap rows that so many output rows read at most; inserted zeros are not stored.
+
+    Of rows that are repeated those of tiles from the first row on; or wherever such rows are.
+    """
+    return _held(layer, 0, layer.H, rows, anywhere)
 
 
 def cols_in(layer: Layer, cols: int | None) -> int:
     """Stored ifmap columns of a tile of so many output columns, likewise; all without a number."""
-    if cols is None:
-        return layer.W
-    covered = (cols - 1) * layer.stride[1] + layer.reach[1]
-    return min(layer.W, ceil_div(covered, layer.input_dilation[1]))
+    return layer.W if cols is None else _held(layer, 1, layer.W, cols)
 
 
 def rows_read(layer: Layer, rows: int) -> int:
     """Ifmap rows fetched per image, halo rows once per tile of so many output rows."""
-    return _read(layer, 0, layer.H, ceil_div(layer.P, rows), rows_in(layer, rows))
+    return _read(layer, 0, layer.H, rows)
 
 
 def cols_read(layer: Layer, cols: int | None) -> int:
     """Ifmap columns fetched per image and row, halo columns once per tile of output columns."""
-    return _read(layer, 1, layer.W, ceil_div(layer.Q, cols or layer.Q), cols_in(layer, cols))
+    return _read(layer, 1, layer.W, cols or layer.Q)
 
 
-def _read(layer: Layer, axis: int, stored: int, tiles: int, held: int) -> int:
-    """Rows (axis 0) or columns fetched in all by so many tiles that hold so many each."""
+def _held(layer: Layer, axis: int, stored: int, size: int, anywhere: bool = False) -> int:
+    """Rows (axis 0) or columns of the ifmap that a tile of so many outputs holds."""
+    covered = (size - 1) * layer.stride[axis] + layer.reach[axis]
+    again = layer.input_repetition[axis]
+    if again == 1:
+        return min(stored, ceil_div(covered, layer.input_dilation[axis]))
+    if anywhere:  # the first of them the last time that it is repeated
+        return min(stored, 1 + ceil_div(covered - 1, again))
+    lies, last, _ = _over_repeated(layer, axis, stored, size)
+    return min(stored, max(end - first + 1 for first, end in (*lies, last)))
+
+
+def _read(layer: Layer, axis: int, stored: int, size: int) -> int:
+    """Rows (axis 0) or columns fetched in all by tiles of so many outputs."""
+    outputs = (layer.P, layer.Q)[axis]
+    tiles, held = ceil_div(outputs, size), _held(layer, axis, stored, size)
     if tiles == 1:
         return stored
-    halo = ceil_div(max(layer.reach[axis] - layer.stride[axis], 0), layer.input_dilation[axis])
-    return min(stored + (tiles - 1) * halo, tiles * held)
+    halo = max(layer.reach[axis] - layer.stride[axis], 0)
+    shared = (tiles - 1) * ceil_div(halo, layer.input_dilation[axis])
+    if layer.input_repetition[axis] > 1:
+        lies, _, next_one = _over_repeated(layer, axis, stored, size)
+        both = [max(end - after + 1, 0) for (_, end), after in zip(lies, next_one, strict=True)]
+        rounds, more = divmod(tiles - 1, len(both))
+        shared = rounds * sum(both) + sum(both[:more])
+    return min(stored + shared, tiles * held)
+
+
+def _over_repeated(
+    layer: Layer, axis: int, stored: int, size: int
+) -> tuple[list[tuple[int, int]], tuple[int, int], list[int]]:
+    """First and last stored rows (columns) under tiles, where windows see each several times.
+
+    Half of the padding is before the image, the smaller half of an odd number. Tiles lie in the
+    same way again after as many as a row is repeated.
+
+    Returns
+    -------
+    Those of all tiles but the last, until they lie as before; those of the last; and the first of
+    the tile after each of the former.
+    """
+    again, outputs = layer.input_repetition[axis], (layer.P, layer.Q)[axis]
+    step, reach = layer.stride[axis], layer.reach[axis]
+    above = max((outputs - 1) * step + reach - stored * again, 0) // 2
+
+    def under(output: int) -> tuple[int, int]:
+        first = output * step - above
+        return first // again, (first + reach - 1) // again
+
+    begins = range(0, outputs, size)
+    before = begins[:-1][:again]
+    lies = [(under(n)[0], under(n + size - 1)[1]) for n in before]
+    last = under(begins[-1])[0], under(outputs - 1)[1]
+    return lies, last, [under(n + size)[0] for n in before]
 
 
 def sram_elements(layer: Layer, tile: Tile) -> Elements:

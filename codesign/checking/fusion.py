@@ -44,7 +44,7 @@ class FusedRun:
         """With the rows that one output row of the last layer takes."""
         held = [1]
         for n in reversed(numbers):
-            held.append(rows_in(network.layers[n], held[-1]))
+            held.append(rows_in(network.layers[n], held[-1], anywhere=True))
         return FusedRun(numbers, tuple(held[:0:-1]))
 
 
@@ -78,8 +78,8 @@ def adds_rows(network: Network, first: int, last: int) -> bool:
     head, adder = between[0], between[-1]
     same_rows = (head.N, head.H, head.W) == (adder.N, adder.P, adder.Q)
     whole = head.input not in {**dict(head.parts), **dict(adder.parts)}
-    in_step = all((x.stride[0], x.input_dilation[0]) == (1, 1) for x in between)
-    return same_rows and whole and in_step
+    steps = {(x.stride[0], x.input_dilation[0], x.input_repetition[0]) for x in between}
+    return same_rows and whole and steps == {(1, 1, 1)}
 
 
 def check_runs(

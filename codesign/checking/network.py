@@ -18,8 +18,9 @@ from codesign.checking.findings import Unreadable
 
 LOOPS = ("N", "G", "K", "C", "P", "Q", "R", "S", "H", "W")
 NAMES = ("name", "input", "output", "residuals", "weight_tensor")
-STEPS = ("stride", "dilation", "input_dilation")  # vertical and horizontal
+STEPS = ("stride", "dilation", "input_dilation", "input_repetition")  # vertical and horizontal
 LATER = ("appended", "input_dilation", "moves", "parts", "weights_of")  # absent from older files
+MOST_REPETITION = 256
 MOST_MACS = 10**13  # of a layer
 MOST_LAYERS = 10_000
 MOST_PADDING = 4  # rows on a side, where the kernel has no more of them
@@ -45,6 +46,7 @@ class Layer:
     stride: PerAxis
     dilation: PerAxis
     input_dilation: PerAxis
+    input_repetition: PerAxis
     input: str
     output: str
     residuals: tuple[str, ...]
@@ -314,6 +316,7 @@ def _read_layer(entry: Entry) -> Layer:
         stride=_pair(entry["stride"]),
         dilation=_pair(entry["dilation"]),
         input_dilation=_pair(entry.get("input_dilation", 1)),
+        input_repetition=_pair(entry.get("input_repetition", 1)),
         name=entry["name"].text(),
         input=entry["input"].text(),
         output=entry["output"].text(),
@@ -419,12 +422,16 @@ def _shape_faults(network: Network, layer: Layer) -> list[Fault]:
         added = layer.moves or read <= layer.outputs
         must(added, read, "a residual no larger than the outputs")
     if layer.moves:
-        plain = {layer.R, layer.S, *layer.stride, *layer.dilation, *layer.input_dilation} == {1}
+        steps = *layer.stride, *layer.dilation, *layer.input_dilation, *layer.input_repetition
+        plain = {layer.R, layer.S, *steps} == {1}
         must(plain and layer.weight_tensor is None, "arithmetic", "a movement without any")
         return faults
     must(layer.macs <= MOST_MACS, layer.macs, f"at most {MOST_MACS} MACs")
     for axis, out, size in ((0, layer.P, layer.H), (1, layer.Q, layer.W)):
-        reach, stored = layer.reach[axis], size * layer.input_dilation[axis]
+        zeros, again = layer.input_dilation[axis], layer.input_repetition[axis]
+        must(again <= MOST_REPETITION, again, f"repeated at most {MOST_REPETITION} times")
+        must(min(zeros, again) == 1, again, "zeros between rows or columns, or these repeated")
+        reach, stored = layer.reach[axis], size * zeros * again
         needed = (out - 1) * layer.stride[axis] + reach
         padding = 2 * max(reach - 1, MOST_PADDING)
         must(needed <= stored + padding, needed, f"windows within {stored} and padding")

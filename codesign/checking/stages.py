@@ -63,7 +63,8 @@ def bands(layer: Layer, array: Array) -> list[int]:
 
 def fresh_rows(layer: Layer, band_rows: int) -> int:
     """Stored input rows that come in while so many output rows are worked on."""
-    return min(layer.H, ceil_div(band_rows * layer.stride[0], layer.input_dilation[0]))
+    seen_as = layer.input_dilation[0] * layer.input_repetition[0]
+    return min(layer.H, ceil_div(band_rows * layer.stride[0], seen_as))
 
 
 def lag(layer: Layer, band_rows: int) -> Fraction:

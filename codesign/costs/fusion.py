@@ -123,7 +123,7 @@ def _adds_rows(layers: Sequence[Layer]) -> bool:
     first, last = layers[0], layers[-1]
     if first.input in (*first.parts, *last.parts):
         return False
-    in_step = all(x.stride_rows == x.input_dilation_rows == 1 for x in layers)
+    in_step = all(x.stride_rows == x.spread_rows == 1 for x in layers)
     return in_step and (first.N, first.H, first.W) == (last.N, last.P, last.Q)
 
 
@@ -153,7 +153,7 @@ def _rows_held(layers: Sequence[Layer]) -> list[int]:
     """Rows held of the input of each of some fused layers, for one output row of the last."""
     held, made = [0] * len(layers), 1
     for n in reversed(range(len(layers))):
-        held[n] = made = vertical(layers[n]).held(made)
+        held[n] = made = vertical(layers[n]).held_anywhere(made)
     return held
 
 

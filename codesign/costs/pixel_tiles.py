@@ -5,6 +5,10 @@ rows of tiles outside, ragged at the bottom and on the right. Along either direc
 stored rows, or columns, that its windows cover, and shares a halo with its neighbours; what it
 holds, and what is read, is the product of both directions.
 
+Of an ifmap whose rows are repeated (`Axis.repetition`) a tile reads each of those that its windows
+see once. How many these are depends on where it begins, so tiles that are as many but begin
+elsewhere may share less.
+
 What a tile costs grows with four numbers, whatever the array, the channels and the bitwidths: the
 ifmap elements it holds per channel, the output pixels it holds, the ifmap elements read per
 channel, and the trips of the loop over tiles. (Buffers are doubled where there is more than one
@@ -40,22 +44,37 @@ class Axis(NamedTuple):
     stride : int
     input_dilation : int
         Of so many rows (columns) that a kernel covers one is stored; the others are zeros.
+    repetition : int
+        So many rows (columns) that a kernel covers are one that is stored. Half of the padding, or
+        of an odd number the smaller half, is before the first.
     """
 
     outputs: int
     stored: int
     kernel: int
     stride: int
-    input_dilation: int
+    input_dilation: int = 1
+    repetition: int = 1
 
     def held(self, tile: int) -> int:
         """Stored rows (columns) that a tile reads at most: ``min(H, ⌈((t − 1)·stride + R)/u⌉)``.
 
-        How the tile lies over those that are stored depends on the padding, so the worst case
-        counts.
+        How the tile lies over inserted zeros depends on the padding, so the worst case counts; of
+        what is repeated those that the largest tile sees.
         """
-        covered = (tile - 1) * self.stride + self.kernel
-        return min(self.stored, ceil_div(covered, self.input_dilation))
+        if self.repetition == 1:
+            return min(self.stored, ceil_div(self._covered(tile), self.input_dilation))
+        most = max(self._seen(first, last) for first, last in self._tiles(tile))
+        return min(self.stored, most)
+
+    def held_anywhere(self, rows: int) -> int:
+        """Stored rows (columns) that so many consecutive outputs read at most, wherever they are.
+
+        Of what is repeated ``min(H, ⌈(c − 1)/r⌉ + 1)``, of ``c`` covered.
+        """
+        if self.repetition == 1:
+            return self.held(rows)
+        return min(self.stored, ceil_div(self._covered(rows) - 1, self.repetition) + 1)
 
     @property
     def most_read(self) -> int:
@@ -64,15 +83,53 @@ class Axis(NamedTuple):
 
     @property
     def halo(self) -> int:
-        """Stored rows (columns) adjoining tiles share at most: ``⌈max(R − stride, 0) / u⌉``."""
-        return ceil_div(max(self.kernel - self.stride, 0), self.input_dilation)
+        """Stored rows (columns) adjoining tiles share at most: ``⌈max(R − stride, 0) / u⌉``.
+
+        Of what is repeated ``max(⌈(R − stride − 1)/r⌉ + 1, 0)``.
+        """
+        if self.repetition == 1:
+            return ceil_div(max(self.kernel - self.stride, 0), self.input_dilation)
+        return max(ceil_div(self.kernel - self.stride - 1, self.repetition) + 1, 0)
 
     def read(self, tile: int) -> int:
         """Stored rows (columns) read per image, halos once per tile; all, where one tile is all."""
         trips = ceil_div(self.outputs, tile)
         if trips == 1:
             return self.stored
-        return min(self.stored + (trips - 1) * self.halo, trips * self.held(tile))
+        shared = (trips - 1) * self.halo if self.repetition == 1 else self._shared(tile, trips)
+        return min(self.stored + shared, trips * self.held(tile))
+
+    def _covered(self, tile: int) -> int:
+        return (tile - 1) * self.stride + self.kernel
+
+    def _start(self, output: int) -> int:
+        """The first position that an output's window sees; that of the image is 0."""
+        missing = (self.outputs - 1) * self.stride + self.kernel - self.stored * self.repetition
+        return output * self.stride - max(missing, 0) // 2
+
+    def _seen(self, first: int, last: int) -> int:
+        """Stored rows (columns) seen by the windows of some outputs, padding as if stored."""
+        end = self._start(last) + self.kernel - 1
+        return end // self.repetition - self._start(first) // self.repetition + 1
+
+    def _turns(self, tile: int) -> int:
+        """Tiles until the first one lies over stored rows (columns) as another does again."""
+        return self.repetition // math.gcd(tile * self.stride, self.repetition)
+
+    def _tiles(self, tile: int) -> list[tuple[int, int]]:
+        """First and last outputs of the last tile, and of all others that lie differently."""
+        before = range(0, self.outputs, tile)[:-1]
+        found = [(first, first + tile - 1) for first in before[: self._turns(tile)]]
+        return [*found, (len(before) * tile, self.outputs - 1)]
+
+    def _shared(self, tile: int, trips: int) -> int:
+        """Stored rows (columns) in two tiles, for each two that adjoin."""
+        turns, total = self._turns(tile), 0
+        for n in range(1, min(turns, trips - 1) + 1):
+            end = self._start(n * tile - 1) + self.kernel - 1
+            both = end // self.repetition - self._start(n * tile) // self.repetition + 1
+            total += max(both, 0) * ceil_div(trips - n, turns)
+        return total
 
 
 def vertical(layer: Layer) -> Axis:
@@ -88,8 +145,8 @@ def horizontal(layer: Layer) -> Axis:
 def _axis(layer: Layer, direction: int) -> Axis:
     outputs, stored, taps = ((layer.P, layer.H, layer.R), (layer.Q, layer.W, layer.S))[direction]
     kernel = (taps - 1) * along(direction, layer.dilation) + 1
-    steps = along(direction, layer.stride), along(direction, layer.input_dilation)
-    return Axis(outputs, stored, kernel, *steps)
+    steps = layer.stride, layer.input_dilation, layer.input_repetition
+    return Axis(outputs, stored, kernel, *(along(direction, pair) for pair in steps))
 
 
 class PixelTiles(NamedTuple):
@@ -141,7 +198,8 @@ def pixel_tiles(layer: Layer, granule: int = 1, in_turn: tuple[int, int] = (1, 1
 
 def count_pixel_tiles(layer: Layer, granule: int = 1, in_turn: tuple[int, int] = (1, 1)) -> int:
     """Tiles that `pixel_tiles` compares."""
-    grids = sum(len(p) * len(q) for p, q in _grids(layer.P, layer.Q, granule, in_turn))
+    axes = vertical(layer), horizontal(layer)
+    grids = sum(len(p) * len(q) for p, q in _grids(*axes, granule, in_turn))
     return grids + len(smallest_tiles(layer.N, 1))
 
 
@@ -155,7 +213,7 @@ def _pixel_tiles(
         (*whole, n, trips, n * held, images * read) for n, trips in smallest_tiles(images, 1)
     ]
     tiles = [np.array(batches, dtype=np.int64)]
-    for of_rows, of_cols in _grids(down.outputs, across.outputs, granule, in_turn):
+    for of_rows, of_cols in _grids(down, across, granule, in_turn):
         i, j = (grid.ravel() for grid in np.indices((len(of_rows), len(of_cols))))
         (p, trips_p, held_p, read_p), (q, trips_q, held_q, read_q) = (
             np.array([(t, n, axis.held(t), axis.read(t)) for t, n in sizes], dtype=np.int64)[k].T
@@ -178,7 +236,7 @@ Sizes = tuple[tuple[int, int], ...]  # as `smallest_tiles`
 
 
 def _grids(
-    P: int, Q: int, granule: int, in_turn: tuple[int, int] = (1, 1)
+    down: Axis, across: Axis, granule: int, in_turn: tuple[int, int] = (1, 1)
 ) -> list[tuple[Sizes, Sizes]]:
     """Tiles of rows, and of columns, any of which go together: all that cut an image.
 
@@ -188,16 +246,21 @@ def _grids(
     have such a product if ``tp`` is a multiple of some divisor of the granule and ``tq`` of what
     is left of it. Of phases, all this holds for the pixels of one.
     """
+    P, Q = down.outputs, across.outputs
     if in_turn != (1, 1):
-        of_phase = _grids(ceil_div(P, in_turn[0]), ceil_div(Q, in_turn[1]), granule)
+        down, across = (
+            axis._replace(outputs=ceil_div(axis.outputs, n))
+            for axis, n in zip((down, across), in_turn, strict=True)
+        )
         return [
-            (_rounds(rows, in_turn[0], P), _rounds(cols, in_turn[1], Q)) for rows, cols in of_phase
+            (_rounds(rows, in_turn[0], P), _rounds(cols, in_turn[1], Q))
+            for rows, cols in _grids(down, across, granule)
         ]
     rows_step, cols_step = granule // math.gcd(granule, Q), granule // math.gcd(granule, P)
-    strips = _parts(P, rows_step), ((Q, 1),)
-    columns = ((P, 1),), _parts(Q, cols_step)
+    strips = _parts(down, rows_step), ((Q, 1),)
+    columns = ((P, 1),), _parts(across, cols_step)
     blocks = [
-        (_parts(P, math.lcm(rows_step, d)), _parts(Q, math.lcm(cols_step, granule // d)))
+        (_parts(down, math.lcm(rows_step, d)), _parts(across, math.lcm(cols_step, granule // d)))
         for d in range(1, granule + 1)
         if granule % d == 0
     ]
@@ -209,9 +272,25 @@ def _rounds(sizes: Sizes, phases: int, most: int) -> Sizes:
     return tuple((min(tile * phases, most), trips) for tile, trips in sizes)
 
 
-def _parts(size: int, step: int) -> Sizes:
-    """Of `smallest_tiles` those that are not all."""
-    return tuple((tile, trips) for tile, trips in smallest_tiles(size, step) if trips > 1)
+@lru_cache(maxsize=4096)
+def _parts(axis: Axis, step: int) -> Sizes:
+    """Of `smallest_tiles` those that are not all; and larger ones of as many trips that read less.
+
+    Those lie otherwise over what is repeated, as one of the next few does.
+    """
+    found = tuple((tile, trips) for tile, trips in smallest_tiles(axis.outputs, step) if trips > 1)
+    if axis.repetition == 1:
+        return found
+    every = []
+    for tile, trips in found:
+        least = axis.read(tile) + 1
+        for larger in range(tile, tile + axis.repetition * step, step):
+            if ceil_div(axis.outputs, larger) != trips:
+                break
+            if axis.read(larger) < least:
+                every.append((larger, trips))
+                least = axis.read(larger)
+    return tuple(every)
 
 
 @lru_cache(maxsize=4096)

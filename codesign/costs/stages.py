@@ -9,6 +9,7 @@ A stage works on a *band* of ``p`` output rows at a time. It holds, in memories 
 
 - lines: the input rows of a band, and those of the next that arrive meanwhile,
   ``(rows_in(p) + fresh(p))·W·G·C`` elements, ``fresh(p) = min(H, ⌈p·stride / input dilation⌉)``,
+  of repeated rows ``⌈p·stride / repetition⌉``,
 - weights on chip, all of them; or streamed: a doubled buffer of what the array takes at once,
   ``2·min(weights, rows·cols·engine)`` (mapping output: ``cols·engine``), filled from DRAM with all
   weights for each band. An operand that is a tensor is held twice, the next image's beside this
@@ -131,7 +132,7 @@ def folds_evenly(
 def layer_shape(layer: Layer) -> tuple[object, ...]:
     """What of a layer decides its options' costs."""
     counts = (layer.N, layer.G, layer.K, layer.C, layer.P, layer.Q, layer.R, layer.S)
-    steps = (layer.stride, layer.dilation, layer.input_dilation)
+    steps = (layer.stride, layer.dilation, layer.input_dilation, layer.input_repetition)
     return (*counts, layer.H, layer.W, *steps, layer.weight_tensor is None)
 
 
@@ -203,7 +204,7 @@ def _whole(turns: Sequence[tuple[WindowPhases, Folds]]) -> Bools:
 def _fresh(layer: Layer, band_rows: npt.ArrayLike) -> Ints:
     """Input rows that arrive while a band is worked on."""
     moved = np.asarray(band_rows, dtype=np.int64) * layer.stride_rows
-    return np.asarray(np.minimum(layer.H, -(-moved // layer.input_dilation_rows)))
+    return np.asarray(np.minimum(layer.H, -(-moved // layer.spread_rows)))
 
 
 def _per_height(band_rows: Ints, of_one: Callable[[int], int]) -> Ints:

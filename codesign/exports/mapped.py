@@ -70,6 +70,10 @@ class Mapped:
             self._refuse("channels in multiples of a number are none of its tensors")
         if any(x.input_dilation not in (1, (1, 1)) for x in self.network.layers):
             self._refuse("transposed convolutions over inserted zeros are none of its layers")
+        if any(x.input_repetition not in (1, (1, 1)) for x in self.network.layers):
+            self._refuse(
+                "windows that see an image enlarged as they read it are none of its layers"
+            )
 
     def _refuse(self, why: str) -> None:
         raise SpecError(f"{self.tool}: {why}")

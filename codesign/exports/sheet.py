@@ -267,7 +267,7 @@ def shape_of(layer: Layer) -> dict[str, Any]:
     sizes = {x: getattr(layer, x) for x in "NGKCPQRSHW"}
     pairs = {
         name: [along(0, getattr(layer, name)), along(1, getattr(layer, name))]
-        for name in ("stride", "dilation", "input_dilation")
+        for name in ("stride", "dilation", "input_dilation", "input_repetition")
     }
     return {**sizes, **pairs}
 

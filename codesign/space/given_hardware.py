@@ -180,7 +180,7 @@ class GivenHardware:
                 self._tables[own] = stored_tilings(self.settled[layer.name].table, *stored)
             return self._tables[own]
         array = array_of(layer, on, self.weight_bits[i] or 0, self.tensor_bits, mapping)
-        letters = (*GEOMETRY, "input_dilation", "moves")
+        letters = (*GEOMETRY, "input_dilation", "input_repetition", "moves")
         key = (array, factors, *(getattr(layer, letter) for letter in letters))
         if key not in self._tables:
             check_tiles(layer, array)

@@ -463,7 +463,7 @@ def _held(variant: int, layer: Layer, weight_bits: Ints, activation_bits: Ints) 
 
 def _geometry(problem: Problem, layer: Layer) -> tuple[object, ...]:
     letters = ("N", "G", "K", "C", "P", "Q", "R", "S", "H", "W")
-    steps = layer.stride, layer.dilation, layer.input_dilation
+    steps = layer.stride, layer.dilation, layer.input_dilation, layer.input_repetition
     paced = layer.moves and problem.choices.on_chip != "none"
     elements = moved_elements(problem.network, layer) if paced else 0
     stored = problem.network.operand_factors(layer, problem.choices.stored_channels)

@@ -23,6 +23,7 @@ MAX_LAYER_MACS = 10**13  # keeps the figures of real layers exact in 64 bits
 
 MAX_NAME = 200  # letters
 MOST_PADDING = 4  # rows of zeros on a side that any kernel may have: more is a mistaken size
+MOST_REPETITION = 256  # windows that enlarge more than that read what is stored enlarged
 
 Count = Annotated[int, Field(strict=True, ge=1, le=10**9)]
 Name = Annotated[str, Field(strict=True, min_length=1, max_length=MAX_NAME)]
@@ -33,8 +34,9 @@ def most_padding(reach: int) -> int:
     """Rows of padding that a kernel of so many dilated rows may have on each side.
 
     One row less than the kernel, from where on windows see no data at all, or a few if that is
-    more: what is computed, read and held does not depend on how the padding is shared out, so that
-    a larger number would do no harm but to accept sizes that are mistaken.
+    more: but where rows are repeated, what is computed, read and held does not depend on how the
+    padding is shared out, so that a larger number would do no harm but to accept sizes that are
+    mistaken.
     """
     return max(reach - 1, MOST_PADDING)
 
@@ -73,6 +75,11 @@ class Layer:
         Zeros inserted on the fly between the rows and columns of the ifmap, less one: the stride
         of a transposed convolution, which is computed as an ordinary one over ``H·input_dilation``
         rows. ``H`` and ``W`` are as stored, without those zeros.
+    input_repetition : int or (vertical, horizontal)
+        Times that windows see each row and column of the ifmap, one beside the other: an image
+        enlarged to its nearest neighbours, of which only the original, ``H × W``, is stored and
+        read. Of padding the half is taken to be above and on the left, of an odd number the
+        smaller one. Not along an axis with inserted zeros.
     moves : bool
         Reads and writes only: zero MACs, no weights.
     parts : mapping of str to int
@@ -102,6 +109,7 @@ class Layer:
     weights_of: Name | None = None
     appended: Annotated[int, Field(strict=True, ge=0, le=10**9)] = 0
     input_dilation: PerAxis = 1
+    input_repetition: PerAxis = 1
     moves: bool = False
     parts: Mapping[Name, Count] = field(default_factory=dict)
 
@@ -127,7 +135,7 @@ class Layer:
             ("Q", self.Q, self.W, self.S, 1),
         ):
             stride, dilation = along(axis, self.stride), along(axis, self.dilation)
-            size = size * along(axis, self.input_dilation)
+            size = size * self._spread(axis)
             reach = (kernel - 1) * dilation + 1
             if (out - 1) * stride + reach > size + 2 * most_padding(reach):
                 raise SpecError(
@@ -136,8 +144,24 @@ class Layer:
                     f"by at most {most_padding(reach)} on each side"
                 )
 
+    def _spread(self, axis: int) -> int:
+        """Rows or columns that windows see for each one that is stored."""
+        zeros, again = along(axis, self.input_dilation), along(axis, self.input_repetition)
+        if again > MOST_REPETITION:
+            raise SpecError(
+                f"layer {self.name!r}: input_repetition = {again}; at most {MOST_REPETITION}, "
+                "store an image that is enlarged more"
+            )
+        if min(zeros, again) > 1:
+            raise SpecError(
+                f"layer {self.name!r}: rows or columns of its input have zeros between them or are "
+                "repeated; give input_dilation or input_repetition along an axis"
+            )
+        return zeros * again
+
     def _check_movement(self) -> None:
-        convolves = {"R": 1, "S": 1, "stride": 1, "dilation": 1, "input_dilation": 1}
+        convolves = {"R": 1, "S": 1, "stride": 1, "dilation": 1}
+        convolves |= {"input_dilation": 1, "input_repetition": 1}
         none = dict.fromkeys(("weight_tensor", "weights_of"))
         for key, nothing in (*convolves.items(), *none.items()):
             if getattr(self, key) != nothing:
@@ -149,9 +173,9 @@ class Layer:
         return along(0, self.stride)
 
     @property
-    def input_dilation_rows(self) -> int:
-        """Rows of the zero-inserted ifmap for each one that is stored."""
-        return along(0, self.input_dilation)
+    def spread_rows(self) -> int:
+        """Rows that windows see for each one that is stored: that with zeros, or repeated."""
+        return along(0, self.input_dilation) * along(0, self.input_repetition)
 
     @property
     def kernel_rows(self) -> int:

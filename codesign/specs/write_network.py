@@ -12,12 +12,12 @@ from codesign.specs.toml_text import comments, key, quoted, value_text
 # One line per layer: these keys in this order, each in a column of its own.
 COLUMNS = (
     *("name", "input", "output", "N", "G", "K", "C", "P", "Q", "H", "W", "R", "S"),
-    *("stride", "dilation", "input_dilation", "appended", "moves"),
+    *("stride", "dilation", "input_dilation", "input_repetition", "appended", "moves"),
     *("residuals", "weight_tensor", "weights_of", "parts"),
 )
 
 # In results only where they say something: of a layer, and of the network.
-LATER: dict[str, object] = {"weights_of": None}
+LATER: dict[str, object] = {"weights_of": None, "input_repetition": 1}
 LATER_OF_NETWORK: dict[str, object] = {"cache": (), "tokens": None, "members": ()}
 
 

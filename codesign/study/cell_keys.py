@@ -40,7 +40,13 @@ SOLVE_SETTINGS = ("method", "rel_gap", "time_limit_s")
 # Each with the value that says what questions without it ask.
 ADDED_FIELDS: Mapping[str, Mapping[str, Any]] = {
     "network": {"cache": (), "tokens": None, "members": (), "model": None},
-    "layer": {"moves": False, "parts": {}, "input_dilation": 1, "weights_of": None},
+    "layer": {
+        "moves": False,
+        "parts": {},
+        "input_dilation": 1,
+        "input_repetition": 1,
+        "weights_of": None,
+    },
     "choices": {
         "shared": (),
         "tied": False,

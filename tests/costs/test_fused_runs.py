@@ -134,7 +134,7 @@ def need_of(rows: int, layers: tuple[Layer, ...], sums: list[int], bits: dict[st
     total = max(psums)
     for x in reversed(layers):
         reach = (rows - 1) * x.stride_rows + x.kernel_rows
-        rows = min(x.H, -(-reach // x.input_dilation_rows))
+        rows = min(x.H, -(-reach // x.spread_rows))
         held = min(2 * rows, x.N * x.H) if x is layers[0] else rows
         total += held * x.W * x.G * x.C * bits[x.input]
     return total

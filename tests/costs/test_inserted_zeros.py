@@ -41,7 +41,7 @@ def with_zeros(R: int, dilation: int, stride: int, u: int) -> Layer:
 
 def rows_of_tile(layer: Layer, first: int, rows: int, padding: int) -> set[int]:
     """Stored rows under a tile of output rows, counted one by one; zeros and padding left out."""
-    u, stride = layer.input_dilation_rows, layer.stride_rows
+    u, stride = layer.spread_rows, layer.stride_rows
     start = first * stride - padding
     covered = range(start, start + (rows - 1) * stride + layer.kernel_rows)
     return {row // u for row in covered if row % u == 0 and 0 <= row // u < layer.H}

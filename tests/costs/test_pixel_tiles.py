@@ -9,7 +9,7 @@ from itertools import product
 import oracle_machine
 import oracle_tilings
 import pytest
-from random_networks import random_network
+from random_networks import Draft, random_network
 from small_layers import layer
 
 from codesign import Layer, SpecError
@@ -61,7 +61,11 @@ def few(costs: Costs) -> Costs:
 
 
 @pytest.mark.parametrize("granule", [1, 2, 3, 4, 6, 12])
-def test_every_tile_has_one_as_good_that_is_listed(granule: int) -> None:
+@pytest.mark.parametrize("spread", ["input_dilation", "input_repetition"])
+def test_every_tile_has_one_as_good_that_is_listed(
+    granule: int, spread: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Draft, "spread", spread)
     compared = 0
     for seed in range(25):
         network = random_network(random.Random(f"pixels {seed}"), layers=3, moving=True)

@@ -12,7 +12,7 @@ from command_line import refused, run
 from markup import HOSTILE
 from random_chains import random_chain
 from random_evaluations import evaluated, random_accelerator
-from random_networks import random_network
+from random_networks import Draft, random_network
 from seeds import check_all, mostly_long
 from sheet_walk import check_sheet
 
@@ -41,6 +41,11 @@ def check_random(seed: int) -> None:
 @pytest.mark.parametrize("first", mostly_long(range(0, 1000, 25), 1))
 def test_loop_nests_do_what_the_design_counts(first: int) -> None:
     check_all(range(first, first + 25), check_random)
+
+
+def test_loop_nests_over_enlarged_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Draft, "spread", "input_repetition")
+    check_all(range(1, 40, 3), check_random)
 
 
 def test_fused_runs_hold_what_they_need() -> None:

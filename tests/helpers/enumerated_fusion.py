@@ -101,7 +101,7 @@ class FusedEnumeration(Enumeration):
         for x in each:
             if (x.stride if isinstance(x.stride, int) else x.stride[0]) > 1:
                 return False
-            if (x.input_dilation if isinstance(x.input_dilation, int) else x.input_dilation[0]) > 1:
+            if any((y if isinstance(y, int) else y[0]) > 1 for y in spreads(x)):
                 return False
         return (each[0].N, each[0].H, each[0].W) == (each[-1].N, each[-1].P, each[-1].Q)
 
@@ -159,13 +159,16 @@ class FusedEnumeration(Enumeration):
         """Rows of the input of each layer of a run, for a row of the last one's output."""
         found: list[int] = []
         for layer in reversed(layers):
-            stride, dilation, zeros = (
+            stride, dilation, zeros, again = (
                 x if isinstance(x, int) else x[0]
-                for x in (layer.stride, layer.dilation, layer.input_dilation)
+                for x in (layer.stride, layer.dilation, *spreads(layer))
             )
             made = found[0] if found else 1
             reach = (made - 1) * stride + (layer.R - 1) * dilation + 1
-            found.insert(0, min(layer.H, -(-reach // zeros)))
+            rows = -(-reach // zeros)
+            if again > 1:
+                rows = max(len({(at + n) // again for n in range(reach)}) for at in range(again))
+            found.insert(0, min(layer.H, rows))
         return found
 
     def _moved_by_run(self, block: range, residents: frozenset[str]) -> int:
@@ -184,3 +187,8 @@ class FusedEnumeration(Enumeration):
                 if name not in inner | residents and not there:
                     bits += self.network.touched(layer, name) * self._bits(name)
         return bits
+
+
+def spreads(layer: Layer) -> tuple[int | tuple[int, int], ...]:
+    """Zeros between rows of a layer's input, and how often each is seen."""
+    return layer.input_dilation, layer.input_repetition

@@ -26,7 +26,8 @@ def random_padding(rng: random.Random, layer: Layer) -> int:
     """Rows of zeros above the ifmap: any of which the layer's shape leaves no more below."""
     reach = (layer.R - 1) * vertical(layer.dilation) + 1
     covered = (layer.P - 1) * vertical(layer.stride) + reach
-    missing = covered - layer.H * vertical(layer.input_dilation)
+    seen_as = vertical(layer.input_dilation) * vertical(layer.input_repetition)
+    missing = covered - layer.H * seen_as
     return rng.randint(max(0, missing - reach + 1), max(0, min(reach - 1, missing)))
 
 
@@ -34,9 +35,9 @@ def reads(layers: Sequence[Layer], paddings: Sequence[int], n: int, row: int) ->
     """Rows that an output row of layer ``n`` covers, and those of the tensors that it adds."""
     layer = layers[n]
     first = row * vertical(layer.stride) - paddings[n]
-    between = vertical(layer.input_dilation)
+    between, again = vertical(layer.input_dilation), vertical(layer.input_repetition)
     covered = [first + r * vertical(layer.dilation) for r in range(layer.R)]
-    stored = [x // between for x in covered if x % between == 0]
+    stored = [x // between // again for x in covered if x % between == 0]
     found = [Read(n, x) for x in stored if 0 <= x < layer.H]
     held = [Read(m, row) for m, x in enumerate(layers) if x.input in layer.residuals]
     return found + held

@@ -99,7 +99,7 @@ def network(folder: Path, lines: str, inputs: Shapes, *given: Any, **how: Any) -
 def loops(layer: Layer) -> dict[str, Any]:
     """Loop bounds of a layer that are not 1."""
     names = ("N", "G", "K", "C", "P", "Q", "R", "S", "H", "W")
-    names += ("stride", "dilation", "input_dilation")
+    names += ("stride", "dilation", "input_dilation", "input_repetition")
     return {name: getattr(layer, name) for name in names if getattr(layer, name) != 1}
 
 

@@ -41,6 +41,8 @@ def in_step(network: Network, first: int, last: int) -> bool:
     for layer in network.layers[first : last + 1]:
         if vertical(layer.stride) != 1 or vertical(layer.input_dilation) != 1:
             return False
+        if vertical(layer.input_repetition) != 1:
+            return False
     return (reads.N, reads.H, reads.W) == (adds.N, adds.P, adds.Q)
 
 
@@ -106,7 +108,7 @@ def rows_held(network: Network, run: range) -> dict[int, int]:
     """Rows of its input that each layer of a run needs for one output row of the last."""
     rows, wanted = {}, 1
     for i in reversed(run):
-        wanted = rows[i] = rows_in(network.layers[i], wanted)
+        wanted = rows[i] = rows_in(network.layers[i], wanted, anywhere=True)
     return rows
 
 

@@ -75,9 +75,9 @@ def stride_rows(layer: Layer) -> int:
 
 def fresh_rows(layer: Layer, band_rows: int) -> int:
     """Input rows that arrive while so many output rows are worked on."""
-    zeros = layer.input_dilation
-    spacing = zeros if isinstance(zeros, int) else zeros[0]
-    return min(layer.H, ceil_div(band_rows * stride_rows(layer), spacing))
+    both = layer.input_dilation, layer.input_repetition
+    zeros, again = (x if isinstance(x, int) else x[0] for x in both)
+    return min(layer.H, ceil_div(band_rows * stride_rows(layer), zeros * again))
 
 
 def lag(layer: Layer, band_rows: int) -> Fraction:

@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cache
-from itertools import permutations
+from itertools import pairwise, permutations
 from typing import NamedTuple
 
 from oracle_machine import array_cycles as array_cycles
@@ -128,13 +128,20 @@ def refetch(order: str, count: Mapping[str, int], relevant: str) -> int:
     return fetches // math.prod(count[loop] for loop in relevant)
 
 
-def rows_in(layer: Layer, rows_out: int) -> int:
+def rows_in(layer: Layer, rows_out: int, anywhere: bool = False) -> int:
     """Stored ifmap rows that ``rows_out`` output rows read, however they lie over them.
 
     The rows covered are counted out: every one in ``input_dilation`` is stored, from some offset.
+    Where each is repeated, those are counted that tiles have, or (``anywhere``) any such rows.
     """
     reach = (layer.R - 1) * vertical(layer.dilation) + 1
     covered = (rows_out - 1) * vertical(layer.stride) + reach
+    again = vertical(layer.input_repetition)
+    if again > 1 and not anywhere:
+        return min(layer.H, max(map(len, over_repeated(layer, 0, rows_out))))
+    if again > 1:
+        each = ({row // again for row in range(at, at + covered)} for at in range(again))
+        return min(layer.H, max(map(len, each)))
     return min(layer.H, stored_rows(layer, covered))
 
 
@@ -142,7 +149,31 @@ def cols_in(layer: Layer, cols_out: int) -> int:
     """Stored ifmap columns that ``cols_out`` output columns read, likewise."""
     reach = (layer.S - 1) * horizontal(layer.dilation) + 1
     covered = (cols_out - 1) * horizontal(layer.stride) + reach
+    if horizontal(layer.input_repetition) > 1:
+        return min(layer.W, max(map(len, over_repeated(layer, 1, cols_out))))
     return min(layer.W, most_stored(covered, horizontal(layer.input_dilation)))
+
+
+def over_repeated(layer: Layer, axis: int, tile: int) -> list[set[int]]:
+    """Stored rows (0) or columns (1) under each tile, where windows see them several times.
+
+    Half of the padding is before them, rounded down; it is counted like rows that are stored.
+    """
+    along = (vertical, horizontal)[axis]
+    outputs, taps, stored = ((layer.P, layer.R, layer.H), (layer.Q, layer.S, layer.W))[axis]
+    step, again = along(layer.stride), along(layer.input_repetition)
+    reach = (taps - 1) * along(layer.dilation) + 1
+    above = max((outputs - 1) * step + reach - stored * again, 0) // 2
+    found = []
+    for first in range(0, outputs, tile):
+        start, end = first * step, (min(first + tile, outputs) - 1) * step + reach
+        found.append({(row - above) // again for row in range(start, end)})
+    return found
+
+
+def again_read(layer: Layer, axis: int, tile: int) -> int:
+    """Rows or columns that two tiles in a row have, of all such two, where they are repeated."""
+    return sum(len(one & other) for one, other in pairwise(over_repeated(layer, axis, tile)))
 
 
 def stored_rows(layer: Layer, covered: int) -> int:
@@ -163,8 +194,10 @@ def rows_read(layer: Layer, tile: Tile) -> int:
         return layer.H
     reach = (layer.R - 1) * vertical(layer.dilation) + 1
     halo = max(reach - vertical(layer.stride), 0)
-    again = stored_rows(layer, halo)
-    return min(layer.H + (row_tiles - 1) * again, row_tiles * rows_in(layer, tile.p))
+    again = (row_tiles - 1) * stored_rows(layer, halo)
+    if vertical(layer.input_repetition) > 1:
+        again = again_read(layer, 0, tile.p)
+    return min(layer.H + again, row_tiles * rows_in(layer, tile.p))
 
 
 def cols_read(layer: Layer, tile: Tile) -> int:
@@ -174,8 +207,10 @@ def cols_read(layer: Layer, tile: Tile) -> int:
         return layer.W
     reach = (layer.S - 1) * horizontal(layer.dilation) + 1
     halo = max(reach - horizontal(layer.stride), 0)
-    again = most_stored(halo, horizontal(layer.input_dilation))
-    return min(layer.W + (col_tiles - 1) * again, col_tiles * cols_in(layer, tile.q))
+    again = (col_tiles - 1) * most_stored(halo, horizontal(layer.input_dilation))
+    if horizontal(layer.input_repetition) > 1:
+        again = again_read(layer, 1, tile.q)
+    return min(layer.W + again, col_tiles * cols_in(layer, tile.q))
 
 
 def tiling_cost(layer: Layer, tile: Tile, order: str) -> Cost:

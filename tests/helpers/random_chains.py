@@ -95,9 +95,9 @@ def _next_in_chain(draft: Draft, name: str, output: str, pooled: bool) -> None:
         W=shape.columns,
         stride=(kernel.stride, across.stride),
         dilation=(kernel.dilation, across.dilation),
-        input_dilation=kernel.zeros,
         input=source,
         output=output,
+        **{draft.spread: kernel.zeros},
     )
     computed = Shape(shape.images, groups * K, layer.P, layer.Q)
     layer = replace(layer, residuals=_residuals(draft, computed))

@@ -30,8 +30,11 @@ class Draft:
     """A network while layers are being added.
 
     ``moving``: with layers that only move data, parts of tensors and transposed convolutions;
-    ``in_place``: with layers that read one part of a tensor and write another.
+    ``in_place``: with layers that read one part of a tensor and write another. ``spread``: what
+    lies between rows that windows see, zeros or the row again (``input_repetition``).
     """
+
+    spread = "input_dilation"
 
     def __init__(
         self, rng: random.Random, scale: int = 1, moving: bool = False, in_place: bool = False
@@ -161,10 +164,10 @@ def convolution(draft: Draft, name: str, output: str) -> None:
         W=shape.columns,
         stride=stride,
         dilation=dilation,
-        input_dilation=zeros,
         input=source,
         output=output,
         parts=parts,
+        **{draft.spread: zeros},
     )
     draft.add(layer, Shape(shape.images, groups * K, P, Q))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
+from itertools import pairwise
 from math import ceil, prod
 from typing import Any
 
@@ -74,7 +75,10 @@ class Walk:
         full = self.shape["HW"[n]]
         kernel = (self.shape["RS"[n]] - 1) * self.shape["dilation"][n] + 1
         shared = ceil(max(kernel - self.shape["stride"][n], 0) / self.shape["input_dilation"][n])
-        whole = full if trips == 1 else min(full + (trips - 1) * shared, trips * most)
+        again = (trips - 1) * shared
+        if self.shape["input_repetition"][n] > 1:
+            again = sum(len(one & other) for one, other in pairwise(self.under_tiles(n)))
+        whole = full if trips == 1 else min(full + again, trips * most)
         return Fraction(whole, trips)
 
     def stored(self, n: int) -> tuple[int, int, int]:
@@ -82,8 +86,28 @@ class Walk:
         tile = self.layer["tile"]["pq"[n]]
         kernel = (self.shape["RS"[n]] - 1) * self.shape["dilation"][n] + 1
         covered = (tile - 1) * self.shape["stride"][n] + kernel
-        most = min(self.shape["HW"[n]], ceil(covered / self.shape["input_dilation"][n]))
+        rows = ceil(covered / self.shape["input_dilation"][n])
+        if self.shape["input_repetition"][n] > 1:
+            rows = max(map(len, self.under_tiles(n)))
+        most = min(self.shape["HW"[n]], rows)
         return tile, most, ceil(self.shape["PQ"[n]] / tile)
+
+    def under_tiles(self, n: int) -> list[set[int]]:
+        """Stored rows (columns) under each tile, of an image that windows see enlarged."""
+        outputs, stored, tile = (
+            self.shape["PQ"[n]],
+            self.shape["HW"[n]],
+            self.layer["tile"]["pq"[n]],
+        )
+        step, again = self.shape["stride"][n], self.shape["input_repetition"][n]
+        kernel = (self.shape["RS"[n]] - 1) * self.shape["dilation"][n] + 1
+        above = max((outputs - 1) * step + kernel - again * stored, 0) // 2
+        tiles = []
+        for first in range(0, outputs, tile):
+            last = min(first + tile, outputs) - 1
+            rows = range(first * step, last * step + kernel)
+            tiles.append({(row - above) // again for row in rows})
+        return tiles
 
     def move(self, operand: str) -> None:
         self.bits[operand] += self.elements(operand) * self.layer["bits"][operand]

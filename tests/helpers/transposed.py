@@ -15,7 +15,8 @@ def transposed(network: Network) -> Network:
 def _transposed(layer: Layer) -> Layer:
     sides = {"P": layer.Q, "Q": layer.P, "R": layer.S, "S": layer.R, "H": layer.W, "W": layer.H}
     pairs = {name: _swapped(getattr(layer, name)) for name in ("stride", "dilation")}
-    return replace(layer, **sides, **pairs, input_dilation=_swapped(layer.input_dilation))
+    pairs |= {x: _swapped(getattr(layer, x)) for x in ("input_dilation", "input_repetition")}
+    return replace(layer, **sides, **pairs)
 
 
 def _swapped(pair: int | tuple[int, int]) -> int | tuple[int, int]:

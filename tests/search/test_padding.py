@@ -76,7 +76,7 @@ def check(seed: int) -> bool:
     content = json.loads(json.dumps(design.to_dict()))
     assert check_content(content, "design").findings == ()
     return any(
-        (x.P - 1) * x.stride_rows + 1 > x.H * x.input_dilation_rows + x.kernel_rows
+        (x.P - 1) * x.stride_rows + 1 > x.H * x.spread_rows + x.kernel_rows
         for x in design.network.layers
         if not x.moves
     )

@@ -96,6 +96,8 @@ def spans(layer: Layer, step: int, in_turn: tuple[int, int] = (1, 1)) -> Spans:
 def _parts(layer: Layer, step: int) -> list[tuple[int, int]]:
     """Rows and columns of the smallest legal tiles, one at least for each pair of trip counts.
 
+    Of repeated rows or columns some larger ones, too.
+
     Tiles in whole columns hold ``p·Q`` outputs, in whole rows ``P·q``, else ``p·q``: multiples of
     the step where these are cut. Then ``p`` is a multiple of a divisor of the step, and ``q`` of
     what that leaves.
@@ -103,19 +105,38 @@ def _parts(layer: Layer, step: int) -> list[tuple[int, int]]:
     rows_step, cols_step = step // math.gcd(step, layer.Q), step // math.gcd(step, layer.P)
     found: dict[tuple[int, int], None] = {}
     for divisor in (n for n in range(1, step + 1) if step % n == 0):
-        rows = smallest_tiles(layer.P, math.lcm(rows_step, divisor))
-        cols = smallest_tiles(layer.Q, math.lcm(cols_step, step // divisor))
+        rows = _sizes(layer, 0, math.lcm(rows_step, divisor))
+        cols = _sizes(layer, 1, math.lcm(cols_step, step // divisor))
         if len(rows) * len(cols) > MOST_SPANS:
             raise TooMany
-        pairs = ((p, q) for p, _ in rows for q, _ in cols)
+        pairs = ((p, q) for p in rows for q in cols)
         found |= dict.fromkeys(x for x in pairs if step == 1 or fills_turns(layer, *x, step))
     return list(found)
 
 
 def least_read(layer: Layer) -> int:
     """Ifmap elements per channel and image that no tiles read fewer of."""
-    rows = min(rows_read(layer, p) for p, _ in smallest_tiles(layer.P, 1))
-    return rows * min(cols_read(layer, q) for q, _ in smallest_tiles(layer.Q, 1))
+    rows = min(rows_read(layer, p) for p in _sizes(layer, 0, 1))
+    return rows * min(cols_read(layer, q) for q in _sizes(layer, 1, 1))
+
+
+def _sizes(layer: Layer, axis: int, step: int) -> list[int]:
+    """Rows (axis 0) or columns of the smallest tile of each trip count, and what reads less.
+
+    Where rows are repeated, tiles that differ by a multiple of how often lie over them alike, so of
+    those the smallest will do; the others of as many trips differ in what they read.
+    """
+    size, again = (layer.P, layer.Q)[axis], layer.input_repetition[axis]
+    read, found = (rows_read, cols_read)[axis], []
+    for least, trips in smallest_tiles(size, step):
+        found.append(least)
+        if again > 1 and trips > 1:
+            fewest = read(layer, least)
+            for tile in range(least + step, least + again * step, step):
+                if ceil_div(size, tile) == trips and read(layer, tile) < fewest:
+                    found.append(tile)
+                    fewest = read(layer, tile)
+    return found
 
 
 def _best(found: list[Span], costs: list[tuple[int, ...]]) -> list[Span]:

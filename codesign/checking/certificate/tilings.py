@@ -167,10 +167,19 @@ class Staircases:
 def shape_of(layer: Layer, array: Array) -> tuple[object, ...]:
     """What the tilings of a layer on an array depend on."""
     loops = (layer.N, layer.G, layer.K, layer.C, layer.P, layer.Q, layer.R, layer.S)
-    axes = (layer.H, layer.W, layer.stride, layer.dilation, layer.input_dilation)
+    sizes, spread = (layer.H, layer.W), (layer.input_dilation, layer.input_repetition)
     channels = min(array.cols, layer.K), min(channel_step(layer, array), layer.C)
     steps = (*channels, pixel_step(array), phases_of_tiles(layer, array))
-    return (*loops, *axes, *steps, groups_at_once(layer, array), layer.moves)
+    return (
+        *loops,
+        *sizes,
+        layer.stride,
+        layer.dilation,
+        *spread,
+        *steps,
+        groups_at_once(layer, array),
+        layer.moves,
+    )
 
 
 def ideal_traffic(layer: Layer) -> Elements:

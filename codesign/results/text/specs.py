@@ -266,11 +266,15 @@ def _layers(network: Network) -> Table:
 
 
 def _kernel(layer: Layer) -> str:
-    """``3×3``, ``3×3/2`` with a stride, ``3×3·2`` with a dilation, ``3×3↑2`` transposed."""
+    """``3×3``, ``3×3/2`` with a stride, ``3×3·2`` with a dilation, ``3×3↑2`` transposed.
+
+    ``3×3⇈2`` over an image enlarged twofold.
+    """
     if layer.moves:
         return ABSENT
     text = f"{layer.R}×{layer.S}"
-    for sign, pair in (("·", layer.dilation), ("/", layer.stride), ("↑", layer.input_dilation)):
+    signs = ("·", layer.dilation), ("/", layer.stride), ("↑", layer.input_dilation)
+    for sign, pair in (*signs, ("⇈", layer.input_repetition)):
         vertical, horizontal = (pair, pair) if isinstance(pair, int) else pair
         if vertical != horizontal:
             text += f"{sign}{vertical}×{horizontal}"

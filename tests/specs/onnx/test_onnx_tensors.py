@@ -328,7 +328,7 @@ def test_padding_of_a_pooling_is_its_own(tmp_path: Path) -> None:
 
 
 GROWING = {
-    "m: t = Resize (h, , twice)": 1024,
+    'm: t = Resize <mode="linear"> (h, , twice)': 1024,
     "m: t = Tile (h, times)": 512,
     "m: t = Expand (h, more)": 512,
     "m: t = Gather <axis=1> (h, repeated)": 512,

@@ -31,6 +31,7 @@ class Loops:
     stride: PerAxis = 1
     dilation: PerAxis = 1
     input_dilation: PerAxis = 1
+    input_repetition: PerAxis = 1
 
 
 @dataclass(frozen=True)

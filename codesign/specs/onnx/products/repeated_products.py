@@ -5,18 +5,23 @@ whatever the file's shapes say: more rows where the weight operand repeats, more
 where the data do. So keys that eight heads of queries share are eight times the rows of one head.
 What repeats along a contracted axis, or along an axis on which neither operand takes a step, no
 layer expresses: there one of them is copied.
+
+Windows see an image that is enlarged to its nearest neighbours without a copy, where the padding is
+shared out as a layer takes it to be (`codesign.specs.layer.Layer.input_repetition`).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import combinations
 
+from codesign.specs.layer import MOST_REPETITION, along
 from codesign.specs.onnx.graph import operators
 from codesign.specs.onnx.graph.graph import Graph, Node
-from codesign.specs.onnx.products.loops import Loops, Product
-from codesign.specs.onnx.views.repetition import Axis, View, common_atoms, whole
+from codesign.specs.onnx.products.loops import Loops, Product, product
+from codesign.specs.onnx.views.repetition import Axis, View, common_atoms, joined, whole
 
 Labelled = dict[str, Axis]  # the axes of an operand
 
@@ -36,6 +41,8 @@ def to_copy(graph: Graph, node: Node, views: Mapping[str, View]) -> tuple[str, .
 def repeated_product(graph: Graph, node: Node, views: Mapping[str, View]) -> Product | None:
     """The layer a product is where some operands are repeated; None where no layer is that."""
     data, weights = node.input(0), operators.weights_of(node)
+    if node.operator in operators.CONVOLUTIONS:
+        return None if weights in views else _enlarged(graph, node, views[data])
     labelled = _labelled(graph, node, views)
     if labelled is None:
         return None
@@ -53,6 +60,54 @@ def repeated_product(graph: Graph, node: Node, views: Mapping[str, View]) -> Pro
             loop = "C" if label in contracted else _LOOPS[of_data, of_weights]
             sizes[loop] *= size
     return Product(Loops(**sizes, H=sizes["P"]), data, weights)
+
+
+def _enlarged(graph: Graph, node: Node, view: View) -> Product | None:
+    """A convolution of an image whose rows and columns are there several times each."""
+    image = graph.shapes[node.input(0)]
+    stored = [tuple((size, step) for size, step in axis if size > 1) for axis in view.axes]
+    again = []
+    for n, axis in enumerate(stored):
+        at = next((at for at, (_, step) in enumerate(axis) if not step), len(axis))
+        again.append(math.prod(size for size, _ in axis[at:]))
+        stored[n] = axis[:at]
+        if any(step for _, step in axis[at:]):
+            return None
+    of_source = joined([atom for axis in stored for atom in axis])
+    size = graph.size(view.source)
+    if of_source != ([(size, 1)] if size > 1 else []) or len(image) not in (3, 4):
+        return None
+    if again[:2] != [1, 1] or max(again) > MOST_REPETITION:
+        return None
+    found = product(graph, node, image)
+    down, across = again[2], [*again, 1][3]
+    given = found.loops
+    loops = replace(
+        given,
+        H=given.H // down,
+        W=given.W // across,
+        input_repetition=down if down == across else (down, across),
+    )
+    alike = all(_begins_alike(node, loops, n, times) for n, times in enumerate(again[2:]))
+    return replace(found, loops=loops) if alike else None
+
+
+def _begins_alike(node: Node, loops: Loops, axis: int, times: int) -> bool:
+    """Whether rows (0) or columns (1) lie under windows as a layer of these sizes takes them to.
+
+    Padding before them may be as many whole rows more or fewer as are stored once.
+    """
+    outputs, stored, taps = ((loops.P, loops.H, loops.R), (loops.Q, loops.W, loops.S))[axis]
+    reach = (taps - 1) * along(axis, loops.dilation) + 1
+    covered = (outputs - 1) * along(axis, loops.stride) + reach
+    zeros = max(covered - stored * times, 0)
+    automatic = node.attributes.get("auto_pad", "NOTSET")
+    before = zeros // 2
+    if automatic == "SAME_LOWER":
+        before = zeros - before
+    elif automatic != "SAME_UPPER":
+        before = int(node.attributes["pads"][axis]) if "pads" in node.attributes else 0
+    return (before - zeros // 2) % times == 0
 
 
 _LOOPS = {(True, True): "G", (True, False): "P", (False, True): "K"}

@@ -92,7 +92,7 @@ def view_of(graph: Graph, node: Node, views: Views) -> View | None:
 
 def reshaped(axes: Axes, shape: Shape) -> Axes | None:
     """The same elements in the same order in another shape; None where it cuts across atoms."""
-    left = _joined([atom for axis in axes for atom in axis])[::-1]
+    left = joined([atom for axis in axes for atom in axis])[::-1]
     found = []
     for size in shape:
         axis: list[Atom] = []
@@ -112,7 +112,7 @@ def reshaped(axes: Axes, shape: Shape) -> Axes | None:
     return tuple(found)
 
 
-def _joined(atoms: Sequence[Atom]) -> list[Atom]:
+def joined(atoms: Sequence[Atom]) -> list[Atom]:
     """As few atoms as have the same elements in the same order."""
     found: list[Atom] = []
     for size, step in atoms:
