@@ -110,6 +110,6 @@ def test_the_best_pipeline_is_the_enumerated_one_at_length(first: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("kind", "seed"), [("none", 0), ("none", 3), ("tensors", 1), ("bands", 4)])
+@pytest.mark.parametrize(("kind", "seed"), [("none", 0), ("none", 3), ("tensors", 7)])
 def test_the_least_energy_is_the_enumerated_one(kind: str, seed: int) -> None:
     compare_energy(seed, kind)
