@@ -30,11 +30,10 @@ class Draft:
     """A network while layers are being added.
 
     ``moving``: with layers that only move data, parts of tensors and transposed convolutions;
-    ``in_place``: with layers that read one part of a tensor and write another. ``spread``: what
-    lies between rows that windows see, zeros or the row again (``input_repetition``).
+    ``in_place``: with layers that read one part of a tensor and write another.
     """
 
-    spread = "input_dilation"
+    spread = "input_dilation"  # what lies between stored rows: zeros, or each row again
 
     def __init__(
         self, rng: random.Random, scale: int = 1, moving: bool = False, in_place: bool = False
@@ -141,8 +140,7 @@ def convolution(draft: Draft, name: str, output: str) -> None:
     source, shape, parts = draft.read()
     groups = _groups(rng, shape.channels)
     K = draft.scale * rng.choice((1, 2, 3, 4, 5, 6, 8, 12))
-    if groups > 1:
-        K = rng.choice((1, 1, 2, 3))
+    K = rng.choice((1, 1, 2, 3)) if groups > 1 else K
     R, S = rng.choice(KERNELS)
     stride = rng.choice((1, 1, 2, (2, 1), 3))
     dilation = rng.choice((1, 1, 1, 2, (1, 2)))
