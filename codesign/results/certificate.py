@@ -83,7 +83,7 @@ class Certificate:
                 "arrays": [list(array) for array in group.arrays],
                 "pe_bits": [list(bits) for bits in group.pe_bits],
                 **({"sram_bits": list(group.sram_bits)} if group.sram_bits else {}),
-                "tilings": "any" if group.ideal else "fitting",
+                "tilings": "any" if group.ideal else "finest" if group.finest else "fitting",
                 "prices": prices,
                 **({"further_prices": list(further)} if further else {}),
                 **({"runs": list(runs)} if runs else {}),

@@ -261,9 +261,12 @@ class Closer:
         def group(rows: list[int]) -> OptionGroup:
             return self._group(options[np.isin(row, rows)], ideal)
 
+        def finest(rows: list[int]) -> OptionGroup:
+            return self._group(options[np.isin(row, rows)], finest=True)
+
         batch = self.batches.of_shapes(options, shapes, row, most, self._least(len(shapes)))
         work = FIRST_WORK if ideal and not self._power_grows else 0
-        left, good = self._close(batch, group, NEAR, work, together=ideal)
+        left, good = self._close(batch, group, NEAR, work, None if ideal else finest)
         return options[np.isin(row, left)], dict(zip(shapes.tolist(), good, strict=True))
 
     def _close_at(self, options: Ints, multipliers: Floats) -> Ints:
@@ -298,8 +301,8 @@ class Closer:
         """The least SRAM on offer, as the verifier takes it for that of any design."""
         return np.full(count, max(self.space.capacities.min_bits, 1.0))
 
-    def _group(self, options: Ints, ideal: bool = False) -> OptionGroup:
-        return group_of((self.options[n] for n in options), ideal)
+    def _group(self, options: Ints, ideal: bool = False, finest: bool = False) -> OptionGroup:
+        return group_of((self.options[n] for n in options), ideal, finest=finest)
 
     # Rows of tables -----------------------------------------------------------------------------
 
@@ -309,7 +312,7 @@ class Closer:
         group: Callable[[list[int]], OptionGroup],
         near: float,
         most_work: int,
-        together: bool = True,
+        together: Callable[[list[int]], OptionGroup] | None = None,
     ) -> tuple[list[int], Floats]:
         """Close rows in groups, those first that bounds alone close.
 
@@ -322,8 +325,8 @@ class Closer:
             they can be below 0.
         most_work : int
             Partial choices to look at for a row alone.
-        together : bool
-            Whether a group of several takes less work than each of them alone.
+        together : callable, optional
+            As ``group``, where one of several takes more work than each of them alone: of less.
         """
         found = self.dual.bound(batch, cutoff=TARGET * self.cutoff)
         rows, value = _Rows(batch, found.multipliers, found.value, group), found.value
@@ -332,10 +335,11 @@ class Closer:
         others = [n for n in order if not value[n] > self.cutoff]
         far_below = [n for n in others if value[n] < near * self.cutoff]
         tried = [n for n in others if not value[n] < near * self.cutoff]
-        if together:
+        if together is None:
             left = self._close_halving(rows, by_bound, 0)
         else:
-            left = [n for n in by_bound if not self._closes(rows, [n], 0)]
+            left = self._close_halving(rows._replace(group=together), by_bound, 0)
+            left = [n for n in left if not self._closes(rows, [n], 0)]
         if self.run_weights.runs and most_work:  # whose bounds differ from the search's
             left = [n for n in left if not self._closes(rows, [n], most_work)]
         left += far_below + self._close_halving(rows, tried, most_work)

@@ -23,10 +23,13 @@ def named_options(space: HardwareSpace) -> list[Option]:
 
 
 def group_of(
-    options: Iterable[Option], ideal: bool = False, sram_bits: tuple[int, int] | None = None
+    options: Iterable[Option],
+    ideal: bool = False,
+    sram_bits: tuple[int, int] | None = None,
+    finest: bool = False,
 ) -> OptionGroup:
     """Options, and whatever else combines their arrays with their PE widths."""
     mine = [*options]
     arrays = dict.fromkeys(x.array for x in mine)
     pe_bits = dict.fromkeys(x.pe_bits for x in mine)
-    return OptionGroup(tuple(arrays), tuple(pe_bits), ideal, sram_bits)
+    return OptionGroup(tuple(arrays), tuple(pe_bits), ideal, sram_bits, finest)

@@ -32,7 +32,7 @@ LEAST_WIDTH = 2e-3  # relative, of a range that is worth its argument for some t
 NEAR = 5e-2  # of the claim: what a bound may lack where an enumeration is worth a try
 WIDTH_ALONE = 0.05  # the first of options apart
 NARROWER = 0.25  # times the width, after too much to enumerate
-FIRST_WORK = 30_000  # partial choices to look at before a range is made narrower
+FIRST_WORK = 300_000  # partial choices to look at before a range is made narrower
 LAST_WORK = 3_000_000  # the same of one that cannot be
 
 
@@ -139,8 +139,7 @@ class RangeCloser:
             found = self._bound(part.options, ranges, part.start)
             closing = np.flatnonzero(found.value > self.cutoff).tolist()
             for n in closing[:1] + closing[1:][-1:]:
-                group = self._group(part.options, ranges[n])
-                if self.append(group, found.multipliers[n][None], 0):
+                if self._adds(part.options, ranges[n], found.multipliers[n][None]):
                     return self._below(part, lows[n], found.multipliers[n])
             narrow = WIDTH_OF_EVERY if part.every else LEAST_WIDTH
             if width * STEPS[-1] <= narrow or lows[0] == part.most_bits:
@@ -152,7 +151,14 @@ class RangeCloser:
         if not alone:
             return self._apart(part, lows[-1])
         start = found.multipliers[-1]
-        return self._enumerated(part._replace(start=start, width=max(part.width, width)), least)
+        return self._enumerated(part._replace(start=start, width=width), least)
+
+    def _adds(self, options: list[int], sram_bits: Range, multipliers: Floats) -> bool:
+        """Close a range by its bound, if that is verified; with what takes the least time first."""
+        finest = (True, False) if len(options) > 1 else (False,)
+        return any(
+            self.append(self._group(options, sram_bits, each), multipliers, 0) for each in finest
+        )
 
     def _lows(self, part: _Part, width: float, least: int) -> list[int]:
         """How far down a range may reach, ascending."""
@@ -193,10 +199,11 @@ class RangeCloser:
 
     def _enumerated(self, part: _Part, least: int) -> list[_Part] | None:
         """Close a range of the most SRAM of one option by enumeration, as wide a one as goes."""
-        width = min(4 * part.width, 1.0)
+        width, tried = min(4 * part.width, 1.0), 0
         while True:
             top = min(part.most_bits, self.useful)
             low = self._on_offer(max(least, int(top * (1 - width))), part.most_bits)
+            tried, low = low, part.most_bits if low == tried else low
             found = self._bound(part.options, [(low, part.most_bits)], part.start)
             last, lacks = low == part.most_bits, 1 - found.value[0] / self.cutoff
             if lacks <= NEAR or last:
@@ -210,8 +217,8 @@ class RangeCloser:
                 return None
             width *= NARROWER
 
-    def _group(self, options: list[int], sram_bits: Range) -> OptionGroup:
-        return group_of((self.named[n] for n in options), sram_bits=sram_bits)
+    def _group(self, options: list[int], sram_bits: Range, finest: bool = False) -> OptionGroup:
+        return group_of((self.named[n] for n in options), sram_bits=sram_bits, finest=finest)
 
     def _bound(
         self, options: list[int], ranges: Sequence[Range], start: Floats, apart: bool = False

@@ -72,6 +72,22 @@ def stairs_of(tilings: LayerTilings, bw: int, ba: int) -> list[tuple[int, int]]:
     return found
 
 
+@pytest.mark.parametrize("mapping", ["window", "im2col", "output"])
+@pytest.mark.parametrize("seed", mostly_long(range(30), 6))
+def test_tilings_of_one_pe_are_as_good_as_those_of_any_array(seed: int, mapping: str) -> None:
+    problem = random_case(seed, moving=seed % 2 == 0).problem
+    for layer in as_checked(problem).network.layers:
+        for rows, cols, engine in product((1, 2, 3), (1, 2, 8), (4, 9)):
+            if layer.moves:
+                continue
+            one, many = (
+                np.hstack(tilings.tilings(layer, Array(*sides, engine, mapping), 8))
+                for sides in ((1, 1), (rows, cols))
+            )
+            as_good = (one[:, None] <= many[None]).all(axis=2)
+            assert as_good.any(axis=0).all()
+
+
 @pytest.mark.parametrize("resident", [*product((False, True), repeat=2)])
 @pytest.mark.parametrize("seed", mostly_long(range(8), 4))
 def test_resident_operands_take_and_move_nothing(seed: int, resident: tuple[bool, bool]) -> None:

@@ -124,6 +124,8 @@ def groups_with(
     for ideal in (False, True):
         some = [x for x in arrays if rng.random() < 0.5 or x == option.array]
         yield OptionGroup(tuple(some), tuple(pe_bits), ideal)
+    some = [x for x in arrays if rng.random() < 0.5 or x == option.array]
+    yield OptionGroup(tuple(some), tuple(pe_bits), finest=True)
     yield OptionGroup(tuple(arrays), tuple(pe_bits))
 
 

@@ -50,12 +50,15 @@ class OptionGroup:
         Of every tiling the least traffic that any array allows, and no tile takes any SRAM.
     sram_bits : (int, int), optional
         The least and the most SRAM of the designs in question; without, any.
+    finest : bool
+        Of tilings those of an array of one PE, see `_finest`, the same for every array.
     """
 
     arrays: tuple[ArrayShape, ...]
     pe_bits: tuple[tuple[int, int], ...]
     ideal: bool = False
     sram_bits: tuple[int, int] | None = None
+    finest: bool = False
 
     @property
     def single(self) -> bool:
@@ -133,7 +136,8 @@ class OptionGroups:
         Of one network: each of a suite has energies of its own.
         """
         least = self._least_bits(group)
-        if self.energy is None or not group.single or group.ideal or self.problem.network.members:
+        listed = group.single and not (group.ideal or group.finest)
+        if self.energy is None or not listed or self.problem.network.members:
             return None
         more = [self.energy.static_w(group.options, least + x) for x in (0, 1)]
         if more[0] is None or more[1] is None or more[1] <= more[0]:
@@ -176,6 +180,9 @@ class OptionGroups:
             once = min((self._cycles_of_moving(layer, x) for x in arrays), default=0)
             spends = self._ideal_energy(layer, {}, arrays[:1])
             return IdealCosts(ideal_traffic(layer), {}, (most, once), spends, growth is not None)
+        if group.finest:
+            each = [self._finest(layer, x) for x in ways]
+            return each[0] if len(each) == 1 else CostsByMapping(each)
         if not group.ideal:
             each = [self._tiled(layer, x, group.single, growth) for x in ways]
             return each[0] if len(each) == 1 else CostsByMapping(each)
@@ -203,6 +210,40 @@ class OptionGroups:
             )
         each = [self._energy_way(layer, x, mine) for x, mine in ways]
         return TiledEnergies(each, listed, None if growth is None else growth.least_bits)
+
+    def _finest(self, layer: Layer, ways: Sequence[Way]) -> LayerCosts:
+        """With the tilings of one PE, in the fewest cycles and with the least energy of any array.
+
+        A tile is of multiples of what an array takes at once, or of all there is. Those of one PE
+        have as many trips, no more elements, and are fetched no more often. Groups side by side
+        are two at least in a tile, as one alone is twice where there are more.
+        """
+        merged: dict[Array, list[Way]] = {}
+        for array, mine in ways:
+            merged.setdefault(array._replace(rows=1, cols=1), []).append((array, mine))
+        plain, spending = [], []
+        for one, each in merged.items():
+            runs: Runs = {}
+            for array, mine in each:
+                once = self.machine.cycles(layer, array)
+                for pair, (bits, passes) in mine.items():
+                    most, least = runs.get(pair, (bits, once * passes))
+                    runs[pair] = max(most, bits), min(least, once * passes)
+            if self.energy is None:
+                plain.append((runs, 1, partial(self._staircases, layer, one)))
+            else:
+                way, besides = self._energy_way(layer, one, runs), self._least_beside(layer, each)
+                spending.append(way._replace(cycles=1, beside=besides))
+        return TiledCosts(plain) if self.energy is None else TiledEnergies(spending, listed=False)
+
+    def _least_beside(self, layer: Layer, ways: Sequence[Way]) -> Callable[[Operands], int]:
+        """Energy beside that of DRAM bits on whichever of some arrays spends the least."""
+        each = [(runs, self._spent_beside(layer, array)) for array, runs in ways]
+
+        def beside(operands: Operands) -> int:
+            return min(spends(operands) for runs, spends in each if operands[:2] in runs)
+
+        return beside
 
     def _cycles_of_moving(self, layer: Layer, array: Array) -> int:
         """Where tensors may stay on chip; else none."""

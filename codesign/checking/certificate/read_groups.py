@@ -16,6 +16,7 @@ from codesign.checking.network import Network
 from codesign.checking.problem import Option, Problem
 
 GROUP = ("arrays", "pe_bits", "sram_bits", "tilings", "prices", "further_prices", "runs", "by")
+TILINGS = ("any", "finest", "fitting")
 
 
 def read_prices(entry: Entry, names: Sequence[str]) -> dict[str, Fraction]:
@@ -66,8 +67,8 @@ def read_group(item: Entry, problem: Problem) -> OptionGroup:
         sides = (*sides, choices.mappings)
     arrays = _listed(item["arrays"], *sides)
     pe_bits = _listed(item["pe_bits"], choices.pe_weight_bits, choices.pe_activation_bits)
-    ideal = item["tilings"].text(("any", "fitting")) == "any"
-    return OptionGroup(arrays, pe_bits, ideal, _read_range(item.get("sram_bits", None)))
+    tilings, sram_bits = item["tilings"].text(TILINGS), _read_range(item.get("sram_bits", None))
+    return OptionGroup(arrays, pe_bits, tilings == "any", sram_bits, tilings == "finest")
 
 
 def _read_range(entry: Entry) -> tuple[int, int] | None:

@@ -13,14 +13,15 @@ several are on offer.) Then
 
 The check lists all tilings anew, takes for each layer, each pair of widths and all that may be on
 chip meanwhile the least cycles and the least traffic of any of the group's options (in each of its
-mappings, where a layer has one of its own), and finds the least weighted cost over all widths and
-places by eliminating them one after the other. Where that least cost is not below the limits' (2),
-the supposed design cannot exist: the group is closed *by bound*. Any multipliers are as good an
-argument as any others; wrong ones only fail to close, and they are rounded where that keeps the
-numbers small. Where the budgets leave a duality gap, the group is closed *by enumeration*: all
-choices of widths and places whose cost is within (2), at these and any further multipliers, are
-listed, and none keeps every limit. Layers may be ``cuts`` from widths, and from places: they then
-take what suits them best, so that all costs only fall.
+mappings, where a layer has one of its own; tilings of one PE may stand for those of many arrays),
+and finds the least weighted cost over all widths and places by eliminating them one after the
+other. Where that least cost is not below the limits' (2), the supposed design cannot exist: the
+group is closed *by bound*. Any multipliers are as good an argument as any others; wrong ones only
+fail to close, and they are rounded where that keeps the numbers small. Where the budgets leave a
+duality gap, the group is closed *by enumeration*: all choices of widths and places whose cost is
+within (2), at these and any further multipliers, are listed, and none keeps every limit. Layers may
+be ``cuts`` from widths, and from places: they then take what suits them best, so that all costs
+only fall.
 
 Layers of a fused run take the longer of two sums over all of them, and must fit the SRAM together.
 How the bound counts them by the layer, the certificate names (its ``runs``): any way is no more
