@@ -54,6 +54,7 @@ OnStep = Callable[[str], None]
 
 TARGET = 1.02  # times the claim: a bound that needs no better multipliers
 NEAR = 0.98  # times the claim: a bound from which on an enumeration is worth a try
+FEW = 3  # array shapes that do not close with the tilings of one PE: others are hardly better
 FIRST_WORK = 100_000  # partial choices to look at for a group, before it is halved
 
 
@@ -338,15 +339,20 @@ class Closer:
         if together is None:
             left = self._close_halving(rows, by_bound, 0)
         else:
-            left = self._close_halving(rows._replace(group=together), by_bound, 0)
+            left = self._close_halving(rows._replace(group=together), by_bound, 0, FEW)
             left = [n for n in left if not self._closes(rows, [n], 0)]
         if self.run_weights.runs and most_work:  # whose bounds differ from the search's
             left = [n for n in left if not self._closes(rows, [n], most_work)]
         left += far_below + self._close_halving(rows, tried, most_work)
         return left, found.multipliers
 
-    def _close_halving(self, rows: _Rows, chosen: list[int], most_work: int) -> list[int]:
-        """Close chosen rows in groups, halving a group that does not close; those left over."""
+    def _close_halving(
+        self, rows: _Rows, chosen: list[int], most_work: int, few: int | None = None
+    ) -> list[int]:
+        """Close chosen rows in groups, halving a group that does not close; those left over.
+
+        ``few``: rows that do not close alone, after which no others are tried.
+        """
         left, stack = [], [chosen] if chosen else []
         while stack:
             mine = stack.pop()
@@ -354,6 +360,8 @@ class Closer:
                 continue
             if len(mine) == 1:
                 left += mine
+                if len(left) == few:
+                    return [*left, *(n for each in stack for n in each)]
                 continue
             half = len(mine) // 2
             stack += [mine[half:], mine[:half]]

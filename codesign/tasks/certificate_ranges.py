@@ -33,6 +33,7 @@ NEAR = 5e-2  # of the claim: what a bound may lack where an enumeration is worth
 WIDTH_ALONE = 0.05  # the first of options apart
 NARROWER = 0.25  # times the width, after too much to enumerate
 FIRST_WORK = 300_000  # partial choices to look at before a range is made narrower
+FEW = 3  # ranges that do not close with the tilings of one PE: others are hardly better
 LAST_WORK = 3_000_000  # the same of one that cannot be
 
 
@@ -87,7 +88,7 @@ class RangeCloser:
         self.space: HardwareSpace = batches.space
         self.batches, self.dual, self.most_bits = batches, dual, most_bits
         self.named, self.append, self.check_time = named, append, check_time
-        self.cutoff, self.target = cutoff, target
+        self.cutoff, self.target, self.failed = cutoff, target, 0
 
     def close(self, options: list[int], start: Floats) -> list[int]:
         """Close options of one array shape; those left over.
@@ -155,10 +156,11 @@ class RangeCloser:
 
     def _adds(self, options: list[int], sram_bits: Range, multipliers: Floats) -> bool:
         """Close a range by its bound, if that is verified; with what takes the least time first."""
-        finest = (True, False) if len(options) > 1 else (False,)
-        return any(
-            self.append(self._group(options, sram_bits, each), multipliers, 0) for each in finest
-        )
+        if len(options) > 1 and self.failed < FEW:
+            if self.append(self._group(options, sram_bits, finest=True), multipliers, 0):
+                return True
+            self.failed += 1
+        return self.append(self._group(options, sram_bits), multipliers, 0)
 
     def _lows(self, part: _Part, width: float, least: int) -> list[int]:
         """How far down a range may reach, ascending."""

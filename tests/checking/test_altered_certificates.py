@@ -13,10 +13,10 @@ import pytest
 from certified import ADDITIVE, deep, solved, tiny
 
 from codesign import SpecError, certify
-from codesign.checking.certificate import width_variables
+from codesign.checking.certificate import FORMAT, width_variables
 from codesign.checking.certificate.enumeration import ALL_WORK, MOST_WORK
 from codesign.checking.certificate.option_groups import OptionGroup
-from codesign.checking.certificate.verify import FORMAT, Verifier
+from codesign.checking.certificate.verify import Verifier
 from codesign.checking.certificate.width_variables import TooMany
 from codesign.checking.entries import Entry
 from codesign.checking.findings import Ledger

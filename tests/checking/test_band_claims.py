@@ -23,10 +23,10 @@ from false_claims import (
 from random_bands import bands_case
 from seeds import mostly_long
 
-from codesign.checking.certificate import exact_costs, run_costs, whole_numbers
+from codesign.checking.certificate import FORMAT, exact_costs, run_costs, whole_numbers
 from codesign.checking.certificate.option_groups import OptionGroup
 from codesign.checking.certificate.run_costs import ROOF_SHARES
-from codesign.checking.certificate.verify import FORMAT, Verifier
+from codesign.checking.certificate.verify import Verifier
 
 SEEDS, BLOCK = 30, 10
 
