@@ -336,10 +336,12 @@ def _totals(
     for name in each[0].terms:
         terms[name] = [x for row in each for x in row.terms[name]]
     for segment in segments:
-        terms["area_mm2"] += segment.terms_mm2
+        for name in terms:
+            terms[name] += segment.terms[name]
     expected = {name: sum(of, Fraction(0)) for name, of in terms.items()}
     if isinstance(problem.technology, Fpga):
-        expected["bram"] = sum((x.block_rams for x in each), Fraction(0))
+        blocks = [*(x.block_rams for x in each), *(x.block_rams for x in segments)]
+        expected["bram"] = sum(blocks, Fraction(0))
     expected |= {
         INTERVAL: interval_s,
         "latency_s": interval_s * (1 + max(x.end for x in each)),

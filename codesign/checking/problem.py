@@ -246,10 +246,8 @@ def _check_architecture(problem: Problem, entry: Entry) -> None:
 
 
 def _check_hybrid(problem: Problem, entry: Entry) -> None:
-    """A hybrid is of silicon, of more than one layer with MACs; its machine has the plain terms."""
+    """A hybrid is of more than one layer with MACs; its machine has the plain terms."""
     given, machine = entry["choices"]["architecture"], problem.choices.machine
-    if not isinstance(problem.technology, Silicon):
-        given.fault("no hybrid on an FPGA")
     if sum(not layer.moves for layer in problem.network.layers) < 2:
         given.fault("no hybrid of a network of one layer")
     if machine.precision != "fixed" or machine.exposed or machine.reconfigurable:

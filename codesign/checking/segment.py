@@ -17,6 +17,7 @@ from codesign.checking.layer_rows import LayerRow, Platform
 from codesign.checking.layers import ROW, check_layer
 from codesign.checking.network import Network
 from codesign.checking.problem import MOST_SIDE, MOST_SRAM_BITS, Problem
+from codesign.checking.stages import Stage, taken_terms
 from codesign.checking.technology import UM2_PER_MM2, Silicon
 from codesign.checking.width_problem import MOST_BITS
 
@@ -26,7 +27,7 @@ SIZES = {
     "pe_weight_bits": MOST_BITS,
     "pe_activation_bits": MOST_BITS,
 }
-KEYS = (*SIZES, "mapping", "sram_bits", "layers", "array_mm2", "sram_mm2")
+KEYS = (*SIZES, "mapping", "sram_bits", "layers")
 MOST_SEGMENTS = 2
 
 
@@ -35,7 +36,8 @@ class Segment(NamedTuple):
 
     span: range
     latency_s: Fraction
-    terms_mm2: tuple[Fraction, ...]
+    terms: Mapping[str, Sequence[Fraction]]
+    block_rams: Fraction
     weight_bits: tuple[int, ...]
     cycles: tuple[int, ...]
     dram_bits: tuple[int, ...]
@@ -83,9 +85,9 @@ def check_segment(
     entry: Entry, problem: Problem, span: range, tensor_bits: dict[str, int]
 ) -> Segment:
     """Compare every figure of a segment."""
-    entry.known_keys(KEYS)
     ledger, choices, technology = entry.ledger, problem.choices, problem.technology
-    assert isinstance(technology, Silicon)
+    on_silicon = isinstance(technology, Silicon)
+    entry.known_keys((*KEYS, *(("array_mm2", "sram_mm2") if on_silicon else ("taken",))))
     sizes = {key: entry[key].whole(1, most) for key, most in SIZES.items()}
     for key, size in sizes.items():
         offered = getattr(choices, key)
@@ -111,15 +113,26 @@ def check_segment(
         row.known_keys(ROW)
         on = row, network.layers[i], network, platform, tensor_bits, frozenset[str]()
         each.append((check_layer(LayerRow(*on, 0, None, 0)), row["cycles"].whole(0)))
-    pes = [problem.area_overhead * rows * cols * x for x in technology.pe_terms_um2(*pe_bits)]
-    srams = [technology.sram_slope * sram_bits, technology.sram_intercept]
-    for name, terms in (("array_mm2", pes), ("sram_mm2", srams)):
-        mm2 = [x / UM2_PER_MM2 for x in terms]
-        ledger.close(entry[name].where, entry[name].figure(), sum(mm2, Fraction(0)), mm2)
+    array = Stage(platform.array, pe_bits[0], pe_bits[1], False, 0)
+    overhead = problem.area_overhead
+    terms, block_rams = taken_terms(technology, overhead, array, ()), Fraction(0)
+    if isinstance(technology, Silicon):
+        srams = [technology.sram_slope * sram_bits, technology.sram_intercept]
+        parts = {"array_mm2": terms["area_mm2"], "sram_mm2": [x / UM2_PER_MM2 for x in srams]}
+        for name, mm2 in parts.items():
+            ledger.close(entry[name].where, entry[name].figure(), sum(mm2, Fraction(0)), mm2)
+        terms = {"area_mm2": (*parts["array_mm2"], *parts["sram_mm2"])}
+    else:
+        block_rams = Fraction(-(-sram_bits // technology.block_bits))
+        entry["taken"].known_keys((*terms, "bram"))
+        for name, each_of in (*terms.items(), ("bram", (block_rams,))):
+            given = entry["taken"][name]
+            ledger.close(given.where, given.figure(), sum(each_of, Fraction(0)), each_of)
     return Segment(
         span=span,
         latency_s=sum((found.latency_s for found, _ in each), Fraction(0)),
-        terms_mm2=tuple(x / UM2_PER_MM2 for x in (*pes, *srams)),
+        terms=terms,
+        block_rams=block_rams,
         weight_bits=tuple(found.operand_bits[0] for found, _ in each),
         cycles=tuple(cycles for _, cycles in each),
         dram_bits=tuple(found.dram_bits for found, _ in each),

@@ -101,7 +101,6 @@ class Platform:
     @property
     def of_segment(self) -> SegmentPlatform:
         """What an array is built in that layers share."""
-        assert not isinstance(self.technology, Fpga)
         rates = self.clock_hz, self.dram_bits_per_s
         return SegmentPlatform(self.technology, self.machine, self.area_overhead, *rates)
 
@@ -370,10 +369,9 @@ def pipeline_metrics(
         "interval_s": interval_s,
         "latency_s": interval_s * (1 + max(x.start + x.lag for x in stages)),
         **{
-            name: math.fsum(x.taken[name] for x in stages)
+            name: math.fsum([*(x.taken[name] for x in stages), *_shared_parts(segments, name)])
             for name in platform.technology.hardware_metrics
         },
-        **({"area_mm2": _with_segments(stages, segments)} if segments else {}),
         "dram_bits": dram_bits,
         "noise": noise(network, stages, tensor_bits, noise_of),
         "model_bits": model_bits(network, stages),
@@ -391,9 +389,11 @@ def pipeline_metrics(
     return metrics, missing
 
 
-def _with_segments(stages: Sequence[StageDesign], segments: Sequence[SegmentDesign]) -> float:
-    parts = [mm2 for x in segments for mm2 in (x.array_mm2, x.sram_mm2)]
-    return math.fsum([*(x.taken["area_mm2"] for x in stages), *parts])
+def _shared_parts(segments: Sequence[SegmentDesign], name: str) -> list[float]:
+    """What shared arrays and their SRAMs take of a metric of the hardware."""
+    if name == "area_mm2":
+        return [mm2 or 0.0 for x in segments for mm2 in (x.array_mm2, x.sram_mm2)]
+    return [x.hardware[name] for x in segments]
 
 
 def edge_bits(
@@ -423,7 +423,7 @@ def pipeline_energy(
     areas = [x.taken.get("area_mm2", 0.0) for x in stages]
     for segment, span in zip(segments, spans, strict=True):
         for i in span:
-            areas[i] += segment.area_mm2 / len(segment.layers)
+            areas[i] += segment.hardware.get("area_mm2", 0.0) / len(segment.layers)
     area, edges = math.fsum(areas), stage_edges(network, spans)
     waiting: list[dict[str, float]] = [{} for _ in stages]
     for read in reads_of(network, spans):

@@ -23,7 +23,8 @@ fetches, as of all that it reads.
 
 Its layers take the energy that layers of one array take (`codesign.costs.energy`), for which all
 that they read and write is in DRAM; what crosses counts in DRAM alone. Static power is that of all
-stages and segments, as long as an interval.
+stages and segments, as long as an interval. On an FPGA an array takes LUTs and DSP blocks, and its
+SRAM whole block RAMs, as one array for all does (`codesign.costs.fpga`).
 
 Assumed: the segments' traffic comes before that of stages, of which buffers even out the rest, and
 each has the whole bandwidth in turn. Not modelled: a segment whose tensors stay on chip.
@@ -36,23 +37,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
+import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
 from codesign.arrays import Floats
 from codesign.costs.area import array_area_um2, sram_area_um2
 from codesign.costs.energy import Rates
+from codesign.costs.fpga import array_dsp, array_lut, bram
 from codesign.costs.layer_energy import energy_through_dram
 from codesign.costs.layer_row import LayerDesign
 from codesign.costs.layers import moving_layer, tiled_layer
 from codesign.costs.tiling import Tilings
 from codesign.specs.accelerator import Accelerator, ArraySide, Bits
-from codesign.specs.layer import Layer
+from codesign.specs.fpga import AnyTechnology, Fpga
+from codesign.specs.layer import Layer, Name
 from codesign.specs.machine import Machine
 from codesign.specs.machine import Mapping as ArrayMapping
 from codesign.specs.network import Network
 from codesign.specs.schema import spec_dataclass
-from codesign.specs.technology import Amount, Technology
+from codesign.specs.technology import Amount
 from codesign.units import UM2_PER_MM2
 
 MOST_SEGMENTS = 2
@@ -70,8 +74,10 @@ class SegmentDesign:
     sram_bits : int
     layers : tuple of LayerDesign
         Of the segment, in execution order.
-    array_mm2, sram_mm2 : float
-        What they take.
+    array_mm2, sram_mm2 : float or None
+        What they take; None on an FPGA.
+    taken : mapping of str to float, or None
+        On an FPGA ``lut``, ``dsp`` and ``bram`` of both together; None on silicon.
     """
 
     rows: ArraySide
@@ -81,8 +87,9 @@ class SegmentDesign:
     pe_activation_bits: Bits
     sram_bits: SramBits
     layers: Annotated[tuple[LayerDesign, ...], Field(min_length=1)]
-    array_mm2: Amount
-    sram_mm2: Amount
+    array_mm2: Amount | None = None
+    sram_mm2: Amount | None = None
+    taken: Mapping[Name, Amount] | None = None
 
     @property
     def latency_s(self) -> float:
@@ -90,9 +97,11 @@ class SegmentDesign:
         return math.fsum(row.latency_s or 0.0 for row in self.layers)
 
     @property
-    def area_mm2(self) -> float:
-        """Of PEs and SRAM."""
-        return self.array_mm2 + self.sram_mm2
+    def hardware(self) -> dict[str, float]:
+        """What PEs and SRAM take of each metric of the hardware."""
+        if self.taken is not None:
+            return dict(self.taken)
+        return {"area_mm2": (self.array_mm2 or 0.0) + (self.sram_mm2 or 0.0)}
 
 
 @dataclass(frozen=True)
@@ -118,9 +127,9 @@ class SegmentChoice:
 
 @dataclass(frozen=True)
 class SegmentPlatform:
-    """What the array is built in and fed by; a hybrid's is of silicon."""
+    """What the array is built in and fed by."""
 
-    technology: Technology
+    technology: AnyTechnology
     machine: Machine
     area_overhead: float
     clock_hz: float
@@ -149,16 +158,31 @@ class SegmentPlatform:
             zero_skipping=self.machine.zero_skipping,
         )
 
-    def pes_mm2(
-        self, rows: int, cols: int, pe_weight_bits: npt.ArrayLike, pe_activation_bits: npt.ArrayLike
+    def pes(
+        self,
+        rows: npt.ArrayLike,
+        cols: npt.ArrayLike,
+        pe_weight_bits: npt.ArrayLike,
+        pe_activation_bits: npt.ArrayLike,
     ) -> Floats:
-        """Area of the array; widths broadcast together."""
-        on = rows, cols, pe_weight_bits, pe_activation_bits, self.area_overhead
-        return array_area_um2(self.technology, *on) / UM2_PER_MM2
+        """(..., metrics of the hardware): what arrays take; arguments broadcast together."""
+        on, technology = (rows, cols, pe_weight_bits, pe_activation_bits), self.technology
+        if isinstance(technology, Fpga):
+            lut = array_lut(technology, *on, self.area_overhead)
+            return np.stack([lut, array_dsp(technology, *on), np.zeros_like(lut)], axis=-1)
+        um2 = array_area_um2(technology, *on, self.area_overhead)
+        return np.asarray(um2 / UM2_PER_MM2)[..., None]
 
-    def sram_mm2(self, sram_bits: float) -> float:
-        """Area of the SRAM."""
-        return float(sram_area_um2(self.technology, sram_bits)) / UM2_PER_MM2
+    def sram(self, sram_bits: float) -> Floats:
+        """(metrics of the hardware,): what an SRAM takes; on an FPGA whole block RAMs."""
+        if isinstance(self.technology, Fpga):
+            return np.array([0.0, 0.0, self.blocks(sram_bits)])
+        return np.array([float(sram_area_um2(self.technology, sram_bits)) / UM2_PER_MM2])
+
+    def blocks(self, sram_bits: npt.ArrayLike) -> Floats:
+        """Block RAMs of an SRAM on an FPGA."""
+        assert isinstance(self.technology, Fpga)
+        return bram(self.technology, sram_bits)
 
 
 def segment_design(
@@ -184,7 +208,10 @@ def segment_design(
         table, row = tiling
         rows.append(tiled_layer(network, layer, accelerator, bits, tensor_bits, table, row))
     sram_bits = max(row.sram_bits or 0 for row in rows)
-    of_array = choice.rows, choice.cols, choice.pe_weight_bits, choice.pe_activation_bits
+    pes = platform.pes(choice.rows, choice.cols, choice.pe_weight_bits, choice.pe_activation_bits)
+    each, metrics = (pes, platform.sram(sram_bits)), platform.technology.hardware_metrics
+    on_fpga = isinstance(platform.technology, Fpga)
+    taken = dict(zip(metrics, (each[0] + each[1]).tolist(), strict=True))
     return SegmentDesign(
         rows=choice.rows,
         cols=choice.cols,
@@ -193,8 +220,9 @@ def segment_design(
         pe_activation_bits=choice.pe_activation_bits,
         sram_bits=sram_bits,
         layers=tuple(rows),
-        array_mm2=float(platform.pes_mm2(*of_array)),
-        sram_mm2=platform.sram_mm2(sram_bits),
+        array_mm2=None if on_fpga else float(each[0][0]),
+        sram_mm2=None if on_fpga else float(each[1][0]),
+        taken=taken if on_fpga else None,
     )
 
 

@@ -78,7 +78,9 @@ def _shared(design: DataflowDesign) -> dict[str, Table]:
         return {}
     arrays, rows = list[dict[str, Cell]](), list[dict[str, Cell]]()
     for n, segment in enumerate(design.segments, 1):
-        each = {name: _cell(x) for name, x in asdict(segment).items() if name != "layers"}
+        told = {name: x for name, x in asdict(segment).items() if x is not None}
+        told |= told.pop("taken", {})
+        each = {name: _cell(x) for name, x in told.items() if name != "layers"}
         arrays.append({"shared_array": n, **each})
         rows += [{"shared_array": n, **_flat(row)} for row in segment.layers]
     names = dict.fromkeys(name for row in rows for name in row)  # of what only moves: no tile

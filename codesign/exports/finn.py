@@ -40,6 +40,12 @@ def finn_folding(design: DataflowDesign) -> dict[str, Any]:
             f"FINN folds layers on FPGAs, and this pipeline is of {fpga.name!r}; solve with "
             "--technology finn-mvau"
         )
+    if design.segments:
+        names = ", ".join(design.network.layers[i].name for i in design.shared_layers)
+        raise SpecError(
+            f"FINN gives each layer a unit of its own, and here {names} share an array; solve with "
+            "--architecture dataflow"
+        )
     content: dict[str, Any] = {"Defaults": {}}
     counts = dict.fromkeys((MATRIX, VECTOR, WINDOW), 0)
 

@@ -66,8 +66,11 @@ def _shared(design: DataflowDesign, number: int) -> dict[str, Any]:
     rows = dict(zip(span, segment.layers, strict=True))
     on = OnArray(design.network, chip, rows, design.tensor_bits)
     return {
-        "array_mm2": segment.array_mm2,
-        "sram_mm2": segment.sram_mm2,
+        **(
+            {"array_mm2": segment.array_mm2, "sram_mm2": segment.sram_mm2}
+            if segment.taken is None
+            else {"takes": dict(segment.taken)}
+        ),
         "latency_s": segment.latency_s,
         **array_part(on, span),
     }

@@ -224,8 +224,6 @@ class Problem(Displayed):
 
     def _check_hybrid(self, where: str) -> None:
         """Refuse what no hybrid is for."""
-        if isinstance(self.technology, Fpga):
-            raise SpecError(f"{where}: hybrids are of silicon, not of an FPGA; leave 'hybrid' out")
         if sum(not layer.moves for layer in self.network.layers) < 2:
             raise SpecError(
                 f"{where}: of {self.network.name!r} no layers can share an array beside others; a "

@@ -134,6 +134,10 @@ class DataflowDesign(ResultFile):
         if len(self.segments) > MOST_SEGMENTS:
             raise SpecError(f"segments: {len(self.segments)}, at most {MOST_SEGMENTS}")
         for n, segment in enumerate(self.segments):
+            check_names(f"segments[{n}].taken", self._taken_apart, segment.taken or {})
+            for field in ("array_mm2", "sram_mm2"):
+                known, given = not self._taken_apart, getattr(segment, field)
+                check_known(f"segments[{n}]", field, given, known, "on an FPGA there is none")
             where, mine = f"segments[{n}].layers", [row.name for row in segment.layers]
             first = names.index(mine[0]) if mine[0] in names else len(names)
             if names[first : first + len(mine)] != mine or mine == names:
@@ -164,6 +168,11 @@ class DataflowDesign(ResultFile):
     def shared_layers(self) -> tuple[int, ...]:
         """Numbers of the layers that share an array."""
         return tuple(self.sharing)
+
+    @property
+    def _taken_apart(self) -> tuple[str, ...]:
+        """What segments tell apart from areas."""
+        return () if self._taken == ("area_mm2",) else self._taken
 
     @property
     def _taken(self) -> tuple[str, ...]:
@@ -269,7 +278,7 @@ class DataflowDesign(ResultFile):
             found.append(parts)
         for i, n in self.sharing.items():
             of = self.segments[n]
-            found[i]["shared"] = {"area_mm2": of.area_mm2 / len(of.layers)}
+            found[i]["shared"] = {x: each / len(of.layers) for x, each in of.hardware.items()}
         return tuple(found)
 
     @cached_property
@@ -345,7 +354,8 @@ class DataflowDesign(ResultFile):
 
 def _segment_dict(segment: SegmentDesign) -> dict[str, Any]:
     """A segment as a file has it: its layers as those of a `Design`, nothing on chip."""
-    return without_usual({**asdict(segment), "on_chip": None}, "layers")
+    told = {name: x for name, x in asdict(segment).items() if x is not None}
+    return without_usual({**told, "on_chip": None}, "layers")
 
 
 def platform_of(problem: Problem) -> Platform:

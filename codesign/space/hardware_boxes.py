@@ -18,6 +18,8 @@ from codesign.arrays import Bools, Floats, Ints
 from codesign.errors import SpecError
 from codesign.space.segment_energy import SegmentEnergy
 from codesign.space.segments import SRAM_RATIO, SharedArray, SharedTables, tiles_as_well
+from codesign.specs.fpga import Fpga
+from codesign.units import UM2_PER_MM2
 
 FIRST_HALVINGS, MANY_LAYERS = 2, 30  # of every side, to begin with; of so many layers one
 FEW = 1  # arrays, of which each one's tiles are listed
@@ -72,7 +74,8 @@ class BoxCosts(NamedTuple):
 
     Attributes
     ----------
-    area_mm2 : floats, shape (B,)
+    hardware : floats, shape (B, metrics)
+        Of each metric of the technology's hardware: mm², or LUTs, DSP blocks and block RAMs.
     traffic, time : floats, shape (B, n, widths of inputs, widths of weights)
         Bits and seconds; finite.
     impossible : floats
@@ -81,7 +84,7 @@ class BoxCosts(NamedTuple):
         Of the same shape, J of operands and MACs; where that is not asked about (B, 1, 1, 1).
     """
 
-    area_mm2: Floats
+    hardware: Floats
     traffic: Floats
     time: Floats
     impossible: Floats
@@ -93,6 +96,8 @@ class BoxTables:
 
     Parameters
     ----------
+    most_taken : float
+        Of what memories take: mm², or block RAMs.
     energy : SegmentEnergy or None
         Where that is asked about.
     """
@@ -101,7 +106,7 @@ class BoxTables:
         self,
         tables: SharedTables,
         allowed: Sequence[Bools],
-        most_mm2: float,
+        most_taken: float,
         energy: SegmentEnergy | None = None,
     ) -> None:
         self.tables, self.space, self.allowed = tables, tables.space, allowed
@@ -117,14 +122,14 @@ class BoxTables:
         self._traffic: dict[object, Floats] = {}
         self._of_sides: dict[object, tuple[Floats, Floats, Floats] | None] = {}
         self._as_well: dict[tuple[int, int], dict[SharedArray, bool]] = {}
-        self.lows, self.highs = self._sram_ranges(most_mm2)
-        self.least_sram_mm2 = np.array([self._platform.sram_mm2(x) for x in self.lows])
+        self.lows, self.highs = self._sram_ranges(most_taken)
+        self.least_srams = np.array([self._platform.sram(x) for x in self.lows])
 
     @property
     def _platform(self) -> Any:
         return self.space.platform.of_segment
 
-    def _sram_ranges(self, most_mm2: float) -> tuple[Floats, Floats]:
+    def _sram_ranges(self, most_taken: float) -> tuple[Floats, Floats]:
         """Ends of ranges of all sizes there are, the last without an end."""
         arrays = self.tables.arrays
         small = [
@@ -133,8 +138,11 @@ class BoxTables:
         ]
         needs = [self.tables.needs(i, x) for i in self.layers for x in small]
         least, most = min(x for x, _ in needs), max(x for _, x in needs)
-        fit = self._platform.technology.sram_area_um2
-        room = most_mm2 * 1e6 / fit.slope if fit.slope > 0 else math.inf
+        room, technology = math.inf, self._platform.technology
+        if isinstance(technology, Fpga):
+            room = most_taken * technology.bram_bits
+        elif technology.sram_area_um2.slope > 0:
+            room = most_taken * UM2_PER_MM2 / technology.sram_area_um2.slope
         most = max(min(most, room), least * SRAM_RATIO)
         count = min(math.ceil(math.log(most / least) / math.log(SRAM_RATIO)), MOST_RANGES)
         ends = least * (most / least) ** (np.arange(count + 1) / count)
@@ -191,7 +199,7 @@ class BoxTables:
             grids = np.stack([none if x is None else x[2] for x in each])
             energy = np.moveaxis(grids, 1, 2)[srams]
             energy = np.where(np.isfinite(energy), energy, 0.0)
-        return BoxCosts(self._area_mm2(boxes), traffic, time, impossible, energy)
+        return BoxCosts(self._hardware(boxes), traffic, time, impossible, energy)
 
     def beside(self, layer: int) -> int:
         """Bits that a layer moves beside operands and partial sums, at least."""
@@ -199,12 +207,12 @@ class BoxTables:
         pairs = zip(self.space.bits, self.allowed, strict=True)
         return segment.other_bits(layer, [bits[int(np.argmax(x))] for bits, x in pairs])
 
-    def _area_mm2(self, boxes: Boxes) -> Floats:
+    def _hardware(self, boxes: Boxes) -> Floats:
         least, platform = boxes.least, self._platform
         bits = [x[least[:, 2 + n]] for n, x in enumerate(self.pe_bits)]
         rows, cols = np.array(self.rows)[least[:, 0]], np.array(self.cols)[least[:, 1]]
-        pes = platform.pes_mm2(rows, cols, *bits)
-        return np.asarray(pes + self.least_sram_mm2[least[:, 4]])
+        pes = platform.pes(rows, cols, *bits)
+        return np.asarray(pes + self.least_srams[least[:, 4]])
 
     def arrays(self, mapping: int, low: Sequence[int], high: Sequence[int]) -> list[SharedArray]:
         """Of ranges of rows and columns."""

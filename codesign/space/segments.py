@@ -40,13 +40,14 @@ class Sharing(NamedTuple):
     ----------
     least_sram, most_sram : float
         Bits.
-    pes : tuple of (int, int, float)
-        Widths of weights and activations, and the area of such an array, mm².
+    pes : tuple of (int, int, tuple of float)
+        Widths of weights and activations, and what such an array takes of each metric of the
+        technology's hardware.
     """
 
     least_sram: float
     most_sram: float
-    pes: tuple[tuple[int, int, float], ...]
+    pes: tuple[tuple[int, int, tuple[float, ...]], ...]
 
 
 class LayerTilings(NamedTuple):

@@ -32,7 +32,7 @@ def is_free(_content: Any, path: Path_) -> bool:
     return path[0] not in TOLD or matches(r"layers\.\d+\.start", path)
 
 
-@pytest.mark.parametrize(("seed", "kind"), [*((x, "") for x in SEEDS), (9, "energy")])
+@pytest.mark.parametrize(("seed", "kind"), [*((x, "") for x in SEEDS), (9, "energy"), (7, "fpga")])
 def test_every_figure_of_a_hybrid_is_compared(seed: int, kind: str) -> None:
     content = content_of(seed, kind)
     assert findings(content) == []

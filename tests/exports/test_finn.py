@@ -90,6 +90,14 @@ def test_what_finn_has_no_unit_for_is_refused() -> None:
         finn_folding(made_up(replace(problem(), technology=load_technology("tsmc28"))))
 
 
+def test_layers_that_share_an_array_are_refused() -> None:
+    asked = {"objective": "interval", "technology": load_technology("finn-lut")}
+    design = solve(tiny(("hybrid",), **asked))
+    assert isinstance(design, DataflowDesign)
+    with pytest.raises(SpecError, match="share an array; solve with --architecture dataflow"):
+        finn_folding(design)
+
+
 def test_the_command_writes_and_prints(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     on_fpga = {"technology": load_technology("finn-mvau"), "budgets": {"lut": 50_000}}
     design = solve(tiny(("dataflow",), objective="interval", **on_fpga))

@@ -16,15 +16,16 @@ from itertools import product
 
 import oracle
 import oracle_tilings
-from dataflow_oracle import Base, Group, bases_from, undominated, waits_of
+from dataflow_oracle import Base, Group, bases_from, names, undominated, waits_of
 from enumerated_energy import Way, ways_of
 from oracle import width_metrics
 from oracle_machine import machine_cycles
-from oracle_stages import Priced, Stage, lag, memory_cost, price, stages_on_offer
+from oracle_stages import Priced, Stage, array_cost, lag, memory_cost, price, stages_on_offer
 from oracle_waits import Read, network_reads
 from oracle_widths import all_widths, layer_widths, results, tensor_bits
 
 from codesign.problem.problem import Problem
+from codesign.specs.fpga import Fpga
 from codesign.specs.network import Network
 
 IN_SEGMENT = Stage(None, None, None, None, 0)
@@ -74,7 +75,7 @@ def all_hybrids(problem: Problem, most: int = 1) -> list[Group]:
 def of_segments(problem: Problem, every: Segments) -> Iterator[Group]:
     """All hybrids of one segment or two."""
     network, alone = problem.network, [Stage(None, None, None, None, 1)]
-    inside = {i for x in every for i in x}
+    inside, nought = {i for x in every for i in x}, (0.0,) * len(names(problem))
     offered = [
         alone if i in inside else list(stages_on_offer(problem, layer))
         for i, layer in enumerate(network.layers)
@@ -90,7 +91,7 @@ def of_segments(problem: Problem, every: Segments) -> Iterator[Group]:
     def priced(n: int, bw: int, ba: int, late: object) -> list[Priced]:
         layer, stages = ways[n]
         if n in inside:
-            return [Priced(IN_SEGMENT, 0, 0, (0.0,), 0.0)]
+            return [Priced(IN_SEGMENT, 0, 0, nought, 0.0)]
         here = [stage for stage in stages if lag(layer, stage.band_rows) == late]
         return undominated([price(problem, layer, stage, bw, ba) for stage in here])
 
@@ -109,7 +110,7 @@ def of_segments(problem: Problem, every: Segments) -> Iterator[Group]:
             if at not in waits:
                 waits[at] = waits_of(problem, reads, lags, bits)
             moved = float(edge_bits(network, every, bits))
-            nothing = Base(0, moved, (0.0,), 0.0, ())
+            nothing = Base(0, moved, nought, 0.0, ())
             bases = bases_from(nothing, [*each, *shared, [held]])
             yield Group(widths, width_metrics(problem, widths), waits[at], bases, reads)
 
@@ -137,16 +138,16 @@ def _held(
     problem: Problem, every: Segments, bits: Mapping[str, int]
 ) -> tuple[tuple[float, ...], float]:
     """Of two images of what layers that only move data fetch of segments': area, and energy."""
-    area, through, given = 0.0, 0.0, problem.technology.energy
+    taken, through, given = (0.0,) * len(names(problem)), 0.0, problem.technology.energy
     for read in network_reads(problem.network):
         crosses = of(every, read.writer) is not None and of(every, read.reader) is None
         if crosses and problem.network.layers[read.reader].moves:
-            (mm2,) = memory_cost(problem, float(2 * read.elements * bits[read.tensor]))
-            area += mm2
+            each = memory_cost(problem, float(2 * read.elements * bits[read.tensor]))
+            taken = tuple(map(operator.add, taken, each))
             through += float(read.elements * bits[read.tensor])
     if given is None:
-        return (area,), 0.0
-    return (area,), through * (given.sram_read_j_per_bit + given.sram_write_j_per_bit)
+        return taken, 0.0
+    return taken, through * (given.sram_read_j_per_bit + given.sram_write_j_per_bit)
 
 
 def shared_arrays(problem: Problem, segment: range, widths: Mapping[str, int]) -> Iterator[Priced]:
@@ -189,8 +190,17 @@ def _in_srams(
         bits = [a + b for a, b in zip(moved, fixed, strict=True)]
         taken = [max(s, b / problem.dram_bits_per_s) for s, b in zip(own, bits, strict=True)]
         stage = Stage(option.mapping[0], option.rows, option.cols, None, sram_bits)
-        area = oracle.area_mm2(problem, option, sram_bits)
-        yield Priced(stage, sum(taken) * problem.clock_hz, sum(bits), (area,), 0.0)
+        hardware = _hardware(problem, option, sram_bits)
+        yield Priced(stage, sum(taken) * problem.clock_hz, sum(bits), hardware, 0.0)
+
+
+def _hardware(problem: Problem, option: oracle.HardwareOption, sram_bits: int) -> tuple[float, ...]:
+    """What an array and its SRAM take: area, or LUTs, DSP blocks and block RAMs."""
+    if not isinstance(problem.technology, Fpga):
+        return (oracle.area_mm2(problem, option, sram_bits),)
+    widths = option.pe_weight_bits, option.pe_activation_bits
+    pes = array_cost(problem, option.rows, option.cols, *widths)
+    return tuple(map(operator.add, pes, memory_cost(problem, sram_bits)))
 
 
 def _with_energy(problem: Problem, segment: range, widths: Mapping[str, int]) -> Iterator[Priced]:
@@ -205,8 +215,7 @@ def _with_energy(problem: Problem, segment: range, widths: Mapping[str, int]) ->
         least = max(min(x.need for x in each) for each in ways)
         for sram_bits in sorted({x.need for each in ways for x in each if x.need >= least}):
             stage = Stage(mapping, option.rows, option.cols, None, sram_bits)
-            area = (oracle.area_mm2(problem, option, sram_bits),)
-            found = [Priced(stage, 0.0, 0, area, 0.0)]
+            found = [Priced(stage, 0.0, 0, _hardware(problem, option, sram_bits), 0.0)]
             for each in ways:
                 fits = [x for x in each if x.need <= sram_bits]
                 found = undominated([_after(problem, so_far, x) for so_far in found for x in fits])

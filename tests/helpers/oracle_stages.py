@@ -141,7 +141,7 @@ def price(problem: Problem, layer: Layer, stage: Stage, bw: int, ba: int) -> Pri
     held = memories(problem, layer, stage, bw, ba)
     hardware = tuple(
         x + sum(memory_cost(problem, bits)[n] for bits in held if bits)
-        for n, x in enumerate(_array_cost(problem, stage.rows, stage.cols, bw, ba))
+        for n, x in enumerate(array_cost(problem, stage.rows, stage.cols, bw, ba))
     )
     fetches = layer.N * ceil_div(layer.P, stage.band_rows)
     weights = layer.G * layer.K * layer.C * layer.R * layer.S
@@ -194,7 +194,7 @@ def memory_cost(problem: Problem, bits: float) -> tuple[float, ...]:
     return ((fit.slope * bits + fit.intercept) * 1e-6,)
 
 
-def _array_cost(problem: Problem, rows: int, cols: int, bw: int, ba: int) -> tuple[float, ...]:
+def array_cost(problem: Problem, rows: int, cols: int, bw: int, ba: int) -> tuple[float, ...]:
     technology, overhead, bits = problem.technology, problem.area_overhead, bw + ba
     pes, engine = rows * cols, technology.engine
     if isinstance(technology, Fpga):

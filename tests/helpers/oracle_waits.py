@@ -242,7 +242,8 @@ def blocks(
     for counts in product(*ranges):
         size = sum(counts)
         held = [count * block_bits * grid.step * grid.unit for count in counts]
-        starts = grid.earliest([x // rate for x, rate in zip(held, grid.rates, strict=True)])
+        most = zip(held, grid.rates, strict=True)
+        starts = grid.earliest([x // rate if rate else None for x, rate in most])
         if starts is not None:
             corner = grid.corner(starts, every)._replace(bits=Fraction(size))
             found[size] = min(corner, found.get(size, corner))

@@ -70,7 +70,7 @@ def _drawn(rng: random.Random, kind: str) -> Case | None:
         objective="interval_s",
     )
     if kind == "fpga":
-        fpga = random_fpga(rng, _most_waiting(problem), problem.technology.engine)
+        fpga = random_fpga(rng, most_waiting(problem), problem.technology.engine)
         problem = replace(problem, technology=fpga)
         layers = network.layers
         if rng.random() < 0.95 and not all(any(stages_on_offer(problem, x)) for x in layers):
@@ -89,7 +89,7 @@ def _drawn(rng: random.Random, kind: str) -> Case | None:
     return Case(problem, groups)
 
 
-def _most_waiting(problem: Problem) -> int:
+def most_waiting(problem: Problem) -> int:
     """Bits that no FIFO exceeds; over which the more reads there are the fewer blocks."""
     reads, depth = network_reads(problem.network), 2 * len(problem.network.layers) + 2
     bits = max(*problem.choices.activation_bits, *problem.choices.pinned.values(), 0)

@@ -8,7 +8,16 @@ from dataclasses import replace
 import hybrid_oracle
 import numpy as np
 from dataflow_oracle import Group
-from random_dataflow import Case, random_choices, random_tiny_network, too_many, with_goal
+from oracle_fpga import random_fpga
+from oracle_stages import stages_on_offer
+from random_dataflow import (
+    Case,
+    most_waiting,
+    random_choices,
+    random_tiny_network,
+    too_many,
+    with_goal,
+)
 from random_energy import with_energy
 from random_problems import (
     affordable,
@@ -61,6 +70,11 @@ def _problem(rng: random.Random, kind: str) -> Problem | None:
     )
     if kind == "energy":
         problem = with_energy(rng, replace(problem, technology=random_technology(rng)))
+    if kind == "fpga":
+        fpga = random_fpga(rng, most_waiting(problem), problem.technology.engine)
+        problem = replace(problem, technology=fpga)
+        if not all(any(stages_on_offer(problem, x)) for x in network.layers):
+            return None
     return problem
 
 
@@ -98,7 +112,7 @@ def _drawn_of(
     arrays = tuple(rng.choice(tables.arrays) for _ in segments)
     tiled = {i: tables.on(i, arrays[of.inside[i]]) for i in of.shared_layers}
     pes = max(problem.choices.pe_weight_bits), max(problem.choices.pe_activation_bits)
-    sharing = Sharing(1, 1, ((*pes, 0.0),))
+    sharing = Sharing(1, 1, ((*pes, (0.0,)),))
     space = HybridSpace(of, arrays, (sharing,) * len(segments), tiled)
     widths = np.array([rng.randrange(len(x)) for x in space.bits])
     for i in tiled:

@@ -111,7 +111,7 @@ def hybrid() -> Programme:
     """Layer ``a`` on a shared array, with an SRAM of 64 to 96 bits."""
     whole = space(load_technology("tsmc28"), "hybrid")
     tables, array = SharedTables(whole), SharedArray("window", 1, 2)
-    sharing = Sharing(64, 96, ((4, 2, 0.001), (4, 4, 0.002)))
+    sharing = Sharing(64, 96, ((4, 2, (0.001,)), (4, 4, (0.002,))))
     tiled = {0: tables.on(0, array)}
     given = HybridSpace(SegmentSpace(whole, (range(1),)), (array,), (sharing,), tiled)
     rows = ("area_mm2", "dram_bits", SEGMENTS[0])

@@ -21,6 +21,7 @@ from codesign.tasks import solve_dataflow
 
 SEEDS = (1, 2, 5, 7, 12, 18, 24, 27, 28, 32, 36, 76)
 LONG_SEEDS, WHOLE_SEEDS = range(100, 220), (2, 5, 12)
+FPGA_SEEDS, LONG_FPGA_SEEDS = (0, 4, 7), range(8, 120)
 ENERGY_SEEDS, LONG_ENERGY_SEEDS = (1, 8), (4, *range(9, 90))
 SAME = 2e-6  # of what breaks ties, whose first metric is held with its tolerance
 
@@ -78,9 +79,14 @@ def test_energy_is_that_of_all_hybrids_enumerated(seed: int) -> None:
     compare(seed, "search", "energy")
 
 
-@pytest.mark.parametrize("seed", [4])
-def test_a_programme_for_each_array_agrees_in_energy(seed: int) -> None:
-    compare(seed, "whole", "energy")
+@pytest.mark.parametrize("seed", mostly_long([*FPGA_SEEDS, *LONG_FPGA_SEEDS], 3))
+def test_on_an_fpga_it_is_the_enumerated_one(seed: int) -> None:
+    compare(seed, "search", "fpga")
+
+
+@pytest.mark.parametrize(("seed", "kind"), [(4, "energy"), (4, "fpga")])
+def test_a_programme_for_each_array_agrees_in_other_costs(seed: int, kind: str) -> None:
+    compare(seed, "whole", kind)
 
 
 @pytest.mark.parametrize("seed", WHOLE_SEEDS)

@@ -87,8 +87,7 @@ def hardware_table(design: DataflowDesign) -> Table:
             continue
         if part == "shared":
             for segment in design.segments:
-                area = {"area_mm2": segment.area_mm2}
-                cells = _cells(design, area, on_silicon)
+                cells = _cells(design, segment.hardware, on_silicon)
                 name = array_name(design, segment).removeprefix("the ")
                 made.add_row(name, literal(segment_text(segment)), *cells)
             continue

@@ -32,9 +32,9 @@ the last stage's end:
    (18) static_at_least  j ≥ p_A·(T_least·area + (T − T_least)·area_least)
 
 Where layers ``H(k)`` of a segment ``k`` share an array (`codesign.costs.segment`), ``S[k]`` is its
-SRAM, ``pes[k, p]``, binary, its PEs among those on offer, ``t[l]`` what each layer takes, and of
-those that only move data, ``M(k)``, DRAM bits are ``d_l``; ``C(k)`` are the classes of their
-operands:
+SRAM (on an FPGA in whole block RAMs, as needs are then), ``pes[k, p]``, binary, its PEs among those
+on offer, ``t[l]`` what each layer takes, and of those that only move data, ``M(k)``, DRAM bits are
+``d_l``; ``C(k)`` are the classes of their operands:
 
    (20) tiles_fit        Σ_{o ∈ O(l)} need_o·run_o ≤ S_k                              ∀ l ∈ H(k), k
    (21) layer_in_time    t_l ≥ cycles_l/f, t_l ≥ DRAM bits of the layer / BW          ∀ l ∈ H(k), k
@@ -308,18 +308,21 @@ def _share_array(model: pyo.ConcreteModel, given: Programme) -> None:
     if not sharings:
         return
     segments = range(len(sharings))
-    model.sram = pyo.Var(segments, bounds=(0.0, 1.0))
+    blocks = given.pricing.memory.block_bits is not None
+    model.sram = pyo.Var(segments, domain=pyo.Integers if blocks else pyo.Reals)
     for k, sharing in enumerate(sharings):
-        model.sram[k].setlb(sharing.least_sram / sharing.most_sram)
+        ends = (float(given.sram_units(k, x)) for x in (sharing.least_sram, sharing.most_sram))
+        for end, hold in zip(ends, (model.sram[k].setlb, model.sram[k].setub), strict=True):
+            hold(end)
     model.takes = pyo.Var(given.shared, domain=pyo.NonNegativeReals)
     for layer, own_s in given.array_s.items():
         model.takes[layer].setlb(own_s / span.most_s)
 
     @model.Constraint(given.shared, doc="(20)")
     def tiles_fit(model, i):
-        """Σ_o need_o·run_o ≤ S_k."""
+        """Σ_o need_o·run_o ≤ S_k; on an FPGA in whole block RAMs."""
         mine, k = given.columns[i], given.inside[i]
-        needs = ROW_SCALE * table.need[mine] / sharings[k].most_sram
+        needs = ROW_SCALE * given.sram_units(k, table.need[mine])
         terms = Terms().add(needs.tolist(), [model.run[o] for o in mine])
         return terms.add([-ROW_SCALE], [model.sram[k]]).expression() <= 0
 

@@ -197,8 +197,8 @@ class HybridGoal:
             self.open = []
             return
         spans = self._spans(goals)
-        most_mm2 = self.goal.limits.get("area_mm2", math.inf)
-        on = self.any.allowed, most_mm2, self.any.pricing.energy
+        most_taken = self.goal.limits.get(self.any.pricing.memory.metric, math.inf)
+        on = self.any.allowed, most_taken, self.any.pricing.energy
         self.boxes = BoxTables(self.search.tables, *on)
         if not self.search.whole:
             pricings = (x.pricing for x in goals)

@@ -236,7 +236,8 @@ class HybridDual(Weighted):
 
     def __init__(self, of: AllSegments, boxes: BoxTables) -> None:
         self.of, self.tables, self.rows = of, boxes, of.rows
-        self.area_row = self.rows.index("area_mm2") if "area_mm2" in self.rows else None
+        known = enumerate(of.space.hardware_metrics)
+        self.hardware_rows = [(m, self.rows.index(x)) for m, x in known if x in self.rows]
         self.bops = of.bops() if "bops" in self.rows else None
         self.energy_row = self.rows.index(ENERGY) if ENERGY in self.rows else None
         self.boxes = boxes.first()
@@ -268,8 +269,9 @@ class HybridDual(Weighted):
         for (n, price), v in of.variants.items():
             block = blocks[n]
             cost = block.cost.copy()
-            if self.energy_row is not None and self.area_row is not None:
-                cost[:, self.energy_row] += self.static_j_per_mm2 * cost[:, self.area_row]
+            if self.energy_row is not None and self.static_j_per_mm2:
+                area = cost[:, self.rows.index("area_mm2")]
+                cost[:, self.energy_row] += self.static_j_per_mm2 * area
             if price:
                 cost[:, self.rows.index(pricing.memory.metric)] += price * block.lag
             costs.append(cost)
@@ -311,11 +313,11 @@ class HybridDual(Weighted):
         return found
 
     def parted(self, most: int) -> list[HybridDual]:
-        """The same in parts of so many boxes at most, those of the least area first."""
+        """The same in parts of so many boxes at most, those that take the least first."""
         count = self.alive.shape[1]
         if count <= most:
             return [self]
-        order, found = np.argsort(self.costs.area_mm2, kind="stable"), []
+        order, found = np.argsort(self.costs.hardware[:, 0], kind="stable"), []
         for first in range(0, count, most):
             part = self.copied()
             part._take(order[first : first + most])
@@ -404,17 +406,12 @@ class HybridDual(Weighted):
                 found[s] = sum(mine, np.zeros(self.alive.shape[1]))
         fixed = alone[of.state[left]].sum(axis=1) + self.constants[left] @ weights
         found[left] += fixed[:, None]
-        if self.area_row is not None:
-            found += self.costs.area_mm2 * self._of_area(weights)
-        return found, stage, shared
-
-    def _of_area(self, weights: Floats) -> float:
-        """What an mm² counts, with the static power of it."""
-        assert self.area_row is not None
-        static = 0.0
+        each = np.zeros(self.costs.hardware.shape[1])
+        for m, r in self.hardware_rows:
+            each[m] = weights[r]
         if self.energy_row is not None:
-            static = self.static_j_per_mm2 * float(weights[self.energy_row])
-        return float(weights[self.area_row]) + static
+            each[0] += self.static_j_per_mm2 * float(weights[self.energy_row])
+        return found + self.costs.hardware @ each, stage, shared
 
     def _growing(self, found: Floats, vectors: Mapping[int, Floats]) -> None:
         """Put together the sums of states with layers that share, of all segments in turn."""
@@ -492,9 +489,9 @@ class HybridDual(Weighted):
                 best = first + int(column[first:last].argmin())
                 metrics = metrics + self.cost[best]
                 columns[n] = best
-        if self.area_row is not None:
-            metrics[self.area_row] += self.costs.area_mm2[b]
-            if self.energy_row is not None:
-                metrics[self.energy_row] += self.static_j_per_mm2 * self.costs.area_mm2[b]
+        for m, r in self.hardware_rows:
+            metrics[r] += self.costs.hardware[b, m]
+        if self.energy_row is not None:
+            metrics[self.energy_row] += self.static_j_per_mm2 * self.costs.hardware[b, 0]
         box = self.boxes.take(np.array([b]))
         return Pick(value, metrics, widths, columns, s, box)

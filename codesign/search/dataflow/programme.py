@@ -7,12 +7,12 @@ from collections.abc import Mapping
 import numpy as np
 import pyomo.core as pyo
 
+from codesign.arrays import Floats
 from codesign.problem.tolerances import LIMIT_MARGIN
 from codesign.search.dataflow.table import Pricing, Range, Table
 from codesign.search.milp.coefficients import Terms
 from codesign.space.segments import HybridSpace
 
-AREA = "area_mm2"
 INTERVAL, LATENCY, ENERGY = "interval_s", "latency_s", "energy_j"
 
 
@@ -93,9 +93,18 @@ class Programme:
                 assert c is not None
                 bits = [self.space.bits[c][b] for b in np.flatnonzero(self.table.allowed[c])]
                 k = self.inside[i]
-                takes = [pe[n] for pe in self.sharings[k].pes]
+                takes = [pe[:2][n] for pe in self.sharings[k].pes]
                 found |= dict.fromkeys((k, c, n, x) for x in bits if x > min(takes))
         return [*found]
+
+    def sram_unit(self, segment: int) -> float:
+        """Bits of one of what an SRAM is counted in: a block RAM, or the most there may be."""
+        return float(self.pricing.memory.block_bits or self.sharings[segment].most_sram)
+
+    def sram_units(self, segment: int, bits: Floats | float) -> Floats:
+        """SRAMs of so many bits in these units; on an FPGA a whole number."""
+        units = np.asarray(bits, dtype=np.float64) / self.sram_unit(segment)
+        return np.ceil(units) if self.pricing.memory.block_bits else units
 
     def widths(self, read: int) -> list[int]:
         """Those that the tensor of a read may have."""
@@ -148,11 +157,12 @@ class Programme:
             each = (costs[widths, r] / unit).tolist()
             terms.add(each, [model.width[c, b] for b in widths])
         self._add_fifos(model, name, unit, terms)
-        for k, sharing in enumerate(self.sharings if name == AREA else ()):
-            memory = self.pricing.memory
-            terms.constant += memory.fixed / unit
-            terms.add([memory.slope * sharing.most_sram / unit], [model.sram[k]])
-            pes = [mm2 / unit for _, _, mm2 in sharing.pes]
+        for k, sharing in enumerate(self.sharings if name in self.space.hardware_metrics else ()):
+            memory, m = self.pricing.memory, self.space.hardware_metrics.index(name)
+            if name == memory.metric:
+                terms.constant += memory.fixed / unit
+                terms.add([memory.slope * self.sram_unit(k) / unit], [model.sram[k]])
+            pes = [takes[m] / unit for _, _, takes in sharing.pes]
             terms.add(pes, [model.pes[k, n] for n in range(len(pes))])
         if name == ENERGY and self.static:
             w = self.pricing.static_w * self.span.most_s / unit

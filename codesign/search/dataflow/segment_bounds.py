@@ -37,7 +37,7 @@ class SharedOptions:
         Of the same shape: inf where nothing fits, or a width is none; else 0.
     energy : floats
         Of the same shape, J of operands and MACs; (H, 1, 1, 1) where that is not asked about.
-    pes_mm2, area : floats, shape (H, W, A)
+    pes, hardware : floats, shape (H, W, A, metrics of the hardware)
         Of PEs, and with the least of the SRAM, mm²; inf where that is too much, or too slow.
     """
 
@@ -50,8 +50,8 @@ class SharedOptions:
     time: Floats
     impossible: Floats
     energy: Floats
-    pes_mm2: Floats
-    area: Floats
+    pes: Floats
+    hardware: Floats
 
     def take(self, kept: Ints) -> SharedOptions:
         """Some of the H."""
@@ -65,8 +65,8 @@ class SharedOptions:
             self.time[kept],
             self.impossible[kept],
             self.energy[kept],
-            self.pes_mm2[kept],
-            self.area[kept],
+            self.pes[kept],
+            self.hardware[kept],
         )
 
     def of_array(self, array: SharedArray) -> SharedOptions:
@@ -75,15 +75,20 @@ class SharedOptions:
 
     def only(self, alive: Bools) -> SharedOptions:
         """Some of all (H, W, A)."""
-        found = replace(self, area=np.where(alive, self.area, np.inf))
+        found = replace(self, hardware=np.where(alive[..., None], self.hardware, np.inf))
         return found.take(np.flatnonzero(alive.any(axis=(1, 2))))
+
+    @property
+    def there(self) -> Bools:
+        """(H, W, A): which are on offer."""
+        return np.asarray(np.isfinite(self.hardware[..., 0]))
 
     @property
     def sharing(self) -> Sharing:
         """Of an array, what its SRAM and its PEs may be."""
-        pairs = np.argwhere(np.isfinite(self.area).any(axis=0)).tolist()
+        pairs = np.argwhere(self.there.any(axis=0)).tolist()
         w_bits, a_bits = self.pe_weight_bits.tolist(), self.pe_activation_bits.tolist()
-        pes = [(w_bits[w], a_bits[a], float(self.pes_mm2[0, w, a])) for w, a in pairs]
+        pes = [(w_bits[w], a_bits[a], tuple(self.pes[0, w, a].tolist())) for w, a in pairs]
         return Sharing(float(self.least_sram.min()), float(self.most_sram.max()), tuple(pes))
 
 
@@ -110,14 +115,14 @@ def options_of_boxes(space: SegmentSpace, tables: BoxTables, boxes: Boxes) -> Sh
     most = np.array([max(high for _, high in x) for x in needs])
     lows = np.maximum(tables.lows[every[:, 3]], least)
     highs = np.maximum(np.minimum(tables.highs[every[:, 4] - 1], most), lows)
-    pes = [platform.pes_mm2(*x[1:], pe_bits[0][:, None], pe_bits[1][None, :]) for x in arrays]
-    pes_mm2 = np.array(pes)
-    srams = np.array([platform.sram_mm2(x) for x in lows])
-    there = np.zeros(pes_mm2.shape, dtype=bool)
+    widths = pe_bits[0][:, None], pe_bits[1][None, :]
+    pes = np.array([platform.pes(*x[1:], *widths) for x in arrays])
+    srams = np.array([platform.sram(x) for x in lows])
+    there = np.zeros(pes.shape[:3], dtype=bool)
     for b, h in enumerate(at.ravel().tolist()):
         (w0, a0), (w1, a1) = boxes.least[b, 2:4].tolist(), boxes.most[b, 2:4].tolist()
         there[h, w0:w1, a0:a1] = True
-    area = np.where(there, pes_mm2 + srams[:, None, None], np.inf)
+    hardware = np.where(there[..., None], pes + srams[:, None, None], np.inf)
     mine = [tables.layers.index(i) for i in space.shared_layers]
     return SharedOptions(
         arrays,
@@ -129,8 +134,8 @@ def options_of_boxes(space: SegmentSpace, tables: BoxTables, boxes: Boxes) -> Sh
         costs.time[:, mine],
         costs.impossible[:, mine],
         costs.energy[:, mine] if tables.energy is not None else costs.energy,
-        pes_mm2,
-        area,
+        pes,
+        hardware,
     )
 
 
@@ -158,7 +163,9 @@ class SegmentDual(Dual):
         self.shared_share = np.where(self.is_centre[leaf], 0.0, 1 / np.maximum(self.users[leaf], 1))
         row = {name: r for r, name in enumerate(self.rows)}
         self.moved_row, self.time_row = row["dram_bits"], row[SEGMENTS[0]]
-        self.area_row, self.bops_row = row.get("area_mm2"), row.get("bops")
+        self.bops_row = row.get("bops")
+        known = enumerate(space.hardware_metrics)
+        self.hardware_rows = [(m, row[name]) for m, name in known if name in row]
         self.energy_row = row.get(ENERGY)
         self.static_j_per_mm2 = pricing.static_w_per_mm2 * span.least_s
         self.bops = self._bops()
@@ -239,12 +246,13 @@ class SegmentDual(Dual):
 
     def _spent(self, weights: Floats) -> Floats:
         """(H, W, A): what the hardware counts; inf where it is none."""
-        area = self.options.area
-        of_area = 0.0 if self.area_row is None else float(weights[self.area_row])
+        there, taken = self.options.there, self.options.hardware
+        each = np.zeros(taken.shape[-1])
+        for m, r in self.hardware_rows:
+            each[m] = weights[r]
         if self.energy_row is not None:
-            of_area += self.static_j_per_mm2 * float(weights[self.energy_row])
-        finite = np.isfinite(area)
-        return np.where(finite, of_area * np.where(finite, area, 0.0), np.inf)
+            each[0] += self.static_j_per_mm2 * float(weights[self.energy_row])
+        return np.where(there, np.where(there[..., None], taken, 0.0) @ each, np.inf)
 
     def _layers(self, cells: Floats) -> Floats:
         """(n, H, W, widths of inputs): each layer's least, among weights that the PEs take."""
@@ -358,8 +366,8 @@ class SegmentDual(Dual):
                 metrics += self.shared_share[n] * self.class_cost[leaf][weight]
             if not self.own[self.shared_leaf[n]]:
                 found.widths[self.shared_leaf[n]] = weight
-        if self.area_row is not None:
-            metrics[self.area_row] += of.area[h, w, a]
+        for m, r in self.hardware_rows:
+            metrics[r] += of.hardware[h, w, a, m]
         if self.energy_row is not None:
-            metrics[self.energy_row] += self.static_j_per_mm2 * of.area[h, w, a]
+            metrics[self.energy_row] += self.static_j_per_mm2 * of.hardware[h, w, a, 0]
         return metrics

@@ -227,7 +227,7 @@ class ArraySearch(OfSegment, GoalSearch):
                 return None, aim
             self.try_choices(dual, found.choices)
             count, kept, allowed = len(table), np.ones(len(table), bool), table.allowed
-            alive = np.isfinite(options.area)
+            alive = options.there
             for weights in found.weights[-3:]:
                 there, of_stages, widths, rest = dual.left_of(weights)
                 alive &= there

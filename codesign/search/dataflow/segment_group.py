@@ -63,10 +63,11 @@ class GroupPricing(SegmentPricing):
         self.by_cycles, self._kept = of.by_cycles, of._kept
 
     def constant(self) -> Floats:
-        """As of `SegmentPricing`; with the least area of the group."""
+        """As of `SegmentPricing`; with the least that hardware of the group takes."""
         found = super().constant()
-        if "area_mm2" in self.rows:
-            found[self.rows.index("area_mm2")] += float(self.space.costs.area_mm2.min())
+        for m, name in enumerate(self.space.hardware_metrics):
+            if name in self.rows:
+                found[self.rows.index(name)] += float(self.space.costs.hardware[:, m].min())
         return found
 
     def _block(self, number: int, span: Range, allowed: Sequence[Bools], filtered: bool) -> Block:
