@@ -43,6 +43,8 @@ class Certificate:
         What else is left to the solver, in words.
     pipelines : dict or None
         The part on pipelines, as in the file, where they were on offer.
+    hybrids : dict or None
+        The same on hybrids.
     has_arrays : bool
         Whether shared arrays were.
     """
@@ -56,6 +58,7 @@ class Certificate:
     batches: dict[int, Certificate] = field(default_factory=dict)
     left: list[str] = field(default_factory=list)
     pipelines: dict[str, Any] | None = None
+    hybrids: dict[str, Any] | None = None
     has_arrays: bool = True
 
     @property
@@ -95,8 +98,8 @@ class Certificate:
         """The certificate file's content."""
         found: dict[str, Any] = {"format": FORMAT, "bound": self.bound}
         found |= self.part() if self.has_arrays else {}
-        if self.pipelines is not None:
-            found["pipelines"] = self.pipelines
+        parts = {"pipelines": self.pipelines, "hybrids": self.hybrids}
+        found |= {name: part for name, part in parts.items() if part is not None}
         if self.references:
             found["references"] = {
                 name: {"design": design, "certificate": each.to_dict()}

@@ -15,8 +15,6 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
-import numpy as np
-
 from codesign.checking.certificate.pipeline_costs import Range as CheckedRange
 from codesign.checking.certificate.pipeline_ranges import PipelineVerifier
 from codesign.checking.certificate.pipeline_waits import detour
@@ -37,6 +35,7 @@ from codesign.search.dataflow.goal_bounds import GoalBounds, Shared
 from codesign.search.dataflow.table import Range
 from codesign.space.dataflow import PipelineSpace
 from codesign.stopping import StopCondition, Stopped
+from codesign.tasks.certificate_detours import detours_of
 
 ROUNDS, EACH = 3, 4  # in which what is ruled out is left out; multipliers kept of each
 SPAN_RATIO = 2.0  # of the ends of first ranges of a product with the interval
@@ -77,7 +76,7 @@ class PipelineCloser:
         self.bounds = GoalBounds(search, goal, None, None, CLOSING_GAP)
         content = json.loads(json.dumps(problem_to_dict(problem)))
         self.checked = read_problem(Entry("problem", content, Ledger()))
-        self.detours = [list(x) for x in self._detours()]
+        self.detours = detours_of(self.fifos, self.space)
         every = reads(self.checked.network, ())
         found = [detour(every, *x) for x in self.detours]
         self.verifier = PipelineVerifier(
@@ -105,7 +104,7 @@ class PipelineCloser:
         except Stopped:
             trusted.append(span)
         trusted += pending
-        ends = [[float(x.least_s), _number(x.most_s)] for x in trusted]
+        ends = [[float(x.least_s), number(x.most_s)] for x in trusted]
         detours = [{"waits": waits, "beside": beside} for waits, beside in self.detours]
         word = f"{len(trusted)} of {len(ranges) + len(trusted)} ranges of the interval"
         part = {"detours": detours, "ranges": ranges, "trusted": ends}
@@ -123,28 +122,11 @@ class PipelineCloser:
         if not self.bounds.products:
             return [CheckedRange(Fraction(0), most)]
         spans = self.bounds.first_spans()
-        low = spans[0].least_s * (1 - CLOSING_GAP) if spans else CLOSING_GAP  # below: no stage
-        high = float(most) if most is not None else (spans[-1].most_s if spans else 1.0)
-        count = max(1, math.ceil(math.log(max(high / low, 1.0)) / math.log(SPAN_RATIO)))
-        ends = [Fraction(float(low * (high / low) ** (n / count))) for n in range(1, count)]
-        ends = [Fraction(0), Fraction(low), *ends]
-        last = most if most is not None else Fraction(high)
-        pairs = zip(ends, [*ends[1:], last], strict=True)
-        found = [CheckedRange(a, b) for a, b in pairs if a < b]
-        return found if most is not None else [*found, CheckedRange(last, None)]
+        ends = (spans[0].least_s, spans[-1].most_s) if spans else None
+        return first_ranges(ends, most)
 
     def _halves(self, span: CheckedRange) -> list[CheckedRange]:
-        """Both parts of a range of a product; none where it is narrow."""
-        least, most = float(span.least_s), _number(span.most_s)
-        if not self.bounds.products or least <= 0:
-            return []
-        if most is not None and most <= least * (1 + NARROWEST):
-            return []
-        ratio = SPAN_RATIO if most is None else math.sqrt(most / least)
-        if not math.isfinite(least * ratio):
-            return []
-        middle = Fraction(least * ratio)
-        return [CheckedRange(span.least_s, middle), CheckedRange(middle, span.most_s)]
+        return halves(span) if self.bounds.products else []
 
     def _closed(self, span: CheckedRange) -> dict[str, Any] | None:
         """The argument that rules a range out, if one is found."""
@@ -153,7 +135,7 @@ class PipelineCloser:
         for by in ("bound", "labels"):
             try:
                 if self.verifier.closed(span, exact, by == "labels"):
-                    ends = [float(span.least_s), _number(span.most_s)]
+                    ends = [float(span.least_s), number(span.most_s)]
                     return {"interval_s": ends, "prices": prices, "by": by}
             except TooMany:
                 return None
@@ -163,7 +145,7 @@ class PipelineCloser:
 
     def _prices(self, span: CheckedRange) -> list[dict[str, float]]:
         """Multipliers that rule out much: of all columns, then of those left, in rounds."""
-        bounds, most = self.bounds, _number(span.most_s)
+        bounds, most = self.bounds, number(span.most_s)
         whole = Range(float(span.least_s), math.inf if most is None else most)
         table = bounds.pricing.table(whole, bounds.allowed)
         targets = bounds.targets(whole, float(self.below))
@@ -186,43 +168,42 @@ class PipelineCloser:
         known = {*self.verifier.names}
         return [{x: y for x, y in each.items() if x in known} for each in found]
 
-    def _detours(self) -> list[tuple[list[int], list[int]]]:
-        """Two paths each from one stage to another, along the first of which little passes."""
-        fifos, found = self.fifos, []
-        blocks = {fifos.blocks[x.short[0]]: x for x in fifos.cycles}
-        for block, cycle in blocks.items():
-            mine = np.flatnonzero(
-                (fifos.blocks == block) & ~np.isin(np.arange(len(fifos.blocks)), cycle.short)
-            )
-            order = mine[np.argsort(fifos.reader[mine], kind="stable")]
-            found.append(([int(x) for x in cycle.short], [int(x) for x in order]))
-        for read in np.flatnonzero(~fifos.in_cycle & ~fifos.fixed).tolist():
-            beside = self._longest(read)
-            if beside:
-                found.append(([read], beside))
-        return found
 
-    def _longest(self, read: int) -> list[int]:
-        """Reads along the way that takes longest, beside one, between the same stages."""
-        fifos, lags = self.fifos, [*self.space.least_lags, 0.0]
-        start, end = int(fifos.writer[read]), int(fifos.reader[read])
-        since, by = {start: 0.0}, dict[int, int]()
-        for other in np.argsort(fifos.reader, kind="stable").tolist():
-            w, x = int(fifos.writer[other]), int(fifos.reader[other])
-            if other == read or w not in since or x > end:
-                continue
-            behind = since[w] + float(fifos.least[other]) + (0.0 if w == start else lags[w])
-            if behind > since.get(x, -math.inf):
-                since[x], by[x] = behind, other
-        path: list[int] = []
-        stage = end
-        while stage != start and stage in by:
-            path.append(by[stage])
-            stage = int(fifos.writer[by[stage]])
-        return path[::-1] if stage == start else []
+def first_ranges(ends: tuple[float, float] | None, most: Fraction | None) -> list[CheckedRange]:
+    """Of a product with the interval: ranges of all intervals.
+
+    Parameters
+    ----------
+    ends : (float, float) or None
+        The least interval of any design and the most, s; None where there is no design.
+    most : Fraction or None
+        The longest that is asked for, s.
+    """
+    low = ends[0] * (1 - CLOSING_GAP) if ends else CLOSING_GAP  # below: no stage
+    high = float(most) if most is not None else (ends[1] if ends else 1.0)
+    count = max(1, math.ceil(math.log(max(high / low, 1.0)) / math.log(SPAN_RATIO)))
+    cuts = [Fraction(float(low * (high / low) ** (n / count))) for n in range(1, count)]
+    cuts = [Fraction(0), Fraction(low), *cuts]
+    last = most if most is not None else Fraction(high)
+    pairs = zip(cuts, [*cuts[1:], last], strict=True)
+    found = [CheckedRange(a, b) for a, b in pairs if a < b]
+    return found if most is not None else [*found, CheckedRange(last, None)]
 
 
-def _number(value: Fraction | None) -> float | None:
+def halves(span: CheckedRange) -> list[CheckedRange]:
+    """Both parts of a range of a product; none where it is narrow."""
+    least, most = float(span.least_s), number(span.most_s)
+    if least <= 0 or (most is not None and most <= least * (1 + NARROWEST)):
+        return []
+    ratio = SPAN_RATIO if most is None else math.sqrt(most / least)
+    if not math.isfinite(least * ratio):
+        return []
+    middle = Fraction(least * ratio)
+    return [CheckedRange(span.least_s, middle), CheckedRange(middle, span.most_s)]
+
+
+def number(value: Fraction | None) -> float | None:
+    """As files have it."""
     return None if value is None else float(value)
 
 

@@ -2,7 +2,7 @@
 
 The arguments are found by `codesign.tasks.certificate_groups`. Of the least regret of a suite there
 are more, for what each member could have alone; of a batch that was chosen, for every other one; of
-pipelines, those of `codesign.tasks.certificate_pipelines`.
+pipelines and hybrids, those of `codesign.tasks.certificate_pipelines` and `certificate_hybrids`.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from codesign.specs.machine import PLAIN, UNCERTIFIED
 from codesign.stopping import StopCondition
 from codesign.tasks.build_design import build_design
 from codesign.tasks.certificate_groups import Closer
+from codesign.tasks.certificate_hybrids import HybridCloser
 from codesign.tasks.certificate_pipelines import PipelineCloser, asked_of
 from codesign.tasks.choose_architecture import of_array
 from codesign.tasks.solve import solver_record
@@ -50,7 +51,7 @@ def certify(
     ----------
     asked : Problem, optional
         Of one array that was found among several architectures, the problem that offered these:
-        the certificate then says of pipelines too that none is better.
+        the certificate then says of the others too that none is better.
     time_limit_s : float, optional
         Seconds, after which, or after Ctrl-C, all options still open are left to the solver's word.
     trusting : bool
@@ -89,12 +90,18 @@ def _of_all(
         found = Closer(of_array(problem), below, stop, on_step).certificate(trusting)
     else:
         found = Certificate(float(below), 0, has_arrays=False)
-    if "dataflow" in offered:
-        closer = PipelineCloser(problem, below, stop, on_step)
-        found.pipelines, left = closer.part(trusting)
+    for name in ("dataflow", "hybrid"):
+        if name not in offered:
+            continue
+        kind = PipelineCloser if name == "dataflow" else HybridCloser
+        part, left = kind(problem, below, stop, on_step).part(trusting)
         found.left += left
         if isinstance(design, Design):
-            found.pipelines["asked"] = asked_of(problem)
+            part["asked"] = asked_of(problem)
+        if name == "dataflow":
+            found.pipelines = part
+        else:
+            found.hybrids = part
     return found
 
 
@@ -111,9 +118,6 @@ def check_certifiable(problem: Problem) -> None:
         raise SpecError(
             f"{ENERGY}: not in certificates where layers may be fused; check the design alone"
         )
-    extra = [x for x in problem.choices.architecture if x not in ("array", "dataflow")]
-    if extra:
-        raise SpecError(f"architecture {extra[0]}: not in certificates; check the design alone")
     for name in UNCERTIFIED:
         if getattr(problem.choices, name) != getattr(PLAIN, name):
             raise SpecError(f"{name}: certificates do not count it; check the design alone")

@@ -4,8 +4,8 @@ Of a least regret the certificate holds, for each member of the suite, a design 
 design's own certificate (``references``): the design has what the problem's reference says, and
 nothing that the member could have alone is better. Of a batch that was chosen it holds an argument
 for each of the others (``batches``): that no design has an objective, for each image where that
-grows with them, below the claim. Of pipelines it holds an argument of their own (``pipelines``),
-beside that for arrays where both were on offer.
+grows with them, below the claim. Of pipelines and of hybrids it holds arguments of their own
+(``pipelines``, ``hybrids``), beside those for arrays where several were on offer.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import NamedTuple
 
+from codesign.checking.certificate.hybrid_ranges import verify_hybrids
 from codesign.checking.certificate.other_questions import (
     bound_of_batch,
     differences,
@@ -34,6 +35,8 @@ from codesign.checking.entries import Entry
 from codesign.checking.findings import Unreadable
 from codesign.checking.network import Member
 from codesign.checking.problem import Problem
+
+OF_STAGES = {"dataflow": "pipelines", "hybrid": "hybrids"}  # parts, by the architecture
 
 
 class Proven(NamedTuple):
@@ -57,18 +60,20 @@ class Proven(NamedTuple):
 def prove(given: Entry, problem: Problem, design: Entry, on_step: OnStep | None) -> Proven:
     """Verify a certificate of a design or pipeline file."""
     if problem.choices.pipelined:
-        return _prove_pipelines(given, problem, design, on_step)
+        return _prove_pipelined(given, problem, design, on_step)
     verdict = verify(given, problem, design["proof"], on_step)
     trusted = [*_left(verdict.trusted, problem)]
     claim = _of_arrays(problem, verdict.bound)
-    part = given.get("pipelines", None)
-    if part.value is not None:
-        trusted += verify_pipelines(part, asked_of(part, problem), verdict.bound, on_step)
-        claim += f"; {_of_pipelines(asked_of(part, problem), verdict.bound)}"
     rows = design.get("architectures", None)
     every = [] if rows.value is None else [x["architecture"].text() for x in rows.items()]
-    done = {"array", *(["dataflow"] if part.value is not None else [])}
-    trusted += [f"architecture {x}" for x in every if x not in done]
+    for name, part in OF_STAGES.items():
+        item = given.get(part, None)
+        if item.value is not None:
+            asked = asked_of(item, problem)
+            trusted += _verify_part(name, item, asked, verdict.bound, on_step)
+            claim += f"; {_of_part(name, asked, verdict.bound)}"
+        elif name in every:
+            trusted.append(f"architecture {name}")
     for member in problem.network.members if problem.references else ():
         trusted += _prove_reference(given.get("references", {}), problem, member, on_step)
     rows = design.get("batches", None)
@@ -90,26 +95,38 @@ def _of_arrays(problem: Problem, bound: Fraction) -> str:
     return f"{options} has a design within the budgets whose {what}"
 
 
-def _of_pipelines(problem: Problem, bound: Fraction) -> str:
-    return f"no pipeline within the budgets has {problem.objective} below {float(bound)!r}"
+def _of_part(name: str, problem: Problem, bound: Fraction) -> str:
+    what = "pipeline" if name == "dataflow" else name
+    return f"no {what} within the budgets has {problem.objective} below {float(bound)!r}"
 
 
-def _prove_pipelines(
+def _verify_part(
+    name: str, part: Entry, problem: Problem, bound: Fraction, on_step: OnStep | None
+) -> list[str]:
+    """Verify what a part says of an architecture; what of that is not proven, in words."""
+    of = verify_pipelines if name == "dataflow" else verify_hybrids
+    return of(part, problem, bound, on_step)
+
+
+def _prove_pipelined(
     given: Entry, problem: Problem, design: Entry, on_step: OnStep | None
 ) -> Proven:
-    """Of a pipeline's file; where arrays were on offer too, no array is better either."""
-    both = "array" in problem.choices.architecture
-    given.known_keys(("format", "bound", "pipelines", *(PART if both else ())))
-    bound = read_bound(given, design["proof"])
-    trusted = verify_pipelines(given["pipelines"], problem, bound, on_step)
+    """Of a file of a pipeline or a hybrid: nothing of any architecture on offer is better."""
     offered = problem.choices.architecture
-    trusted += [f"architecture {x}" for x in offered if x not in ("array", "dataflow")]
-    claim = _of_pipelines(problem, bound)
-    if both:
+    parts = {name: part for name, part in OF_STAGES.items() if name in offered}
+    keys = ("format", "bound", *parts.values(), *(PART if "array" in offered else ()))
+    given.known_keys(keys)
+    bound = read_bound(given, design["proof"])
+    trusted: list[str] = []
+    claims: list[str] = []
+    for name, part in parts.items():
+        trusted += _verify_part(name, given[part], problem, bound, on_step)
+        claims.append(_of_part(name, problem, bound))
+    if "array" in offered:
         arrays = of_array(problem)
         trusted += _left(verify_groups(given, arrays, bound, on_step), arrays)
-        claim += f"; {_of_arrays(arrays, bound)}"
-    return Proven(bound, tuple(trusted), claim)
+        claims.append(_of_arrays(arrays, bound))
+    return Proven(bound, tuple(trusted), "; ".join(claims))
 
 
 def _check_parts(given: Entry, problem: Problem, others: list[Entry]) -> None:

@@ -24,7 +24,7 @@ import numpy as np
 
 from codesign.checking.certificate.metric_units import Threshold
 from codesign.checking.certificate.pipeline_waits import Detour, least_ends
-from codesign.checking.certificate.stage_options import Offer, StageOption
+from codesign.checking.certificate.stage_options import NoStage, Offer, StageOption
 from codesign.checking.certificate.whole_numbers import Whole
 from codesign.checking.certificate.width_variables import TooLarge
 from codesign.checking.cost_model import accumulation_bits, bops
@@ -32,6 +32,7 @@ from codesign.checking.dataflow import LEAST_WAIT, Read, reads
 from codesign.checking.energy import Energies
 from codesign.checking.network import Layer
 from codesign.checking.problem import INTERVAL, Problem
+from codesign.checking.segment import NONE, edge_bits
 from codesign.checking.stages import block_rams
 from codesign.checking.technology import ENERGY, UM2_PER_MM2, Fpga
 
@@ -41,10 +42,6 @@ LAG_PARTS = 2**30  # of an interval
 SURELY = Fraction(1, 10**6)  # intervals that something waits
 MOST_CELLS = 20_000  # assignments to a layer's scope
 LATENCY, DRAM, AREA, BRAM = "latency_s", "dram_bits", "area_mm2", "bram"
-
-
-class NoStage(Exception):
-    """Raised where a layer has no stage in the range: there is no pipeline."""
 
 
 @dataclass(frozen=True)
@@ -64,15 +61,24 @@ class PipelineCosts:
         Metrics, by column.
     most : whole numbers, shape (metrics,)
         Of a better pipeline, in the metric's unit.
+    segment : range
+        Of layers that are no stages.
     domains : list of tuple of int
         Widths of each class.
     unsafe : list of int
         Detours of which ``W`` may be below 0; their columns are behind those of the metrics.
 
+    Parameters
+    ----------
+    like : PipelineCosts, optional
+        Of the same problem, claim and range: what is known of its stages is taken over.
+
     Raises
     ------
     NoStage, TooLarge
     """
+
+    segment = NONE
 
     def __init__(
         self,
@@ -81,10 +87,11 @@ class PipelineCosts:
         span: Range,
         detours: Sequence[Detour],
         offers: Mapping[int, Offer],
+        like: PipelineCosts | None = None,
     ) -> None:
         self.problem, self.network, self.span = problem, problem.network, span
         self.threshold, self.detours, self.offers = threshold, detours, offers
-        self.reads: list[Read] = reads(self.network, ())
+        self.reads = self._reads()
         self.domains = [problem.allowed(x[0]) for x in problem.classes]
         self.class_of = {x: c for c, members in enumerate(problem.classes) for x in members}
         self.energies = self._energies()
@@ -94,11 +101,22 @@ class PipelineCosts:
         self.most = np.array([math.floor(y / self.unit[x]) for x, y in self.most_s.items()])
         self.users = Counter(layer.weight_source for layer in self.network.layers)
         self._offered: dict[tuple[object, ...], list[StageOption]] = {}
+        self._known: dict[tuple[object, ...], Whole] = {}
+        if like is not None:
+            self._offered, self._known = like._offered, like._known
         self.options = [self._options(n) for n in range(len(self.network.layers))]
         negative = [n for n, x in enumerate(detours) if self._least_more(x) < 0]
         self.unsafe = negative if self.charged else []
         self.rows = len(self.names) + len(self.unsafe)
-        self._known: dict[tuple[object, ...], Whole] = {}
+
+    def _reads(self) -> list[Read]:
+        return reads(self.network, self.segment)
+
+    @cached_property
+    def moved(self) -> dict[str, Fraction]:
+        """Elements of each tensor that stages move from and to DRAM."""
+        none = dict.fromkeys(self.network.tensors, 0)
+        return {x: edge_bits(self.network, self.segment, {**none, x: 1}) for x in none}
 
     # What is limited ----------------------------------------------------------------------------
 
@@ -127,11 +145,6 @@ class PipelineCosts:
             found[AREA] = found[ENERGY] / by_area
         return found
 
-    @property
-    def known(self) -> bool:
-        """Whether all metrics that are limited are."""
-        return ENERGY not in self.names or self.energies is not None
-
     def _units(self, name: str, amount: Fraction) -> int:
         """An amount of a metric in its unit, rounded down."""
         return min(math.floor(amount / self.unit[name]), MOST_PARTS)
@@ -140,7 +153,7 @@ class PipelineCosts:
 
     def _options(self, n: int) -> list[StageOption]:
         layer = self.network.layers[n]
-        if layer.moves:
+        if layer.moves or n in self.segment:
             return []
         most_s = self.span.most_s
         cycles = None if most_s is None else most_s * self.problem.clock_hz
@@ -162,13 +175,17 @@ class PipelineCosts:
 
     def _lags(self, n: int) -> list[Fraction]:
         found = [x.lag for x in self.options[n]]
-        return found or [Fraction(1)]
+        return found or [*self._lag_without(n)]
+
+    def _lag_without(self, n: int) -> tuple[Fraction]:
+        """Of a layer without options: one that moves data, or is of the segment."""
+        return (Fraction(n not in self.segment),)
 
     def _may_lack(self, detour: Detour) -> bool:
         """Whether ``W`` may be below 0, whatever stages are on offer."""
         found = Fraction(detour.more)
         for n, sign in detour.signs.items():
-            ends = self.offers[n].lag_ends if n in self.offers else (Fraction(1),)
+            ends = self.offers[n].lag_ends if n in self.offers else self._lag_without(n)
             found += min(sign * x for x in ends)
         return found < 0
 
@@ -192,10 +209,13 @@ class PipelineCosts:
         """Of its weights, or what stands in for them, and of its input."""
         return self.class_of[layer.weight_source or ""], self.class_of[f"tensor:{layer.input}"]
 
+    def _own_classes(self, n: int) -> list[int]:
+        layer = self.network.layers[n]
+        return [] if layer.moves else [*self.operand_classes(layer)]
+
     def scope(self, n: int) -> tuple[int, ...]:
         """Classes of several widths that a layer's costs depend on."""
-        layer = self.network.layers[n]
-        mine = [] if layer.moves else [*self.operand_classes(layer)]
+        mine = self._own_classes(n)
         if self.charged:
             mine += [self._class_of(k) for _, reads in self._waiting[n] for k in reads]
         kept = {c for c in mine if not self.is_private[c] and len(self.domains[c]) > 1}
@@ -247,16 +267,13 @@ class PipelineCosts:
 
     def of_class(self, c: int, width: int) -> Whole:
         """(rows,): what all sources of a width cost, and reads of them whatever the lags."""
-        made = {layer.output for layer in self.network.layers}
         amounts = dict.fromkeys(self.names, Fraction(0))
         for source in self.problem.classes[c]:
             kind, _, name = source.partition(":")
             if "noise" in amounts:
                 amounts["noise"] += self.problem.noise_of(source, width)
-            bits = (
-                self.network.tensors[name] * width if kind == "tensor" and name not in made else 0
-            )
-            self._add_dram(amounts, bits)
+            if kind == "tensor":
+                self._add_dram(amounts, self.moved[name] * width)
             if kind == "weight" and "model_bits" in amounts:
                 owner = next(x for x in self.network.layers if x.weight_source == source)
                 amounts["model_bits"] += owner.weights * width
@@ -267,7 +284,7 @@ class PipelineCosts:
 
     def constant(self) -> Whole:
         """(rows,): what every pipeline has, less what waits too briefly to count."""
-        results = sum(self.network.tensors[x] for x in self.network.results)
+        results = sum((self.moved[x] for x in self.network.results), Fraction(0))
         amounts = dict.fromkeys(self.names, Fraction(0))
         self._add_dram(amounts, results * self.problem.choices.output_bits)
         if LATENCY in amounts:
@@ -302,7 +319,7 @@ class PipelineCosts:
         each, fixed = self._narrowest(detour.waits, bits), Fraction(0)
         if alone:
             each += self._narrowest(detour.beside, bits)
-            if not any(self._is_there(x) for x in detour.beside):
+            if not any(self._is_there(x) or self.reads[x].stored for x in detour.beside):
                 fixed = self._fixed
         per_part = self._per_bit * each / self.unit[self.memory] / LAG_PARTS
         short = np.maximum(lacking, 0).astype(object)
@@ -335,8 +352,8 @@ class PipelineCosts:
         """Bits of an interval that some reads wait together: those of one at least."""
         each = []
         for read in reads:
-            c = self._class_of(read)
-            each.append(self.reads[read].elements * bits.get(c, self.domains[c][0]))
+            c, there = self._class_of(read), not self.reads[read].stored
+            each.append(self.reads[read].elements * bits.get(c, self.domains[c][0]) * there)
         return min(each)
 
     def _of_lags(self, n: int, bits: Mapping[int, int]) -> Whole:
@@ -386,11 +403,16 @@ class PipelineCosts:
         """Whether a read has a FIFO whatever the lags."""
         read = self.reads[number]
         lag = min(self._lags(read.reader)) if read.until_output else Fraction(0)
-        return read.after + read.images + lag > 2 * LEAST_WAIT
+        return self._held(read) + lag > 2 * LEAST_WAIT
+
+    @staticmethod
+    def _held(read: Read) -> int:
+        """Intervals that a read waits whatever the lags: of one that waits in DRAM, on chip."""
+        return read.images if read.stored else read.after + read.images
 
     def _stages(self, n: int, w: int, a: int) -> Whole:
         """(options, rows): arrays and their memories at two widths."""
-        key = id(self.options[n]), w, a
+        key = id(self.options[n]), w, a, self.rows
         if key not in self._known:
             self._known[key] = self._priced(self.network.layers[n], self.options[n], w, a)
         found: Whole = self._known[key]
@@ -459,7 +481,7 @@ class PipelineCosts:
         at_work = energies.mac * macs + energies.bop * operations
         return at_work + energies.read * read + energies.write * written
 
-    def _add_dram(self, amounts: dict[str, Fraction], bits: int) -> None:
+    def _add_dram(self, amounts: dict[str, Fraction], bits: Fraction | int) -> None:
         if DRAM in amounts:
             amounts[DRAM] += bits
         if ENERGY in amounts and self.energies is not None:
@@ -468,7 +490,7 @@ class PipelineCosts:
     def _add_read(self, amounts: dict[str, Fraction], number: int, width: int) -> None:
         """A FIFO that is there whatever the lags, without what waits for them."""
         read = self.reads[number]
-        held, bits = read.after + read.images, read.elements * width
+        held, bits = self._held(read), read.elements * width
         if not self._is_there(number):
             return
         if self.charged:

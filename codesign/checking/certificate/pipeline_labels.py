@@ -1,73 +1,33 @@
-"""Whether any pipeline of a range keeps all limits: by multipliers, and by labels.
+"""Whether any pipeline of a range keeps all limits, where multipliers alone do not tell: by labels.
 
-Width classes are eliminated one after the other, as in `codesign.checking.certificate.elimination`,
-in whole numbers, for several multipliers at once: upwards, the least weighted sum of all that
-touches a class and those eliminated before it; downwards, the least that everything else adds.
-Where that exceeds the limits' sum at some multipliers, nothing is within them.
-
-Where no multipliers tell, partial choices are put together in the same order. Of each (a *label*)
-all costs are kept; it is dropped where with the least of the rest it exceeds the limits' sum at any
-multipliers, or another at the same widths costs no more of anything. The multipliers of each
-metric alone are always among them. No label left: no pipeline keeps the limits.
+Width classes are eliminated as in `codesign.checking.certificate.pipeline_sums`: upwards, and then
+downwards, for the least that everything else adds. Partial choices are put together in that order.
+Of each (a *label*) all costs are kept; it is dropped where with the least of the rest it exceeds
+the limits' sum at any multipliers, or another at the same widths costs no more of anything. The
+multipliers of each metric alone are always among them. No label left: no pipeline keeps the limits.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
-from itertools import product
 
 import numpy as np
 
 from codesign.checking.certificate.pipeline_costs import PipelineCosts
+from codesign.checking.certificate.pipeline_sums import BEYOND, LeastSums, Scope, Step
 from codesign.checking.certificate.stage_options import best_rows
 from codesign.checking.certificate.whole_numbers import Whole
-from codesign.checking.certificate.width_variables import TooLarge, TooMany
+from codesign.checking.certificate.width_variables import TooMany
 
-Scope = tuple[int, ...]
-SHARES = 2**14  # of all multipliers together
-BEYOND = 2**60  # a weighted sum that nothing keeps
-MOST_CELLS = 2**20  # of the tables of all steps together
 ROUNDS = 3  # in which columns are ruled out, and the rest is bounded anew
 MOST_JOINED = 2**22  # labels that are put together at once
 MOST_LABELS = 2**15  # of them that are compared with each other
 MOST_WORK = 2**26  # that are put together in all
 
 
-@dataclass
-class Step:
-    """Elimination of one class.
-
-    Attributes
-    ----------
-    scope : tuple of int
-        Classes of its table; the one eliminated is the last.
-    layers, steps : list of int
-        Whose tables are added.
-    closes : list of int
-        Unsafe detours that are whole there.
-    """
-
-    scope: Scope
-    layers: list[int]
-    steps: list[int]
-    closes: list[int] = field(default_factory=list)
-
-
-class PipelineLabels:
-    """Elimination and labels of the pipelines of a range.
-
-    Parameters
-    ----------
-    prices : sequence of mapping of str to Fraction
-        Multipliers, of metrics in their own units.
-
-    Raises
-    ------
-    TooLarge
-    """
+class PipelineLabels(LeastSums):
+    """Sums and labels of the pipelines of a range; see `LeastSums`."""
 
     def __init__(
         self,
@@ -75,161 +35,24 @@ class PipelineLabels:
         prices: Sequence[Mapping[str, Fraction]],
         check_time: Callable[[], None] = lambda: None,
     ) -> None:
-        self.costs, self.check_time = costs, check_time
-        self.scopes = [costs.scope(n) for n in range(len(costs.network.layers))]
-        several = [c for c, bits in enumerate(costs.domains) if len(bits) > 1]
-        self.variables = [c for c in several if not costs.is_private[c]]
-        self.steps = self._plan()
-        self.weights = self._weights(prices)
-        self.most = costs.most @ self.weights[: len(costs.names)]
+        super().__init__(costs, prices, check_time)
         self._room: list[Whole | None] = [None] * len(self.scopes)
         self._columns_of: dict[tuple[object, ...], Whole] = {}
         for _ in range(ROUNDS):
-            self._tables()
+            self._upwards()
+            self._downwards()
             if self.closed_by_bound():
                 break
             self._room = [self._room_of(n) for n in range(len(self.scopes))]
             self._columns_of.clear()
 
-    # The order ----------------------------------------------------------------------------------
-
-    def _plan(self) -> list[Step]:
-        """Classes by the size of their tables, the smallest first."""
-        parts: dict[tuple[str, int], Scope] = {
-            ("layer", n): x for n, x in enumerate(self.scopes) if x
-        }
-        left, steps, cells = set(self.variables), list[Step](), 0
-        open_detours = dict(enumerate(self.costs.unsafe))
-        while left:
-            joint = {c: self._joint(c, parts) for c in left}
-            c = min(left, key=lambda x: (self._cells(joint[x]), x))
-            mine = {part: x for part, x in parts.items() if c in x}
-            step = Step(
-                (*(x for x in joint[c] if x != c), c),
-                [n for kind, n in mine if kind == "layer"],
-                [n for kind, n in mine if kind == "step"],
-            )
-            cells += self._cells(joint[c])
-            if cells > MOST_CELLS:
-                raise TooLarge
-            for k, number in [*open_detours.items()]:
-                if c in self._waiting(number):
-                    step.closes.append(k)
-                    del open_detours[k]
-            parts = {part: x for part, x in parts.items() if part not in mine}
-            if step.scope[:-1]:
-                parts["step", len(steps)] = step.scope[:-1]
-            steps.append(step)
-            left.remove(c)
-        self.last_closes = [*open_detours]
-        return steps
-
-    def _waiting(self, detour: int) -> set[int]:
-        """Classes of several widths of what waits."""
-        reads, of = self.costs.detours[detour].waits, self.costs.class_of
-        classes = {of[f"tensor:{self.costs.reads[x].tensor}"] for x in reads}
-        return {c for c in classes if len(self.costs.domains[c]) > 1}
-
-    @staticmethod
-    def _joint(c: int, parts: Mapping[tuple[str, int], Scope]) -> Scope:
-        return tuple(sorted({c}.union(*(x for x in parts.values() if c in x))))
-
-    def _cells(self, scope: Scope) -> int:
-        return math.prod(len(self.costs.domains[c]) for c in scope)
-
-    # Weighted sums ------------------------------------------------------------------------------
-
-    def _weights(self, prices: Sequence[Mapping[str, Fraction]]) -> Whole:
-        """(rows, multipliers): whole numbers; those of each metric alone, then those given."""
-        costs = self.costs
-        columns = [[SHARES * (x == y) for y in costs.names] for x in costs.names]
-        for each in prices:
-            shares = [each.get(x, Fraction(0)) * costs.unit[x] for x in costs.names]
-            total = sum(shares)
-            if total:
-                columns.append([math.floor(x / total * SHARES) for x in shares])
-        found = np.zeros((costs.rows, len(columns)), dtype=np.int64)
-        found[: len(costs.names)] = np.array(columns, dtype=np.int64).T
-        return found
-
-    def _assignments(self, scope: Scope) -> Iterator[tuple[tuple[int, ...], dict[int, int]]]:
-        """Indices of widths, and the widths by class."""
-        domains = [self.costs.domains[c] for c in scope]
-        for index in product(*(range(len(x)) for x in domains)):
-            yield index, {c: x[i] for c, x, i in zip(scope, domains, index, strict=True)}
-
-    def _shape(self, scope: Scope) -> tuple[int, ...]:
-        return (*(len(self.costs.domains[c]) for c in scope), self.weights.shape[1])
-
-    def _tables(self) -> None:
-        """Least sums of layers, of steps with all below, and of all that is outside them."""
-        self.check_time()
-        self.layers = [self._layer(n, scope) for n, scope in enumerate(self.scopes)]
-        self.own = {c: self._own(c) for c in self.variables}
-        self.joint: list[Whole] = []
-        for step in self.steps:
-            table = np.zeros(self._shape(step.scope), dtype=np.int64)
-            parts = [(self.own[step.scope[-1]], step.scope[-1:])]
-            parts += [(self.layers[n], self.scopes[n]) for n in step.layers]
-            parts += [(self._message(k), self.steps[k].scope[:-1]) for k in step.steps]
-            for part, scope in parts:
-                table = np.minimum(table + self._spread(part, scope, step.scope), BEYOND)
-            self.joint.append(table)
-        self.constant = self.costs.constant()
-        for c, bits in enumerate(self.costs.domains):
-            if len(bits) == 1 and not self.costs.is_private[c]:
-                self.constant = self.constant + self.costs.of_class(c, bits[0])
-        alone = [self.layers[n] for n, scope in enumerate(self.scopes) if not scope]
-        self.roots = [k for k, step in enumerate(self.steps) if not step.scope[:-1]]
-        trees = [self._message(k) for k in self.roots]
-        self.best = self.constant @ self.weights
-        for part in (*alone, *trees):
-            self.best = np.minimum(self.best + part, BEYOND)
+    def _downwards(self) -> None:
+        """The least sums of all that is outside steps."""
         self.outside: list[Whole] = [np.empty(0)] * len(self.steps)
-        for k, tree in zip(self.roots, trees, strict=True):
-            self.outside[k] = self.best - tree
+        for k in self.roots:
+            self.outside[k] = self.best - self._message(k)
         for k in reversed(range(len(self.steps))):
             self._tell_below(k)
-
-    def _layer(self, n: int, scope: Scope) -> Whole:
-        table = np.full(self._shape(scope), BEYOND, dtype=np.int64)
-        for index, bits in self._assignments(scope):
-            columns = self._columns(n, index, bits)
-            if len(columns):
-                table[index] = (columns @ self.weights).min(axis=0)
-        return table
-
-    def _room_of(self, n: int) -> Whole:
-        """What a layer may have at most, at each assignment to its scope, beside all the rest."""
-        scope = self.scopes[n]
-        if not scope:
-            return np.asarray(self.most - (self.best - self.layers[n]))
-        k = next(k for k, step in enumerate(self.steps) if n in step.layers)
-        step = self.steps[k]
-        whole = self.joint[k] + self._spread(self.outside[k], step.scope[:-1], step.scope)
-        least = self._least_over(np.minimum(whole, BEYOND), step.scope, scope)
-        return np.where(least >= BEYOND, -BEYOND, self.most - (least - self.layers[n]))
-
-    @staticmethod
-    def _least_over(table: Whole, over: Scope, scope: Scope) -> Whole:
-        """The least of a table at each assignment to some of its classes, in their order."""
-        least = table.min(axis=tuple(i for i, c in enumerate(over) if c not in scope))
-        kept = [c for c in over if c in scope]
-        return np.asarray(least.transpose(*(kept.index(c) for c in scope), len(scope)))
-
-    def _own(self, c: int) -> Whole:
-        costs = [self.costs.of_class(c, bits) for bits in self.costs.domains[c]]
-        return np.asarray(np.stack(costs) @ self.weights)
-
-    def _message(self, k: int) -> Whole:
-        return np.asarray(self.joint[k].min(axis=-2))
-
-    def _spread(self, table: Whole, scope: Scope, over: Scope) -> Whole:
-        """A table over some classes as one over more, in their order."""
-        order = sorted(range(len(scope)), key=lambda x: over.index(scope[x]))
-        table = table.transpose(*order, len(scope))
-        shape = [len(self.costs.domains[c]) if c in scope else 1 for c in over]
-        return table.reshape(*shape, table.shape[-1])
 
     def _tell_below(self, k: int) -> None:
         """What is outside each step whose message a step takes."""
@@ -242,11 +65,25 @@ class PipelineLabels:
             least = self._least_over(every, step.scope, scope)
             self.outside[below] = np.where(least >= BEYOND, BEYOND, least - self._message(below))
 
-    # The answers --------------------------------------------------------------------------------
+    @staticmethod
+    def _least_over(table: Whole, over: Scope, scope: Scope) -> Whole:
+        """The least of a table at each assignment to some of its classes, in their order."""
+        least = table.min(axis=tuple(i for i, c in enumerate(over) if c not in scope))
+        kept = [c for c in over if c in scope]
+        return np.asarray(least.transpose(*(kept.index(c) for c in scope), len(scope)))
 
-    def closed_by_bound(self) -> bool:
-        """Whether some multipliers rule every pipeline out."""
-        return bool((self.best > self.most).any())
+    def _room_of(self, n: int) -> Whole:
+        """What a layer may have at most, at each assignment to its scope, beside all the rest."""
+        scope = self.scopes[n]
+        if not scope:
+            return np.asarray(self.most - (self.best - self.layers[n]))
+        k = next(k for k, step in enumerate(self.steps) if n in step.layers)
+        step = self.steps[k]
+        whole = self.joint[k] + self._spread(self.outside[k], step.scope[:-1], step.scope)
+        least = self._least_over(np.minimum(whole, BEYOND), step.scope, scope)
+        return np.where(least >= BEYOND, -BEYOND, self.most - (least - self.layers[n]))
+
+    # The answers --------------------------------------------------------------------------------
 
     def closed(self) -> bool:
         """Whether labels rule every pipeline out.

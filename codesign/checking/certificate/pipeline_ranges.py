@@ -19,13 +19,12 @@ from fractions import Fraction
 from codesign.checking.certificate.metric_units import Threshold
 from codesign.checking.certificate.pipeline_costs import (
     LATENCY,
-    NoStage,
     PipelineCosts,
     Range,
 )
 from codesign.checking.certificate.pipeline_labels import PipelineLabels
 from codesign.checking.certificate.pipeline_waits import Detour, read_detours
-from codesign.checking.certificate.stage_options import Offer
+from codesign.checking.certificate.stage_options import NoStage, Offer
 from codesign.checking.certificate.width_variables import TooMany
 from codesign.checking.dataflow import reads
 from codesign.checking.entries import Entry
@@ -160,17 +159,18 @@ def verify_pipelines(
         if on_step is not None:
             on_step(f"verified: {n} of {len(items)} ranges of the interval")
         covered.append(_verified(item, verifier))
-    trusted = [_read_range(x) for x in entry["trusted"].items()]
-    _check_cover(entry["ranges"], [*covered, *trusted], verifier.most_s)
-    return [f"pipelines of intervals {_told(x)}" for x in trusted]
+    trusted = [read_range(x) for x in entry["trusted"].items()]
+    check_cover(entry["ranges"], [*covered, *trusted], verifier.most_s)
+    return [f"pipelines of intervals {told_range(x)}" for x in trusted]
 
 
-def _told(span: Range) -> str:
+def told_range(span: Range) -> str:
+    """In words."""
     least = f"from {float(span.least_s):.6g} s"
     return least if span.most_s is None else f"{least} to {float(span.most_s):.6g} s"
 
 
-def _read_range(entry: Entry) -> Range:
+def read_range(entry: Entry) -> Range:
     """Two ends; the second null where there is none."""
     ends = entry.items()
     if len(ends) != 2:
@@ -185,7 +185,7 @@ def _read_range(entry: Entry) -> Range:
 def _verified(item: Entry, verifier: PipelineVerifier) -> Range:
     """The range of an entry, if what it says rules it out."""
     item.known_keys(("interval_s", "prices", "by"))
-    span, names = _read_range(item["interval_s"]), verifier.names
+    span, names = read_range(item["interval_s"]), verifier.names
     every = item["prices"].items()
     if len(every) > MOST_PRICES:
         item["prices"].fault(f"at most {MOST_PRICES} multipliers of each metric")
@@ -205,7 +205,7 @@ def _verified(item: Entry, verifier: PipelineVerifier) -> Range:
     return span
 
 
-def _check_cover(entry: Entry, spans: Sequence[Range], most_s: Fraction | None) -> None:
+def check_cover(entry: Entry, spans: Sequence[Range], most_s: Fraction | None) -> None:
     """No interval that a better pipeline may have is left out."""
     upto: Fraction | None = Fraction(0)
     for span in sorted(spans, key=lambda x: x.least_s):

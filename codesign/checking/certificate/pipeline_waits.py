@@ -41,13 +41,16 @@ class Detour(NamedTuple):
 
 
 def detour(reads: Sequence[Read], waits: Sequence[int], beside: Sequence[int]) -> Detour | None:
-    """Two paths as a detour; None where they are none, from one stage to another."""
+    """Two paths as a detour; None where they are none, from one stage to another.
+
+    Nor are they one where something waits in DRAM, on its way to or from a segment.
+    """
     for path in (waits, beside):
         pairs = pairwise(path)
         if not path or any(reads[a].reader != reads[b].writer for a, b in pairs):
             return None
     ends = [(reads[x[0]].writer, reads[x[-1]].reader) for x in (waits, beside)]
-    if ends[0] != ends[1] or {*waits} & {*beside}:
+    if ends[0] != ends[1] or {*waits} & {*beside} or any(reads[x].stored for x in waits):
         return None
     signs: dict[int, int] = {}
     for path, sign in ((beside, 1), (waits, -1)):

@@ -32,6 +32,10 @@ from codesign.checking.technology import Fpga
 BLOCK = 128  # rows that are compared pair by pair
 
 
+class NoStage(Exception):
+    """Raised where a layer has no stage in the range: there is no pipeline."""
+
+
 class StageOption(NamedTuple):
     """What one stage takes, whatever the widths.
 

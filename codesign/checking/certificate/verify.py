@@ -99,7 +99,7 @@ from codesign.checking.technology import ENERGY
 from codesign.errors import first_few
 
 PART = ("cuts", "groups", "trusted")
-KEYS = ("format", "bound", *PART, "references", "batches", "pipelines")
+KEYS = ("format", "bound", *PART, "references", "batches", "pipelines", "hybrids")
 OnStep = Callable[[str], None]
 MOST_FURTHER = 100  # multipliers besides those of the bound
 MOST_RANGES = 1000  # of SRAM of each option

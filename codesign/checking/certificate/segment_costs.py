@@ -1,0 +1,200 @@
+"""What hybrids of one segment cost at least on boxes of hardware, in a range of the interval.
+
+Beside the costs of stages (`codesign.checking.certificate.pipeline_costs`) there is the time that
+the segment takes for an image, which the range's end limits. A layer of the segment takes the
+longer of its cycles and of all that it moves from and to DRAM, its output and residuals among it,
+so these are in its scope. The array and its SRAM count with their least area.
+
+The segment is one stage, numbered as its last layer, without a lag.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from codesign.checking.certificate.metric_units import Threshold
+from codesign.checking.certificate.pipeline_costs import (
+    AREA,
+    DRAM,
+    MOST_PARTS,
+    PipelineCosts,
+    Range,
+)
+from codesign.checking.certificate.pipeline_waits import Detour
+from codesign.checking.certificate.shared_hardware import Boxes, OnBoxes, SharedHardware
+from codesign.checking.certificate.stage_options import Offer, best_rows
+from codesign.checking.certificate.whole_numbers import Whole, rounded_down
+from codesign.checking.cost_model import bops
+from codesign.checking.dataflow import Read, reads
+from codesign.checking.network import Network
+from codesign.checking.problem import Problem
+from codesign.checking.segment import NONE
+
+SEGMENT = "segment_s"  # seconds that a segment takes for an image
+
+
+class Shared(NamedTuple):
+    """A layer of the segment at widths of all that it touches, on each box.
+
+    Attributes
+    ----------
+    fixed : whole numbers, shape (rows,)
+        Whatever the box.
+    dram, time : whole numbers, shape (B,)
+    runs : bools, shape (B,)
+    """
+
+    fixed: Whole
+    dram: Whole
+    time: Whole
+    runs: Whole
+
+
+def segment_reads(network: Network, segment: range) -> list[Read]:
+    """Reads of a network whose segment is one stage, numbered as its last layer; by their readers.
+
+    What crosses waits in DRAM; so does what the segment reads of the network's input, which is
+    there when its time begins.
+    """
+    found, end = [], segment[-1]
+    for read in reads(network, NONE):
+        into, out_of = read.reader in segment, read.writer in segment
+        if into and not out_of:
+            after = int(read.writer is not None)
+            read = read._replace(reader=end, after=after, images=0)
+        elif out_of and not into:
+            images = 2 if network.layers[read.reader].moves else 0
+            read = read._replace(writer=end, after=read.after + 1, images=images)
+        crosses = into != out_of
+        if crosses:
+            read = read._replace(until_output=False, stored=True)
+        if crosses or not into:
+            found.append(read)
+    return sorted(found, key=lambda x: x.reader)
+
+
+class SegmentCosts(PipelineCosts):
+    """Costs of the hybrids of a segment that are better than claimed, as of `PipelineCosts`.
+
+    Parameters
+    ----------
+    boxes : Boxes
+        Of hardware that the segment may share, one at least.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        threshold: Threshold,
+        span: Range,
+        detours: Sequence[Detour],
+        offers: Mapping[int, Offer],
+        segment: range,
+        hardware: SharedHardware,
+        boxes: Boxes,
+        like: PipelineCosts | None = None,
+    ) -> None:
+        self.segment, self.hardware, self.boxes = segment, hardware, boxes
+        stages = {n: x for n, x in offers.items() if n not in segment}
+        super().__init__(problem, threshold, span, detours, stages, like)
+        self._on: dict[int, OnBoxes] = {}
+
+    def _reads(self) -> list[Read]:
+        return segment_reads(self.network, self.segment)
+
+    def _limits(self) -> dict[str, Fraction]:
+        found = super()._limits()
+        if self.span.most_s is not None:
+            found[SEGMENT] = self.span.most_s
+        return found
+
+    def _own_classes(self, n: int) -> list[int]:
+        found = super()._own_classes(n)
+        if n in self.segment:
+            found += [c for c, _ in self._beside(n) if c is not None]
+        return found
+
+    def _beside(self, n: int) -> list[tuple[int | None, int]]:
+        """Elements that a layer of the segment moves beside operands, with classes of widths.
+
+        Its output and residuals; of one that only moves data its input too. None of a result.
+        """
+        layer = self.network.layers[n]
+        names = [layer.output, *layer.residuals]
+        found = [(x, self.network.touched(layer, x)) for x in names]
+        found += [(layer.input, layer.ifmap)] if layer.moves else []
+        return [(self.class_of.get(f"tensor:{x}"), count) for x, count in found]
+
+    # Costs --------------------------------------------------------------------------------------
+
+    @cached_property
+    def areas(self) -> Whole:
+        """(B,): of the hardware."""
+        found = self.hardware.areas(self.boxes, self.unit[AREA])
+        return np.minimum(found, MOST_PARTS).astype(np.int64)
+
+    def constant(self) -> Whole:
+        """As of `PipelineCosts`; with the least area of all boxes."""
+        found = super().constant()
+        if AREA in self.names:
+            found[self.names.index(AREA)] += int(self.areas.min())
+        return found
+
+    def of_layer(self, n: int, bits: Mapping[int, int]) -> Whole:
+        """As of `PipelineCosts`; of the segment's what is best on any box."""
+        if n not in self.segment:
+            return super().of_layer(n, bits)
+        row, found = {x: r for r, x in enumerate(self.names)}, []
+        for each in self.shared(n, bits):
+            costs = np.repeat(each.fixed[None], int(each.runs.sum()), axis=0)
+            for name, amounts in ((DRAM, each.dram), (SEGMENT, each.time)):
+                if name in row:
+                    costs[:, row[name]] += amounts[each.runs]
+            found.append(costs[best_rows(costs)])
+        return np.concatenate(found)
+
+    def shared(self, n: int, bits: Mapping[int, int]) -> list[Shared]:
+        """A layer of the segment at widths of its scope, at each that its weights may have then."""
+        beside = sum(
+            count * (self.problem.choices.output_bits if c is None else self._width(c, bits))
+            for c, count in self._beside(n)
+        )
+        fixed, layer = self._of_lags(n, bits)[0], self.network.layers[n]
+        if layer.moves:
+            none = np.zeros(self.boxes.size, dtype=np.int64)
+            return [self._shared(fixed, none, none + beside, none == 0)]
+        if n not in self._on:
+            self._on[n] = self.hardware.on(n, self.boxes)
+        on, pairs = self._on[n], self.hardware.pairs(n)
+        w_class, a_class = self.operand_classes(layer)
+        a, found = self._width(a_class, bits), []
+        for w in (bits[w_class],) if w_class in bits else self.domains[w_class]:
+            mine, k = fixed.copy(), pairs.index((w, a))
+            if "bops" in self.names:
+                mine[self.names.index("bops")] += self._units("bops", bops(layer, w, a))
+            if self.is_private[w_class]:
+                mine += self.of_class(w_class, w)
+            found.append(self._shared(mine, on.cycles, on.bits[k] + beside, on.runs[k]))
+        return found
+
+    def _width(self, c: int, bits: Mapping[int, int]) -> int:
+        return bits.get(c, self.domains[c][0])
+
+    def _shared(self, fixed: Whole, cycles: Whole, bits: Whole, runs: Whole) -> Shared:
+        dram = time = np.zeros(len(cycles), dtype=np.int64)
+        if DRAM in self.names:
+            dram = self._parts(bits, 1 / self.unit[DRAM])
+        if SEGMENT in self.names:
+            unit, problem = self.unit[SEGMENT], self.problem
+            own = self._parts(cycles, 1 / problem.clock_hz / unit)
+            time = np.maximum(own, self._parts(bits, 1 / problem.dram_bits_per_s / unit))
+        return Shared(fixed, dram, time, runs)
+
+    @staticmethod
+    def _parts(values: Whole, factor: Fraction) -> Whole:
+        return np.minimum(rounded_down(values, factor), MOST_PARTS).astype(np.int64)

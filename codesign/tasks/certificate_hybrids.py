@@ -1,0 +1,249 @@
+"""Rules out the hybrids that would be better than claimed, segment by segment, each verified.
+
+Lagrange multipliers are found in floating point by the search's own duals, of all segments and then
+of each that is left, on boxes of hardware that are cut in half from round to round. What they rule
+out is decided by the verifier's exact arithmetic alone. Where multipliers do not tell, labels are
+tried on several boxes at once. Where a metric is a product with the interval (latency), a range of
+a segment that is not ruled out is halved; one that never is, is left to the search's word.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from functools import cached_property
+from typing import Any
+
+from codesign.arrays import Floats
+from codesign.checking.certificate.hybrid_ranges import HybridVerifier, Round
+from codesign.checking.certificate.pipeline_costs import Range as CheckedRange
+from codesign.checking.certificate.pipeline_waits import Detour, detour
+from codesign.checking.certificate.segment_costs import segment_reads
+from codesign.checking.certificate.shared_hardware import Boxes
+from codesign.checking.entries import Entry
+from codesign.checking.findings import Ledger
+from codesign.checking.problem import read_problem
+from codesign.problem.file import problem_to_dict
+from codesign.problem.goal import Goal
+from codesign.problem.problem import Problem
+from codesign.problem.tolerances import CLOSING_GAP
+from codesign.results.dataflow_design import platform_of
+from codesign.search.dataflow.ascent import ascend
+from codesign.search.dataflow.bounds import Relaxed, Weighted
+from codesign.search.dataflow.hybrid import HybridSearch
+from codesign.search.dataflow.hybrid_bounds import AllSegments, HybridDual
+from codesign.search.dataflow.segment_goal import SegmentGoal
+from codesign.search.dataflow.table import Range
+from codesign.space.dataflow import PipelineSpace
+from codesign.space.hardware_boxes import BoxTables
+from codesign.stopping import StopCondition, Stopped
+from codesign.tasks.certificate_detours import detours_of
+from codesign.tasks.certificate_pipelines import first_ranges, halves
+from codesign.tasks.certificate_pipelines import number as number_of
+
+MOST_ROUNDS = 40  # for a range of a segment
+LAST, MOST_EACH = 4, 12  # multipliers of a round: the best met, and those that rule out most
+MOST_LEFT = 4000  # boxes, which are then not cut
+MOST_LOOKED_AT = 40_000  # boxes in all rounds
+TOGETHER = (2**16, 16)  # boxes that labels are tried on at once
+MOST_TRIED = 300  # ranges, of all segments
+MOST_OPEN = 12  # ranges that are not ruled out, after which no others are tried
+OnStep = Callable[[str], None]
+Given = dict[str, Any]  # a round, as in the file
+
+
+class Recorded(Weighted):
+    """A dual that keeps the weights it is asked for, with how many pairs each has ruled out."""
+
+    def __init__(self, dual: HybridDual) -> None:
+        self.dual, self.rows = dual, dual.rows
+        self.asked: list[tuple[int, Floats]] = []
+
+    def solve(self, weights: Floats) -> Relaxed:
+        """As of `HybridDual`."""
+        before = int(self.dual.alive.sum())
+        found = self.dual.solve(weights)
+        self.asked.append((before - int(self.dual.alive.sum()), weights.copy()))
+        return found
+
+    def best(self) -> list[Floats]:
+        """Those that have ruled out most, as they were asked for."""
+        ruling = [n for n, (count, _) in enumerate(self.asked) if count]
+        kept = sorted(ruling, key=lambda n: -self.asked[n][0])[:MOST_EACH]
+        return [self.asked[n][1] for n in sorted(kept)]
+
+
+class HybridCloser:
+    """Rules out a problem's hybrids.
+
+    Parameters
+    ----------
+    problem : Problem
+        Of architecture hybrid, or of others besides, which are left aside.
+    below : Fraction
+        The claim: no hybrid within the budgets has a smaller objective.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        below: Fraction,
+        stop: StopCondition,
+        on_step: OnStep | None,
+        most_tried: int = MOST_TRIED,
+    ) -> None:
+        self.below, self.stop, self.on_step, self.most_tried = below, stop, on_step, most_tried
+        choices = replace(problem.choices, architecture=("hybrid",))
+        self.problem = replace(problem, choices=choices)
+        content = json.loads(json.dumps(problem_to_dict(self.problem)))
+        self.checked = read_problem(Entry("problem", content, Ledger()))
+        self.verifier = HybridVerifier(self.checked, below, stop.check)
+        self.space = PipelineSpace(self.problem, platform_of(self.problem))
+        self.search = HybridSearch(self.space, stop)
+        goal = Goal(problem.objective, problem.budgets)
+        on = goal, self.search.tables, None, CLOSING_GAP
+        self.goals = [
+            SegmentGoal(self.search.shared(x), *on) for x in self.search.tables.segments()
+        ]
+        self.tried = self.open = 0
+
+    @cached_property
+    def dual(self) -> HybridDual | None:
+        """Of all segments and hardware; None where no widths keep the budgets."""
+        of = self.goals[0]
+        if not all(x.any() for x in of.allowed):
+            return None
+        most_mm2 = of.goal.limits.get("area_mm2", math.inf)
+        boxes = BoxTables(self.search.tables, of.allowed, most_mm2)
+        pricings = (x.pricing for x in self.goals)
+        every = AllSegments(self.space, pricings, of.pricing.rows, of.allowed)
+        return HybridDual(every, boxes)
+
+    def part(self, trusting: bool = False) -> tuple[dict[str, Any], list[str]]:
+        """The certificate's part on hybrids, and what it leaves to the search, in words."""
+        segments, left, spans = [], 0, self._first()
+        for number, goal in enumerate(self.goals):
+            ranges: list[Given] = []
+            trusted = [*spans]
+            if not trusting and not self.stop.reached():
+                ranges, trusted = self._segment(number, spans)
+            network, of = self.checked.network, goal.space.segment
+            ends = [network.layers[of[0]].name, network.layers[of[-1]].name]
+            waits = [{"waits": x, "beside": y} for x, y in self._detours(number)] if ranges else []
+            open_s = [[float(x.least_s), number_of(x.most_s)] for x in trusted]
+            segments.append({"layers": ends, "detours": waits, "ranges": ranges, "trusted": open_s})
+            left += bool(trusted)
+            if self.on_step is not None:
+                self.on_step(f"closed: {number + 1 - left} of {len(self.goals)} segments")
+        word = f"{left} of {len(self.goals)} segments of hybrids"
+        return {"segments": segments}, [word] if left else []
+
+    # Ranges -------------------------------------------------------------------------------------
+
+    def _first(self) -> list[CheckedRange]:
+        """All intervals that a better hybrid may have."""
+        most = self.verifier.most_s
+        if not self.goals[0].products:
+            return [CheckedRange(Fraction(0), most)]
+        ends = [x for x in (goal.ends() for goal in self.goals) if 0 < x[0] <= x[1]]
+        both = (min(x for x, _ in ends), max(x for _, x in ends)) if ends else None
+        return first_ranges(both, most)
+
+    def _segment(
+        self, number: int, spans: Sequence[CheckedRange]
+    ) -> tuple[list[Given], list[CheckedRange]]:
+        """Ranges of a segment that are ruled out, and those that are not."""
+        ranges: list[Given] = []
+        trusted: list[CheckedRange] = []
+        pending = [*spans][::-1]
+        try:
+            while pending and self.open < MOST_OPEN and self.tried < self.most_tried:
+                self.stop.check()
+                self.tried += len(ranges) > 0 or len(trusted) > 0
+                span = pending.pop()
+                rounds = self._rounds(number, span)
+                parts = halves(span) if rounds is None and self.goals[0].products else []
+                if rounds is not None:
+                    ends = [float(span.least_s), number_of(span.most_s)]
+                    ranges.append({"interval_s": ends, "rounds": rounds})
+                elif parts:
+                    pending += parts[::-1]
+                else:
+                    self.open += 1
+                    trusted.append(span)
+        except Stopped:
+            pending.append(span)
+        return ranges, trusted + pending
+
+    def _rounds(self, number: int, span: CheckedRange) -> list[Given] | None:
+        """Rounds that rule a segment out in a range; None where none are found."""
+        dual = None if self.dual is None else self.dual.of_segment(number)
+        segment, detours = self.goals[number].space.segment, self._checked(number)
+        boxes, found = self.verifier.hardware.first(segment), list[Given]()
+        prices: list[dict[str, float]] = []
+        looked_at = 0
+        for _ in range(MOST_ROUNDS):
+            looked_at += boxes.size
+            if dual is not None and dual.alive.any():
+                prices = self._prices(dual, span)
+                dual.keep_alive()
+                if dual.boxes.whole.any():
+                    dual.halve()
+            boxes, together = self._left(span, segment, detours, boxes, prices)
+            found.append({"prices": prices, "together": together})
+            if not boxes.size:
+                return found
+            if boxes.size > MOST_LEFT or looked_at > MOST_LOOKED_AT or not boxes.whole.any():
+                return None
+            boxes = boxes.halved()
+        return None
+
+    def _left(
+        self,
+        span: CheckedRange,
+        segment: range,
+        detours: Sequence[Detour],
+        boxes: Boxes,
+        prices: Sequence[dict[str, float]],
+    ) -> tuple[Boxes, int]:
+        """What a round leaves, and how many boxes labels are tried on together in it."""
+        exact = [{x: Fraction(y) for x, y in each.items()} for each in prices]
+        on = span, segment, detours
+        left, together = self.verifier.left(*on, boxes, Round(exact)), 0
+        for most in TOGETHER:
+            if not left.size or (together and left.size <= most):
+                break
+            fewer = self.verifier.left(*on, left, Round(exact, most))
+            if fewer.size < left.size:
+                left, together = fewer, most
+        return left, together
+
+    # Arguments ----------------------------------------------------------------------------------
+
+    def _prices(self, dual: HybridDual, span: CheckedRange) -> list[dict[str, float]]:
+        """Multipliers that rule out much of what a dual has left."""
+        whole = Range(float(span.least_s), number_of(span.most_s) or math.inf)
+        dual.within(whole)
+        every = self.goals[0].targets(whole, float(self.below))
+        recorded, targets = Recorded(dual), {x: y for x, y in every.items() if math.isfinite(y)}
+        if not targets:
+            return []
+        ascent, known = ascend(recorded, targets, full=True), {*self.verifier.names}
+        return [
+            {x: float(y) for x, y in zip(dual.rows, each, strict=True) if y > 0 and x in known}
+            for each in (*recorded.best(), *ascent.weights[-LAST:])
+        ]
+
+    def _detours(self, number: int) -> list[tuple[list[int], list[int]]]:
+        """Of a segment, those that the verifier takes for such."""
+        of = self.goals[number]
+        reads = segment_reads(self.checked.network, of.space.segment)
+        every = detours_of(of.fifos, of.space)
+        return [x for x in every if detour(reads, *x) is not None]
+
+    def _checked(self, number: int) -> list[Detour]:
+        reads = segment_reads(self.checked.network, self.goals[number].space.segment)
+        return [x for y in self._detours(number) if (x := detour(reads, *y)) is not None]

@@ -1,0 +1,139 @@
+"""A certificate of a hybrid with an entry altered, missing or of another problem: refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import pytest
+from certified import deep
+from pipelines import tiny
+
+from codesign import certify, solve
+
+Alter = Callable[[Any], None]
+
+
+@cache
+def texts() -> tuple[str, str]:
+    """Files of a hybrid and its certificate."""
+    problem = tiny(("hybrid",), objective="interval_s", budgets={"area_mm2": 0.05})
+    design = solve(problem)
+    return json.dumps(design.to_dict()), json.dumps(certify(design).to_dict())
+
+
+def told(alter: Alter) -> str:
+    """What the check says first of an altered certificate; nothing where it holds."""
+    design, certificate = map(json.loads, texts())
+    alter(certificate)
+    report = deep(design, certificate)
+    assert not (report.findings and report.proven)
+    return str(report.findings[0]) if report.findings else ""
+
+
+def _segment(given: Any) -> Any:
+    """The first that takes a multiplier to rule out."""
+    every = given["hybrids"]["segments"]
+    return next(x for x in every if any(y["rounds"][0]["prices"] for y in x["ranges"]))
+
+
+def _range(given: Any) -> Any:
+    return _segment(given)["ranges"][0]
+
+
+def test_the_one_altered_is_proven() -> None:
+    assert told(lambda given: None) == ""
+
+
+def _no_prices(given: Any) -> None:
+    for each in given["hybrids"]["segments"]:
+        for by in each["ranges"]:
+            by["rounds"] = [{"prices": [], "together": 0}]
+
+
+def _no_rounds(given: Any) -> None:
+    _range(given)["rounds"] = []
+
+
+def _negative(given: Any) -> None:
+    next(x for x in _range(given)["rounds"][0]["prices"])["area_mm2"] = -1.0
+
+
+def _free_price(given: Any) -> None:
+    _range(given)["rounds"][0]["prices"][0]["bops"] = 1.0
+
+
+def _together(given: Any) -> None:
+    _range(given)["rounds"][0]["together"] = -1
+
+
+def _no_segment(given: Any) -> None:
+    given["hybrids"]["segments"].pop()
+
+
+def _twice(given: Any) -> None:
+    every = given["hybrids"]["segments"]
+    every[1] = every[0]
+
+
+def _whole(given: Any) -> None:
+    _segment(given)["layers"] = ["a", "b"]
+
+
+def _shorter(given: Any) -> None:
+    _range(given)["interval_s"][1] *= 0.999
+
+
+def _later(given: Any) -> None:
+    _range(given)["interval_s"][0] = 1e-9
+
+
+def _no_range(given: Any) -> None:
+    _segment(given)["ranges"] = []
+
+
+def _unknown_key(given: Any) -> None:
+    _segment(given)["boxes"] = 3
+
+
+def _no_path(given: Any) -> None:
+    _segment(given)["detours"] = [{"waits": [0], "beside": [1]}]
+
+
+def _higher_bound(given: Any) -> None:
+    given["bound"] *= 1 + 2e-6
+
+
+def _no_part(given: Any) -> None:
+    del given["hybrids"]
+
+
+def _for_pipelines(given: Any) -> None:
+    given["pipelines"] = given["hybrids"]
+
+
+@pytest.mark.parametrize(
+    ("alter", "expected"),
+    [
+        (_no_prices, "rounds after which no hardware is left"),
+        (_no_rounds, "rounds after which no hardware is left"),
+        (_negative, "area_mm2"),
+        (_free_price, "bops"),
+        (_together, "together"),
+        (_no_segment, "all 2 segments"),
+        (_twice, "each segment once"),
+        (_whole, "first and last layer of a segment"),
+        (_shorter, "ranges of all intervals"),
+        (_later, "ranges of all intervals"),
+        (_no_range, "ranges of all intervals"),
+        (_unknown_key, "boxes"),
+        (_no_path, "detours"),
+        (_higher_bound, "bound"),
+        (_no_part, "hybrids"),
+        (_for_pipelines, "pipelines"),
+    ],
+)
+def test_what_is_altered_is_refused(alter: Alter, expected: str) -> None:
+    assert expected in told(alter)
