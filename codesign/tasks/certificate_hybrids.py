@@ -48,7 +48,8 @@ MOST_ROUNDS = 40  # for a range of a segment
 LAST, MOST_EACH = 4, 12  # multipliers of a round: the best met, and those that rule out most
 MOST_LEFT = 4000  # boxes, which are then not cut
 MOST_LOOKED_AT = 40_000  # boxes in all rounds
-TOGETHER = (2**16, 16)  # boxes that labels are tried on at once
+TOGETHER = (2**16, 16, 1)  # boxes that labels are tried on at once
+MOST_GROUPS = 64  # of them
 MOST_TRIED = 300  # ranges, of all segments
 MOST_OPEN = 12  # ranges that are not ruled out, after which no others are tried
 OnStep = Callable[[str], None]
@@ -212,11 +213,12 @@ class HybridCloser:
         """What a round leaves, and how many boxes labels are tried on together in it."""
         exact = [{x: Fraction(y) for x, y in each.items()} for each in prices]
         on = span, segment, detours
-        left, together = self.verifier.left(*on, boxes, Round(exact)), 0
+        every, together = self.verifier.left(*on, boxes, Round(exact)), 0
+        left = every
         for most in TOGETHER:
-            if not left.size or (together and left.size <= most):
+            if not left.size or every.size > MOST_GROUPS * most:
                 break
-            fewer = self.verifier.left(*on, left, Round(exact, most))
+            fewer = self.verifier.left(*on, every, Round(exact, most))
             if fewer.size < left.size:
                 left, together = fewer, most
         return left, together

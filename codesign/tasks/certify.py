@@ -111,13 +111,15 @@ def check_certifiable(problem: Problem) -> None:
     Raises
     ------
     SpecError
-        Energy where layers may be fused, a rate of the SRAM's port, stored channels.
+        Energy of hybrids, or where layers may be fused; a rate of the SRAM's port, stored channels.
     """
     asked = kinds_of((problem.objective, *problem.budgets))
     if ENERGY in asked and problem.choices.on_chip == "bands":
         raise SpecError(
             f"{ENERGY}: not in certificates where layers may be fused; check the design alone"
         )
+    if ENERGY in asked and "hybrid" in problem.choices.architecture:
+        raise SpecError(f"{ENERGY}: not in certificates of hybrids; check the design alone")
     for name in UNCERTIFIED:
         if getattr(problem.choices, name) != getattr(PLAIN, name):
             raise SpecError(f"{name}: certificates do not count it; check the design alone")

@@ -9,18 +9,18 @@ from typing import Any
 
 import pytest
 from certified import deep
-from pipelines import tiny
+from random_hybrids import hybrid_case
 
 from codesign import certify, solve
 
 Alter = Callable[[Any], None]
+SEED = 1  # of three layers, where multipliers or labels are needed
 
 
 @cache
 def texts() -> tuple[str, str]:
     """Files of a hybrid and its certificate."""
-    problem = tiny(("hybrid",), objective="interval_s", budgets={"area_mm2": 0.05})
-    design = solve(problem)
+    design = solve(hybrid_case(SEED).problem)
     return json.dumps(design.to_dict()), json.dumps(certify(design).to_dict())
 
 
@@ -79,7 +79,7 @@ def _twice(given: Any) -> None:
 
 
 def _whole(given: Any) -> None:
-    _segment(given)["layers"] = ["a", "b"]
+    _segment(given)["layers"] = ["layer0", "layer2"]
 
 
 def _shorter(given: Any) -> None:
@@ -122,7 +122,7 @@ def _for_pipelines(given: Any) -> None:
         (_negative, "area_mm2"),
         (_free_price, "bops"),
         (_together, "together"),
-        (_no_segment, "all 2 segments"),
+        (_no_segment, "all 5 segments"),
         (_twice, "each segment once"),
         (_whole, "first and last layer of a segment"),
         (_shorter, "ranges of all intervals"),

@@ -96,7 +96,7 @@ def _of_arrays(problem: Problem, bound: Fraction) -> str:
 
 
 def _of_part(name: str, problem: Problem, bound: Fraction) -> str:
-    what = "pipeline" if name == "dataflow" else name
+    what = "pipeline" if name == "dataflow" else "hybrid of one segment"
     return f"no {what} within the budgets has {problem.objective} below {float(bound)!r}"
 
 

@@ -184,7 +184,7 @@ def verify_hybrids(
     entry.known_keys(("segments", "asked"))
     verifier, network = HybridVerifier(problem, bound), problem.network
     if ENERGY in (problem.objective, *problem.budgets):
-        entry.fault("no certificate: the energy of hybrids is not known")
+        entry.fault("no certificate: the energy of hybrids is not counted")
     names, trusted = [x.name for x in network.layers], list[str]()
     left = {(names[x[0]], names[x[-1]]): x for x in segments_of(network)}
     every, count = entry["segments"].items(), len(left)

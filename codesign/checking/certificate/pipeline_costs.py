@@ -32,7 +32,7 @@ from codesign.checking.dataflow import LEAST_WAIT, Read, reads
 from codesign.checking.energy import Energies
 from codesign.checking.network import Layer
 from codesign.checking.problem import INTERVAL, Problem
-from codesign.checking.segment import NONE, edge_bits
+from codesign.checking.segment import edge_bits, within
 from codesign.checking.stages import block_rams
 from codesign.checking.technology import ENERGY, UM2_PER_MM2, Fpga
 
@@ -61,7 +61,7 @@ class PipelineCosts:
         Metrics, by column.
     most : whole numbers, shape (metrics,)
         Of a better pipeline, in the metric's unit.
-    segment : range
+    segments : tuple of range
         Of layers that are no stages.
     domains : list of tuple of int
         Widths of each class.
@@ -78,7 +78,7 @@ class PipelineCosts:
     NoStage, TooLarge
     """
 
-    segment = NONE
+    segments: tuple[range, ...] = ()
 
     def __init__(
         self,
@@ -109,14 +109,17 @@ class PipelineCosts:
         self.unsafe = negative if self.charged else []
         self.rows = len(self.names) + len(self.unsafe)
 
+    def _within(self, n: int) -> int | None:
+        return within(self.segments, n)
+
     def _reads(self) -> list[Read]:
-        return reads(self.network, self.segment)
+        return reads(self.network, self.segments)
 
     @cached_property
     def moved(self) -> dict[str, Fraction]:
         """Elements of each tensor that stages move from and to DRAM."""
         none = dict.fromkeys(self.network.tensors, 0)
-        return {x: edge_bits(self.network, self.segment, {**none, x: 1}) for x in none}
+        return {x: edge_bits(self.network, self.segments, {**none, x: 1}) for x in none}
 
     # What is limited ----------------------------------------------------------------------------
 
@@ -153,7 +156,7 @@ class PipelineCosts:
 
     def _options(self, n: int) -> list[StageOption]:
         layer = self.network.layers[n]
-        if layer.moves or n in self.segment:
+        if layer.moves or self._within(n) is not None:
             return []
         most_s = self.span.most_s
         cycles = None if most_s is None else most_s * self.problem.clock_hz
@@ -179,7 +182,7 @@ class PipelineCosts:
 
     def _lag_without(self, n: int) -> tuple[Fraction]:
         """Of a layer without options: one that moves data, or is of the segment."""
-        return (Fraction(n not in self.segment),)
+        return (Fraction(self._within(n) is None),)
 
     def _may_lack(self, detour: Detour) -> bool:
         """Whether ``W`` may be below 0, whatever stages are on offer."""

@@ -33,7 +33,6 @@ from codesign.checking.cost_model import bops
 from codesign.checking.dataflow import Read, reads
 from codesign.checking.network import Network
 from codesign.checking.problem import Problem
-from codesign.checking.segment import NONE
 
 SEGMENT = "segment_s"  # seconds that a segment takes for an image
 
@@ -62,7 +61,7 @@ def segment_reads(network: Network, segment: range) -> list[Read]:
     there when its time begins.
     """
     found, end = [], segment[-1]
-    for read in reads(network, NONE):
+    for read in reads(network, ()):
         into, out_of = read.reader in segment, read.writer in segment
         if into and not out_of:
             after = int(read.writer is not None)
@@ -99,7 +98,8 @@ class SegmentCosts(PipelineCosts):
         boxes: Boxes,
         like: PipelineCosts | None = None,
     ) -> None:
-        self.segment, self.hardware, self.boxes = segment, hardware, boxes
+        self.segment, self.segments = segment, (segment,)
+        self.hardware, self.boxes = hardware, boxes
         stages = {n: x for n, x in offers.items() if n not in segment}
         super().__init__(problem, threshold, span, detours, stages, like)
         self._on: dict[int, OnBoxes] = {}
