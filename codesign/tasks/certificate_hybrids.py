@@ -118,7 +118,7 @@ class HybridCloser:
         if not all(x.any() for x in of.allowed):
             return None
         most_mm2 = of.goal.limits.get("area_mm2", math.inf)
-        boxes = BoxTables(self.search.tables, of.allowed, most_mm2)
+        boxes = BoxTables(self.search.tables, of.allowed, most_mm2, of.pricing.energy)
         pricings = (x.pricing for x in self.goals)
         every = AllSegments(self.space, pricings, of.pricing.rows, of.allowed)
         return HybridDual(every, boxes)
@@ -131,7 +131,7 @@ class HybridCloser:
             trusted = [*spans]
             if not trusting and not self.stop.reached():
                 ranges, trusted = self._segment(number, spans)
-            network, of = self.checked.network, goal.space.segment
+            network, of = self.checked.network, goal.space.segments[0]
             ends = [network.layers[of[0]].name, network.layers[of[-1]].name]
             waits = [{"waits": x, "beside": y} for x, y in self._detours(number)] if ranges else []
             open_s = [[float(x.least_s), number_of(x.most_s)] for x in trusted]
@@ -182,7 +182,7 @@ class HybridCloser:
     def _rounds(self, number: int, span: CheckedRange) -> list[Given] | None:
         """Rounds that rule a segment out in a range; None where none are found."""
         dual = None if self.dual is None else self.dual.of_segment(number)
-        segment, detours = self.goals[number].space.segment, self._checked(number)
+        segment, detours = self.goals[number].space.segments[0], self._checked(number)
         boxes, found = self.verifier.hardware.first(segment), list[Given]()
         prices: list[dict[str, float]] = []
         looked_at = 0
@@ -242,10 +242,10 @@ class HybridCloser:
     def _detours(self, number: int) -> list[tuple[list[int], list[int]]]:
         """Of a segment, those that the verifier takes for such."""
         of = self.goals[number]
-        reads = segment_reads(self.checked.network, of.space.segment)
+        reads = segment_reads(self.checked.network, of.space.segments[0])
         every = detours_of(of.fifos, of.space)
         return [x for x in every if detour(reads, *x) is not None]
 
     def _checked(self, number: int) -> list[Detour]:
-        reads = segment_reads(self.checked.network, self.goals[number].space.segment)
+        reads = segment_reads(self.checked.network, self.goals[number].space.segments[0])
         return [x for y in self._detours(number) if (x := detour(reads, *y)) is not None]

@@ -109,9 +109,6 @@ class PipelineCosts:
         self.unsafe = negative if self.charged else []
         self.rows = len(self.names) + len(self.unsafe)
 
-    def _within(self, n: int) -> int | None:
-        return within(self.segments, n)
-
     def _reads(self) -> list[Read]:
         return reads(self.network, self.segments)
 
@@ -156,7 +153,7 @@ class PipelineCosts:
 
     def _options(self, n: int) -> list[StageOption]:
         layer = self.network.layers[n]
-        if layer.moves or self._within(n) is not None:
+        if layer.moves or within(self.segments, n) is not None:
             return []
         most_s = self.span.most_s
         cycles = None if most_s is None else most_s * self.problem.clock_hz
@@ -182,7 +179,7 @@ class PipelineCosts:
 
     def _lag_without(self, n: int) -> tuple[Fraction]:
         """Of a layer without options: one that moves data, or is of the segment."""
-        return (Fraction(self._within(n) is None),)
+        return (Fraction(within(self.segments, n) is None),)
 
     def _may_lack(self, detour: Detour) -> bool:
         """Whether ``W`` may be below 0, whatever stages are on offer."""
