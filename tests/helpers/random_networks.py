@@ -138,8 +138,7 @@ def convolution(draft: Draft, name: str, output: str) -> None:
     """Any convolution, of any tensor; in a draft that moves data, perhaps of a part of one."""
     rng = draft.rng
     source, shape, parts = draft.read()
-    groups = _groups(rng, shape.channels)
-    K = draft.scale * rng.choice((1, 2, 3, 4, 5, 6, 8, 12))
+    groups, K = _groups(rng, shape.channels), draft.scale * rng.choice((1, 2, 3, 4, 5, 6, 8, 12))
     K = rng.choice((1, 1, 2, 3)) if groups > 1 else K
     R, S = rng.choice(KERNELS)
     stride = rng.choice((1, 1, 2, (2, 1), 3))

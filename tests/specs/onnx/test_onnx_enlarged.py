@@ -34,7 +34,15 @@ AS_THEY_ARE = {
     f"u = Reshape (x, apart)\nt = Tile (u, both)\ne = Reshape (t, large)\n"
     f"a: y = Conv {PAD} (e, w)": {"input_repetition": 2},
 }
+OTHERWISE = {
+    "e = Resize (x, , twice)\nb = Resize (e, , tall)\na: y = Conv (b, v)": (6, 2),
+    "e = Resize (x, , twice)\nb = BatchNormalization (e, g, g, g, g)\na: y = Conv (b, v)": 2,
+    "e = Resize (x, , twice)\ns = Sigmoid (e)\nb = Mul (e, s)\na: y = Conv (b, v)": 2,
+    "t = Transpose <perm=[0,1,3,2]> (x)\ne = Resize (t, , tall)\na: y = Conv (e, v)": (3, 1),
+    "e = Resize (x, , tall)\nt = Transpose <perm=[0,1,3,2]> (e)\na: y = Conv (t, v)": (1, 3),
+}
 SHAPES = {
+    "g": (3,),
     "apart": integers(1, 3, 4, 1, 6, 1),
     "both": integers(1, 1, 1, 2, 1, 2),
     "large": integers(1, 3, 8, 12),
@@ -51,6 +59,25 @@ def test_windows_read_what_is_stored(lines: str, tmp_path: Path) -> None:
     assert AS_THEY_ARE[lines].items() <= sizes.items()
 
 
+@pytest.mark.parametrize("lines", OTHERWISE)
+def test_what_is_between_is_computed_as_it_is_read(lines: str, tmp_path: Path) -> None:
+    found = network(tmp_path, lines, IMAGE, {**SCALES, **SHAPES})
+    assert story(found) == ["a: x -> y"]
+    assert found.layers[0].input_repetition == OTHERWISE[lines]
+
+
+def test_halves_of_pixels_as_tensorflow_counts_them(tmp_path: Path) -> None:
+    how = 'coordinate_transformation_mode="tf_half_pixel_for_nn", nearest_mode="floor"'
+    lines = f"e = Resize <{how}> (x, none, twice)\na: y = Conv (e, v)"
+    none = np.zeros(0, np.float32)
+    found = network(tmp_path, lines, IMAGE, {**SCALES, "none": none}, opset=11)
+    assert found.layers[0].input_repetition == 2
+    # Halves cut off at the edges: the first row three times, the last once.
+    lines = lines.replace("tf_half_pixel_for_nn", "half_pixel")
+    found = network(tmp_path, lines, IMAGE, {**SCALES, "none": none}, opset=11)
+    assert story(found) == ["~Resize_0: x -> e", "a: e -> y"]
+
+
 def test_signals_are_rows(tmp_path: Path) -> None:
     lines = 'e = Upsample <mode="nearest"> (x, twice)\na: y = Conv <pads=[1,1]> (e, w)'
     constants = {"twice": np.array([1, 1, 2], np.float32), "w": (5, 3, 3)}
@@ -65,6 +92,7 @@ COPIED = {
     "padding of its own": "p = Pad (e, zeros)\na: y = Conv (p, w)",
     "another image beside it": "c = Concat <axis=1> (e, z)\na: y = Conv (c, u)",
     "transposed windows": "a: y = ConvTranspose <strides=[2,2]> (e, t)",
+    "channels of each as its constants say": "b = Add (e, table)\na: y = Conv (b, v)",
     "one line of pixels": "f = Reshape (e, flat)\na: y = Conv (f, r)",
 }
 
@@ -78,6 +106,7 @@ def test_what_is_read_otherwise_is_stored(way: str, tmp_path: Path) -> None:
         "t": (3, 5, 2, 2),
         "r": (5, 3, 7),
         "flat": integers(1, 3, 96),
+        "table": np.arange(12, dtype=np.float32),
     }
     lines = f"m: e = Resize (x, , twice)\n{COPIED[way]}"
     inputs = {**IMAGE, "z": (1, 1, 8, 12)} if "z)" in lines else IMAGE

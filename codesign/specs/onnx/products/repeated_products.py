@@ -21,7 +21,7 @@ from codesign.specs.layer import MOST_REPETITION, along
 from codesign.specs.onnx.graph import operators
 from codesign.specs.onnx.graph.graph import Graph, Node
 from codesign.specs.onnx.products.loops import Loops, Product, product
-from codesign.specs.onnx.views.repetition import Axis, View, common_atoms, joined, whole
+from codesign.specs.onnx.views.repetition import Axis, View, common_atoms, whole
 
 Labelled = dict[str, Axis]  # the axes of an operand
 
@@ -73,9 +73,8 @@ def _enlarged(graph: Graph, node: Node, view: View) -> Product | None:
         stored[n] = axis[:at]
         if any(step for _, step in axis[at:]):
             return None
-    of_source = joined([atom for axis in stored for atom in axis])
-    size = graph.size(view.source)
-    if of_source != ([(size, 1)] if size > 1 else []) or len(image) not in (3, 4):
+    each_once = math.prod(size for axis in stored for size, _ in axis) == graph.size(view.source)
+    if not each_once or len(image) not in (3, 4):
         return None
     if again[:2] != [1, 1] or max(again) > MOST_REPETITION:
         return None

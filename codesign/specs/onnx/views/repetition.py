@@ -34,6 +34,7 @@ STRETCHING = frozenset(
         *("Or", "PRelu", "Pow", "Sub", "Sum", "Where", "Xor"),
     }
 )
+BY_CHANNEL = "BatchNormalization"  # its constants have an element for each of the second axis
 SAME_ORDER = RESHAPES | {"Cast", "Identity"}
 
 
@@ -92,7 +93,7 @@ def view_of(graph: Graph, node: Node, views: Views) -> View | None:
 
 def reshaped(axes: Axes, shape: Shape) -> Axes | None:
     """The same elements in the same order in another shape; None where it cuts across atoms."""
-    left = joined([atom for axis in axes for atom in axis])[::-1]
+    left = _joined([atom for axis in axes for atom in axis])[::-1]
     found = []
     for size in shape:
         axis: list[Atom] = []
@@ -112,7 +113,7 @@ def reshaped(axes: Axes, shape: Shape) -> Axes | None:
     return tuple(found)
 
 
-def joined(atoms: Sequence[Atom]) -> list[Atom]:
+def _joined(atoms: Sequence[Atom]) -> list[Atom]:
     """As few atoms as have the same elements in the same order."""
     found: list[Atom] = []
     for size, step in atoms:
@@ -203,12 +204,17 @@ def _taken(axes: Axes, at: int, indices: np.ndarray[Any, Any]) -> Axes | None:
 def _picked(axis: Axis, indices: np.ndarray[Any, Any]) -> Axis | None:
     """Positions of an axis, each of them at least once; None if that is not by atoms."""
     pattern, size = positions(indices), _size(axis)
-    if pattern is None or len(axis) > 1 or np.unique(indices).size < size:
+    if pattern is None or np.unique(indices).size < size:
         return None
-    if math.prod(count for count, each in pattern if each) != size:
+    digits = sorted((atom for atom in pattern if atom[1]), key=lambda atom: -atom[1])
+    if math.prod(count for count, _ in digits) != size:
         return None  # blocks that overlap
-    step = axis[0][1] if axis else 0
-    return tuple((count, each * step) for count, each in pattern)
+    # Every position once: those of each atom are a digit of its number.
+    cut = reshaped((axis,), tuple(count for count, _ in digits))
+    if cut is None:
+        return None
+    part = dict(zip(digits, cut, strict=True))
+    return tuple(x for atom in pattern for x in part.get(atom, (atom,)))
 
 
 def _resize(graph: Graph, node: Node, axes: Axes) -> Axes | None:
@@ -264,7 +270,7 @@ def is_pointwise(graph: Graph, node: Node, values: Sequence[str]) -> bool:
     Operands of fewer elements are stretched from the right. Where others are constants of one
     element each it is so in every way of stretching, where nothing is normalised.
     """
-    if node.operator in STRETCHING:
+    if node.operator in STRETCHING or node.operator == BY_CHANNEL:
         return True
     alone = all(graph.size(x) <= 1 for x in node.inputs if x and x not in values)
     normalised = node.operator.endswith(("Normalization", "RotaryEmbedding"))
@@ -289,9 +295,15 @@ def element_wise(graph: Graph, node: Node, values: Sequence[str], views: Views) 
     found = View(given.source, stretched, given.made_by if stretched == given.axes else output)
     constants = [x for x in node.inputs if x and x not in values and not _is_uniform(graph, x)]
     for constant in constants:
-        if not _varies_within(graph.shapes[constant], stretched, shape):
+        if not _varies_within(_stretching(graph, node, constant), stretched, shape):
             return None
     return found if found.repeats else None
+
+
+def _stretching(graph: Graph, node: Node, constant: str) -> Shape:
+    """Shape of a constant, which is stretched from the right."""
+    after = len(graph.shapes[node.outputs[0]]) - 2
+    return graph.shapes[constant] + ((1,) * after if node.operator == BY_CHANNEL else ())
 
 
 def _varies_within(constant: Shape, axes: Axes, shape: Shape) -> bool:
@@ -319,7 +331,7 @@ def is_full(graph: Graph, node: Node, values: Sequence[str], views: Views) -> bo
     shape = graph.shapes[node.outputs[0]]
     constants = [x for x in node.inputs if x and x not in values and not _is_uniform(graph, x)]
     operands = [views[x].axes if x in views else whole(graph.shapes[x]) for x in values]
-    operands += [whole(graph.shapes[x]) for x in constants]
+    operands += [whole(_stretching(graph, node, x)) for x in constants]
     stretched = [_expand(graph, node, axes) for axes in operands]
     return all(_some_vary([axes[n] for axes in stretched]) for n in range(len(shape)))
 

@@ -69,6 +69,7 @@ def _coordinates(where: str, at: Positions, before: int, after: int) -> Position
         "half_pixel": half,
         "half_pixel_symmetric": half,
         "pytorch_half_pixel": half,
+        "tf_half_pixel_for_nn": (at + 0.5) / scale,
     }
     return known.get(where)
 
