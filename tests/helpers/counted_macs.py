@@ -19,7 +19,7 @@ Array = np.ndarray[Any, Any]
 Shapes = Mapping[str, tuple[int, ...]]
 CONVOLUTIONS = ("Conv", "ConvInteger", "QLinearConv", "FusedConv", "ConvTranspose")
 MATRICES = ("MatMul", "MatMulInteger", "QLinearMatMul", "FusedMatMul", "DynamicQuantizeMatMul")
-MATRICES += ("MatMulIntegerToFloat", "Gemm", "FusedGemm")
+MATRICES += ("MatMulIntegerToFloat", "Gemm", "FusedGemm", "QGemm")
 GATES = {"LSTM": 4, "GRU": 3, "RNN": 1, "DynamicQuantizeLSTM": 4}
 COUNTED = (*CONVOLUTIONS, *MATRICES, *GATES, "Einsum")
 

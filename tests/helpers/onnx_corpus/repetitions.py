@@ -74,6 +74,41 @@ def tiled() -> ModelProto:
     return model(lines, {"x": (3, 2, 6), "z": (1, 6, 5)}, constants)
 
 
+def unet() -> ModelProto:
+    """A coarse map enlarged under windows, whose result lies beside the finer one."""
+    lines = """
+        a: h = Conv <pads=[1,1,1,1]> (x, w)
+        c = MaxPool <kernel_shape=[2,2], strides=[2,2]> (h)
+        d: g = Conv <pads=[1,1,1,1]> (c, v)
+        e = Resize (g, , twice)
+        b: f = Conv <pads=[1,1,1,1]> (e, u)
+        j = Concat <axis=1> (f, h)
+        o: y = Conv (j, p)
+    """
+    constants = {"w": (4, 3, 3, 3), "v": (6, 4, 3, 3), "u": (4, 6, 3, 3), "p": (2, 8, 1, 1)}
+    twice = np.array([1, 1, 2, 2], np.float32)
+    return model(lines, {"x": (1, 3, 8, 8)}, {**constants, "twice": twice})
+
+
+def generator() -> ModelProto:
+    """Few features enlarged to an image, normalised and scaled on the way."""
+    lines = """
+        l: f = MatMul (x, w)
+        m = Reshape (f, map)
+        e = Resize (m, , twice)
+        n = BatchNormalization (e, g, g, g, g)
+        a: h = Conv <auto_pad="SAME_UPPER"> (n, v)
+        r = Resize (h, , thrice)
+        s = Sigmoid (r)
+        t = Mul (r, s)
+        o: y = Conv (t, u)
+    """
+    constants = {"w": (5, 32), "v": (3, 2, 3, 3), "u": (1, 3, 1, 1), "map": integers(1, 2, 4, 4)}
+    scales = {"twice": (1, 1, 2, 2), "thrice": (1, 1, 3, 3), "g": (1, 2)}
+    floats = {name: np.array(given, np.float32) for name, given in scales.items()}
+    return model(lines, {"x": (1, 5)}, {**constants, **floats})
+
+
 ENTRIES = (
     Entry(
         *("heads that share keys", shared_heads),
@@ -86,6 +121,19 @@ ENTRIES = (
         *("enlarged and added", pyramid),
         16 * 4 * 3 * 4 + 64 * 4 * 3 + 64 * 2 * 4,
         4 * 3 * 4 + 4 * 3 + 2 * 4,
+        layers=3,
+    ),
+    Entry(
+        *("enlarged under windows, beside another", unet),
+        64 * 4 * 27 + 16 * 6 * 36 + 64 * 4 * 54 + 64 * 2 * 8,
+        4 * 27 + 6 * 36 + 4 * 54 + 2 * 8,
+        layers=5,
+        solved=True,
+    ),
+    Entry(
+        *("enlarged features", generator),
+        5 * 32 + 64 * 3 * 18 + 576 * 3,
+        5 * 32 + 3 * 18 + 3,
         layers=3,
     ),
     Entry("tiled and picked", tiled, 3 * 2 * 6 * 5 + 3 * 4 * 5 * 4, 5 * 4, layers=3),
