@@ -167,7 +167,7 @@ class HybridGoal:
     def lower(self) -> float:
         """No design has a smaller metric."""
         searched = math.inf if self.searched is None else self.searched.lower
-        return min(self.open[0].lower if self.open else math.inf, searched, self.value)
+        return min((*(x.lower for x in self.open), searched, self.value))
 
     def _tell(self) -> None:
         self.search.stop.check()

@@ -212,7 +212,9 @@ class LabelSetting:
         kept = best_rows(np.column_stack([metrics, cycles]))
         i, j = i[kept], j[kept]
         columns = np.maximum(one.columns[i], other.columns[j])
-        return Labels(cycles[kept], metrics[kept], columns, one.widths[i] + other.widths[j])
+        return Labels(
+            cycles[kept], metrics[kept], columns, np.maximum(one.widths[i], other.widths[j])
+        )
 
 
 def best_rows(costs: Floats) -> Ints:
