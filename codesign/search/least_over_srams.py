@@ -31,12 +31,16 @@ MOST_HALVINGS = 12  # of ranges of SRAM before an option is solved
 HALVED_TOGETHER = 2e-2  # growth of the power at all times within a range of a shape that is left
 HALVED_BY_FINER = 0.1  # the same with the tilings of finer shapes, which tell less
 HALVED = 1e-3  # the same of an option
+# The same of ranges that, as far as bounds tell, no finer ones close: of shapes, of an option.
+HOPELESS_TOGETHER, HOPELESS = 0.1, 1e-2
 # Where layers may be fused a bound is farther from the best than finer ranges bring it.
 FEW_HALVINGS, HALVED_FUSED = 3, 1e-2
 LARGE_TABLES = 10_000  # entries of a family, so many that widths left out spare time
 BELOW = 1e-2  # accuracy of a shape's bound that cannot reach the cutoff
 PROBED = 12  # shapes, for multipliers
 FEW_SHAPES = 8  # that are as soon bounded with tilings of their own
+IDEAL_HALVINGS, WORTH_IDEAL = 2, 0.75  # of ranges; of shapes, where more are left by the first
+FEW_TILINGS = 4  # sides of an array from which on layers have few
 FEW_OPTIONS = 2  # of a shape that are as soon bounded one by one
 
 
@@ -93,6 +97,7 @@ class LeastOverSrams(SramTrials):
                 np.minimum(high, most),
                 np.maximum(self.lower[options], bound),
                 start,
+                np.full(len(options), np.inf),
             )
             for low, most, bound in known
             if bound < self.cutoff
@@ -110,7 +115,7 @@ class LeastOverSrams(SramTrials):
             return self.batches.of_options(*given, powered_bits=mine.low, roughly=True)
 
         rows, over_all = self._bounded(rows, tables, True), (self.relaxation, self.left_out)
-        while self._leave_out_narrowest(rows, tables):
+        while self._halving(rows, HALVED).any() and self._leave_out_narrowest(rows, tables):
             pass
         every = self._halved(rows, tables, HALVED, priced=True)
         self._relax_over(*over_all)  # the widths left out are so of this shape alone
@@ -132,9 +137,9 @@ class LeastOverSrams(SramTrials):
         each = np.unique(finer[space.shapes_among(self.open_options())])
         largest = np.argsort(-space.shape_rows[each] * space.shape_cols[each], kind="stable")
         for shape in each[largest].tolist():
-            self._bound_by_finer(finer == shape)
+            self._bound_by_finer(finer == shape, shape)
 
-    def _bound_by_finer(self, shapes: Bools) -> None:
+    def _bound_by_finer(self, shapes: Bools, finer: int) -> None:
         """The same of some shapes (shapes,), all with the tilings of one."""
 
         def left() -> Ints:
@@ -148,12 +153,34 @@ class LeastOverSrams(SramTrials):
             self._bound_shape_ranges(left(), finer=True, halvings=0, rounds=1)
             self._try_nearest(left())
         over_all = self.relaxation, self.left_out
-        self._bound_shape_ranges(left(), finer=True)
+        ideal = self._has_many_tilings(finer)
+        if ideal:
+            self._bound_by_ideal(left)
+        if not ideal or len(self.space.shapes_among(left())) > FEW_SHAPES:
+            self._bound_shape_ranges(left(), finer=True, anew=ideal)
         self._relax_over(*over_all)  # the widths left out are so of these shapes alone
         known = self.incumbent
         if len(left()) and self.trying:
             self._try_nearest(left())
             self.trying = self.incumbent is not known
+
+    def _has_many_tilings(self, shape: int) -> bool:
+        """Whether a finer shape has far more tilings than others."""
+        sides = int(self.space.shape_rows[shape]), int(self.space.shape_cols[shape])
+        return min(sides) < FEW_TILINGS and not self.space.runs
+
+    def _bound_by_ideal(self, left: Callable[[], Ints]) -> None:
+        """The same of what is left of some shapes, with ideal tilings: none need be listed.
+
+        Ranges are halved where the whole of them close some.
+        """
+        shapes = len(self.space.shapes_among(left()))
+        self._bound_shape_ranges(left(), True, halvings=0, ideal=True)
+        for _ in range(IDEAL_HALVINGS):
+            few = len(self.space.shapes_among(left()))
+            if few > WORTH_IDEAL * shapes or few <= FEW_SHAPES:
+                return
+            self._bound_shape_ranges(left(), True, halvings=1, rounds=1, ideal=True)
 
     def _probe(self, options: Ints) -> None:
         """Bound some shapes, from small to large, for multipliers that suit the best of them."""
@@ -177,15 +204,22 @@ class LeastOverSrams(SramTrials):
         finer: bool = False,
         halvings: int = MOST_HALVINGS,
         rounds: int = MAX_ROUNDS,
+        ideal: bool = False,
+        anew: bool = False,
     ) -> None:
-        """Bound shapes by ranges of SRAM that their options can have."""
-        space = self.space
+        """Bound shapes by ranges of SRAM that their options can have.
+
+        ``finer``: with the tilings of finer shapes; ``ideal``: with tilings that none is better
+        than. ``anew``: known ranges before they are halved.
+        """
+        space, batches = self.space, self.ideal_batches if ideal else self.batches
         shapes, first = np.unique(space.shape_of[options], return_index=True)
         found: list[tuple[int, float, float, float]] = []
         closed: list[list[SramRange]] = []
         for n, shape in enumerate(shapes.tolist()):
             mine = self._of(options, shape)
-            high = self._useful_sram_bits(mine, finer).max()
+            most = self.most_sram_bits(mine) if ideal else self._useful_sram_bits(mine, finer)
+            high = most.max()
             known = self.shape_ranges.get(shape, [self._whole_range(shape)])
             closed.append([x for x in known if x[2] >= self.cutoff])
             for low, end, bound in known:
@@ -194,27 +228,28 @@ class LeastOverSrams(SramTrials):
         which, least, most, lower = np.array(found, dtype=np.float64).reshape(-1, 4).T
         row = which.astype(np.int64)
         start = self.first_multipliers(options[first][row])
-        rows = SramRanges(options[first][row], least, most, lower, start)
+        timed = np.full(len(row), np.inf)
+        rows = SramRanges(options[first][row], least, most, lower, start, timed)
 
         def tables(mine: SramRanges) -> Batch:
             each = [self._of(options, int(space.shape_of[x])) for x in mine.option]
             row = np.repeat(np.arange(len(each)), [len(x) for x in each])
             asked = space.shape_of[mine.option], row, mine.high, mine.low
-            return self.batches.of_shapes(np.concatenate(each), *asked, finer=finer)
+            return batches.of_shapes(np.concatenate(each), *asked, finer=finer)
 
         if not len(rows):
             return
-        if rounds == 1 or (np.isfinite(rows.bound).all() and not finer):
+        if anew or not halvings or (np.isfinite(rows.bound).all() and not finer):
             rows = self._bounded(rows, tables, rounds=rounds)
         worth = HALVED_BY_FINER if finer else HALVED_TOGETHER
-        every = self._halved(rows, tables, worth, halvings=halvings, narrow=finer)
+        every = self._halved(rows, tables, worth, halvings=halvings, narrow=finer, rounds=rounds)
         for shape, option, others in zip(shapes.tolist(), options[first], closed, strict=True):
             mine = self._of(options, shape)
             own = np.flatnonzero(every.option == option)
             if len(own):
                 self.multipliers[shape] = every.multipliers[own[every.bound[own].argmin()]]
             ranges = sorted(every.range(int(n)) for n in own)
-            if finer and ranges:  # more than that is of no use to the finer one
+            if finer and ranges and not ideal:  # more than that is of no use to the finer one
                 low, high, least_j = ranges[-1]
                 useful = self._useful_to(self._finer_of(shape))
                 ranges[-1] = low, np.inf if high >= useful else high, least_j
@@ -230,6 +265,7 @@ class LeastOverSrams(SramTrials):
         priced: bool = False,
         halvings: int = MOST_HALVINGS,
         narrow: bool = False,
+        rounds: int = MAX_ROUNDS,
     ) -> SramRanges:
         """Ranges halved as long as they are open, and power at all times grows within each.
 
@@ -242,9 +278,7 @@ class LeastOverSrams(SramTrials):
             worth, halvings = max(worth, HALVED_FUSED), min(halvings, FEW_HALVINGS)
         capacities = self.space.capacities
         for _ in range(halvings):
-            grows = self.power_grows(rows.option, rows.low, rows.high, worth)
-            least = rows.least_bounds(rows.option)
-            grows &= (rows.bound < self.cutoff) & (rows.bound <= np.maximum(least, least * NEAR))
+            grows = self._halving(rows, worth)
             if not grows.any():
                 break
             self.stop.check()
@@ -252,10 +286,34 @@ class LeastOverSrams(SramTrials):
             middle = np.ceil(rows.low + SPLIT_AT * (rows.high - rows.low))
             middle = capacities.holding(np.maximum(middle, rows.low + 1))
             rows = rows.halves(middle, capacities)
-            rows = others + self._bounded(rows, tables, priced)
-            if narrow:
+            rows = others + self._bounded(rows, tables, priced, rounds)
+            if narrow and self._halving(rows, worth).any():
                 self._leave_out_narrowest(rows, tables)
         return rows
+
+    def _halving(self, rows: SramRanges, worth: float) -> Bools:
+        """(rows,): which ranges are worth halving."""
+        least = rows.least_bounds(rows.option)
+        near = (rows.bound < self.cutoff) & (rows.bound <= np.maximum(least, least * NEAR))
+        ends = rows.option, rows.low, rows.high
+        grows = self.power_grows(*ends, worth)
+        hopeless = max(worth, HOPELESS if worth <= HALVED else HOPELESS_TOGETHER)
+        return near & grows & (self._may_close(rows) | self.power_grows(*ends, hopeless))
+
+    def _may_close(self, rows: SramRanges) -> Bools:
+        """(rows,): whether finer ranges may close each with the same tilings.
+
+        At most, what it was bounded by takes the power of its most SRAM.
+        """
+        energy = self.batches.energy
+        if energy is None or self.goal.metric != ENERGY:
+            return np.ones(len(rows), dtype=bool)
+        least, most = (
+            energy.static_w(self.space.least_area_mm2(rows.option, x))
+            for x in (rows.low, rows.high)
+        )
+        with np.errstate(invalid="ignore"):
+            return ~(rows.bound + (most - least) * rows.latency_s < self.cutoff)
 
     def _leave_out_narrowest(self, rows: SramRanges, tables: Callable[[SramRanges], Batch]) -> bool:
         """Leave out the narrowest width where no better design has it; returns whether.
@@ -303,7 +361,7 @@ class LeastOverSrams(SramTrials):
         best = int(found.incumbent.argmin())
         if priced:
             self.update_from_bound(int(rows.option[best]), found, best, float(rows.high[best]))
-        rows = replace(rows, bound=bound, multipliers=found.multipliers)
+        rows = replace(rows, bound=bound, multipliers=found.multipliers, latency_s=found.latency_s)
         return replace(rows, bound=np.where(self._too_much(rows, batch), self.left_out, bound))
 
     def _too_much(self, rows: SramRanges, batch: Batch) -> Bools:

@@ -7,7 +7,7 @@ the tilings of its most SRAM and the power of its least; where that leaves a gap
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -30,6 +30,8 @@ class SramRanges:
         On the goal's metric of all designs within.
     multipliers : floats, shape (rows, limits)
         Good ones.
+    latency_s : floats
+        Of what the bound is of; that of the wider range where it was not bounded itself.
     """
 
     option: Ints
@@ -37,6 +39,7 @@ class SramRanges:
     high: Floats
     bound: Floats
     multipliers: Floats
+    latency_s: Floats
 
     def __len__(self) -> int:
         return len(self.option)
@@ -49,6 +52,7 @@ class SramRanges:
             self.high[rows],
             self.bound[rows],
             self.multipliers[rows],
+            self.latency_s[rows],
         )
 
     def __add__(self, other: SramRanges) -> SramRanges:
@@ -59,13 +63,13 @@ class SramRanges:
             np.concatenate([self.high, other.high]),
             np.concatenate([self.bound, other.bound]),
             np.concatenate([self.multipliers, other.multipliers]),
+            np.concatenate([self.latency_s, other.latency_s]),
         )
 
     def halves(self, middle: Floats, capacities: Capacities) -> SramRanges:
         """Those below so many bits each, then those from there on; both end at capacities."""
         most = capacities.within(middle - 1)
-        below = SramRanges(self.option, self.low, most, self.bound, self.multipliers)
-        above = SramRanges(self.option, middle, self.high, self.bound, self.multipliers)
+        below, above = replace(self, high=most), replace(self, low=middle)
         return below.take(below.high >= below.low) + above.take(above.high >= above.low)
 
     def range(self, n: int) -> SramRange:

@@ -15,14 +15,17 @@ from codesign.arrays import Floats, Ints
 from codesign.problem.goal import Goal
 from codesign.problem.tolerances import AREA_ROUNDING
 from codesign.search.bounds.batch import Batch
+from codesign.search.bounds.lagrangian import DualBound
 from codesign.search.by_labels import RangeLabels, suits_labels
 from codesign.search.goal_task import GoalTask
 from codesign.search.least_metric import LeastMetric
+from codesign.search.option_batches import OptionBatches
 from codesign.search.sram_ranges import SramRange
 
-SHAPES_TRIED = 2  # at once
+SHAPES_TRIED = 2  # at once, for a first incumbent
 SRAMS_TRIED, PRICED = 8, 4  # of a shape for a first incumbent; options of it with the best
 SIZES = 12  # of SRAM in a range, for the best of them
+NEARLY = 1e-5  # accuracy of a range's bound, which labels raise
 LABELLED = 2  # ranges of an option, for an incumbent
 
 
@@ -43,6 +46,13 @@ class SramTrials(LeastMetric):
         own = self.multipliers[self.space.shape_of[options]]
         return np.where(known[:, None], own, self.met)
 
+    def bound_option(self, option: int, single: Batch) -> DualBound:
+        """As of `HardwareSearch`; multipliers are those of the last range of its shape."""
+        options = np.array([option])
+        found = self.dual_bound(single, self.first_multipliers(options), accuracy=NEARLY)
+        self.multipliers[self.space.shape_of[options]] = found.multipliers
+        return found
+
     def _useful_sram_bits(self, options: Ints, finer: bool = False) -> Floats:
         """(options,) of one shape: the most SRAM that each can have, and has a use for.
 
@@ -51,6 +61,12 @@ class SramTrials(LeastMetric):
         shape = int(self.space.shape_of[options[0]])
         useful = self._useful_to(self._finer_of(shape) if finer else shape)
         return np.minimum(self.most_sram_bits(options), useful)
+
+    @cached_property
+    def ideal_batches(self) -> OptionBatches:
+        """Tables of options with ideal tilings, of a space that has a finest shape."""
+        space = self.space.with_ideal_tilings()
+        return OptionBatches(space, (self.goal.metric, *self.goal.limits))
 
     def _useful_to(self, shape: int) -> float:
         """The most SRAM that a shape has a use for."""
@@ -91,7 +107,7 @@ class SramTrials(LeastMetric):
         shapes = [
             x for x in dict.fromkeys(self.space.shape_of[order].tolist()) if x not in self.tried
         ]
-        for shape in shapes[:SHAPES_TRIED]:
+        for shape in shapes[: SHAPES_TRIED if self.incumbent is None else 1]:
             self.tried.add(shape)
             mine = self._of(order, shape)
             ranges = self.shape_ranges.get(shape, [self._whole_range(shape)])

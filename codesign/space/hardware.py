@@ -104,6 +104,7 @@ class HardwareSpace(WidthSpace):
             self.count_energy()
         self.shape_tilings = ShapeTilings(self, self.pace, self.energy, self._declared)
         self._rooms: dict[tuple[int, bool, int | None, bool], RoomTable] = {}
+        self.ideally_tiled = False  # see `with_ideal_tilings`
 
     def count_energy(self) -> None:
         """Price the energy of every design.
@@ -144,6 +145,18 @@ class HardwareSpace(WidthSpace):
         """The same space with SRAMs of at least and at most so many bits; shares all tables."""
         made = copy(self)
         made.capacities = self.capacities.between(min_bits, max_bits)
+        return made
+
+    def with_ideal_tilings(self) -> HardwareSpace:
+        """The same space where a smallest tile moves no more than is compulsory.
+
+        On every array as on the finest, of which there must be one: what a layer takes so is no
+        more than it does with any tiling, and none need be listed.
+        """
+        assert self.finest is not None
+        made = copy(self)
+        made._rooms, made.ideally_tiled = {}, True
+        made.finer_shapes = np.full(len(self.shapes), self.finest)
         return made
 
     def at_rates(self, clock_hz: float, dram_bits_per_s: float) -> HardwareSpace:
@@ -288,7 +301,11 @@ class HardwareSpace(WidthSpace):
         if key not in self._rooms:
             kinds = [(v, g) for v in range(self.variant_count) for g in range(len(self.geometries))]
             plain = self.problem.choices.mapping == ("window",) and not self.widens
-            if plain and not moves_data:
+            if self.ideally_tiled and moves_data:
+                needs, _ = self._least_steps(shape)
+                least = self.compulsory_traffic
+                table = RoomTable(needs, [*np.stack([np.full_like(least, np.inf), least], -1)])
+            elif plain and not moves_data:
                 table = RoomTable(*self._least_steps(shape))
             else:
                 stairs = [self._best_staircase(shape, g, v, mode, energy) for v, g in kinds]

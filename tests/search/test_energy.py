@@ -149,7 +149,7 @@ def test_ranges_of_sram_are_halved_between_sizes_on_offer() -> None:
         sizes = np.unique(rng.integers(1, 10**4, count)).astype(float)
         capacities = Capacities.of_sizes(tuple(sizes.astype(int).tolist()))
         low, middle, high = np.sort(rng.choice(sizes, (3, 20)), axis=0)
-        every = SramRanges(np.arange(20), low, high, np.zeros(20), np.zeros((20, 1)))
+        every = SramRanges(np.arange(20), low, high, np.zeros(20), np.zeros((20, 1)), np.zeros(20))
         halves = every.halves(middle, capacities)
         assert np.isin([halves.low, halves.high], sizes).all()
         for n in range(20):
@@ -264,9 +264,10 @@ def test_the_tilings_of_finer_shapes_bound_all(
 
     And widths are left out however small the tables, as of larger networks.
     """
-    monkeypatch.setattr(least_over_srams, "FEW_SHAPES", 0)
+    few = {"FEW_SHAPES": 0, "FEW_TILINGS": 9, "WORTH_IDEAL": 1, "LARGE_TABLES": 0}
+    for name, value in few.items():
+        monkeypatch.setattr(least_over_srams, name, value)
     monkeypatch.setattr(shape_order, "COARSE_SIDES", (4, 2))
-    monkeypatch.setattr(least_over_srams, "LARGE_TABLES", 0)
     for seed in range(first, first + (20 if first else 3)):
         if drawn(seed, kind)[1]:
             check(seed, kind)

@@ -92,3 +92,24 @@ def test_no_tiling_takes_less_than_is_said(seed: int, kind: str, on_chip: bool) 
                 best = fits[moved_j[fits] == moved_j[fits].min(initial=np.inf)]
                 if len(best) and np.isfinite(most[k, w, a]):
                     assert need[best].min() <= most[k, w, a] * ROUNDING
+
+
+@pytest.mark.parametrize("on_chip", [False, True])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_no_tiling_is_better_than_ideal(seed: int, on_chip: bool) -> None:
+    """In DRAM bits and in energy, on any array and within any room."""
+    given = space_of("", on_chip, seed).problem
+    choices = replace(given.choices, rows=(2, 4, 6), cols=(2, 8), square=False)
+    space = HardwareSpace(replace(given, choices=choices))
+    space.count_energy()
+    ideal, finest = space.with_ideal_tilings(), space.finest
+    assert finest is not None
+    for shape in range(len(space.shapes)):
+        needs = space.rooms(shape).needs.astype(float)
+        few = needs[:: max(1, len(needs) // 40)]
+        for room in (few, few - 1, np.array([np.inf])):
+            bits = space.rooms(shape).within(room)
+            assert (ideal.rooms(finest).within(room) <= bits).all()
+            energy_j = space.rooms(shape, energy=True).within(room)
+            assert (ideal.priced_rooms(finest).within(room) <= energy_j * ROUNDING).all()
+        assert (ideal.rooms(finest).most <= space.rooms(shape).most).all()

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from codesign.arrays import Bools, Floats, Ints
-from codesign.problem.metrics import ENERGY
+from codesign.problem.metrics import ENERGY, timed_by
 from codesign.problem.tolerances import CLOSING_GAP, UNDERFLOW, beyond, ceiling
 from codesign.search.bounds.batch import Batch
 from codesign.search.bounds.relaxation import Relaxation
@@ -58,6 +58,8 @@ class DualBound:
     of_members : floats, shape (B, members)
         Lower bound on what each member of a suite has by itself, unweighted, at the multipliers of
         its limit; no columns where they are not bounded one by one.
+    latency_s : floats, shape (B,)
+        Of the relaxed optimum at the multipliers.
     """
 
     value: Floats
@@ -67,6 +69,7 @@ class DualBound:
     weight: SmallInts
     on_chip: Bools
     of_members: Floats
+    latency_s: Floats
 
 
 def members_limits(metric: str, limits: Iterable[str]) -> list[str]:
@@ -99,6 +102,8 @@ class Dual:
         self.relaxation = relaxation
         self.metrics = relaxation.space.additive_metrics
         self.main = self.metrics.index(metric)
+        time = timed_by(metric) if kind_of(metric) == ENERGY else "latency_s"
+        self.timed = self.metrics.index(time)
         limited = [name for name in limits if name in self.metrics and name != metric]
         # What each member has of the metric at least is known where each is bounded by itself.
         own = members_limits(metric, limited)
@@ -217,6 +222,7 @@ class _Ascent:
             weight=np.zeros((count, len(space.problem.network.layers)), dtype=np.int8),
             on_chip=np.zeros((count, len(space.placed) + len(space.runs)), dtype=bool),
             of_members=np.zeros((count, 0)),
+            latency_s=np.zeros(count),
         )
         shape = count, len(dual.limited)
         self.of_limits = _OfLimits(np.full(shape, -np.inf), np.full(shape, np.inf))
@@ -255,6 +261,7 @@ class _Ascent:
         better = bound > found.value[rows]
         found.value[rows[better]] = bound[better]
         found.multipliers[rows[better]] = multipliers[better]
+        found.latency_s[rows[better]] = answer.metrics[better, dual.timed]
         objective = answer.metrics[:, dual.main]
         within = answer.runs & (slope <= 0).all(axis=1) & (objective < found.incumbent[rows])
         found.incumbent[rows[within]] = objective[within]
@@ -293,6 +300,8 @@ class _Ascent:
         better = bound > best.value[rows]
         best.value[rows] = np.where(better, bound, best.value[rows])
         found.multipliers[rows] = np.where(better, multipliers, found.multipliers[rows])
+        raised = better.any(axis=1)
+        found.latency_s[rows[raised]] = answer.metrics[raised, dual.timed]
         values = best.value[rows]
         size = np.where(np.isfinite(values), np.abs(values), 0.0).sum(axis=1)
         found.value[rows] = values.sum(axis=1) - self.relaxation.rounding * size
