@@ -72,6 +72,7 @@ class Node:
     span: Range = field(compare=False)
     guess: float = field(compare=False, default=FIRST_GUESS)
     guesses: int = field(compare=False, default=0)
+    raised: bool = field(compare=False, default=False)  # to where something may be below
 
 
 class HybridSearch:
@@ -147,7 +148,10 @@ class HybridGoal:
             while self.open and self.open[0].lower < self.cutoff:
                 self._tell()
                 self.searched = heapq.heappop(self.open)
-                self._search(self.searched)
+                if self.searched.raised:
+                    self._search(self.searched)
+                else:
+                    self._raise(self.searched)
                 self.searched = None
         except Stopped:
             return Proven(self.incumbent, self.lower, False)
@@ -207,10 +211,6 @@ class HybridGoal:
         nodes = [Node(self._first_bound(span), n, span) for n, span in enumerate(spans)]
         self.open = [x for x in nodes if math.isfinite(x.lower)]
         heapq.heapify(self.open)
-        if not self.search.whole:
-            for node in [*self.open]:
-                self._raise_bound(node)
-            heapq.heapify(self.open)
 
     def _spans(self, goals: list[SegmentGoal]) -> list[Range]:
         """All intervals of all segments, in one range or several."""
@@ -235,6 +235,15 @@ class HybridGoal:
         found = dual.solve(dual.scaled({self.goal.metric: 1.0}), rule_out=False)
         return found.value
 
+    def _raise(self, node: Node) -> None:
+        """Raise a bound before a range is searched; the first of all also for a design."""
+        node.raised = True
+        if not self.search.whole:
+            self._raise_bound(node)
+            if self.incumbent is None and node.lower < self.cutoff:
+                self._dive(node)
+        heapq.heappush(self.open, node)
+
     def _raise_bound(self, node: Node) -> None:
         """Raise a bound to about where something may be below, on boxes as they are at first.
 
@@ -244,6 +253,9 @@ class HybridGoal:
             return
         most = node.span.most_s if self.goal.metric == INTERVAL else math.inf
         high = min(most, self.cutoff)
+        if not math.isfinite(high) and self._ruled_out(node, math.inf):
+            node.lower = math.inf
+            return
         if not math.isfinite(high) or high > 4 * node.lower:
             high = self._doubled(node, high)
         elif self._ruled_out(node, high):
@@ -271,6 +283,8 @@ class HybridGoal:
         self.search.stop.check()
         self.search.counts.intervals += 1
         span, targets = self._asked(node, aim)
+        if not targets:
+            return False
         dual = self.first.copied()
         dual.within(span)
         return ascend(dual, targets).value > PRUNED
@@ -291,8 +305,6 @@ class HybridGoal:
         if self.search.whole:
             self._search_whole(node)
             return
-        if self.incumbent is None and not node.guesses:
-            self._dive(node)
         aim = min(self._most(), self._guess_above(node))
         number = count()
         parts = [(node.lower, 0.0, next(number), self.first.copied())]
