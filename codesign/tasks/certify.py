@@ -24,6 +24,7 @@ from codesign.results.records import ProofRecord
 from codesign.search.lexicographic import LexicographicSearch
 from codesign.search.member_spaces import problem_of_member
 from codesign.space.hardware import HardwareSpace
+from codesign.specs.fpga import Fpga
 from codesign.specs.machine import PLAIN, UNCERTIFIED
 from codesign.stopping import StopCondition
 from codesign.tasks.build_design import build_design
@@ -111,7 +112,8 @@ def check_certifiable(problem: Problem) -> None:
     Raises
     ------
     SpecError
-        Energy of hybrids, or where layers may be fused; a rate of the SRAM's port, stored channels.
+        Energy of hybrids, or where layers may be fused; hybrids on an FPGA; a rate of the SRAM's
+        port, stored channels.
     """
     asked = kinds_of((problem.objective, *problem.budgets))
     if ENERGY in asked and problem.choices.on_chip == "bands":
@@ -120,6 +122,8 @@ def check_certifiable(problem: Problem) -> None:
         )
     if ENERGY in asked and "hybrid" in problem.choices.architecture:
         raise SpecError(f"{ENERGY}: not in certificates of hybrids; check the design alone")
+    if isinstance(problem.technology, Fpga) and "hybrid" in problem.choices.architecture:
+        raise SpecError("certificates of hybrids are of silicon; on an FPGA check the design alone")
     for name in UNCERTIFIED:
         if getattr(problem.choices, name) != getattr(PLAIN, name):
             raise SpecError(f"{name}: certificates do not count it; check the design alone")

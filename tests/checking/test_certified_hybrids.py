@@ -12,12 +12,13 @@ from certified import deep, written
 from pipelines import residual, tiny
 from random_hybrids import hybrid_case
 
-from codesign import Design, Problem, certify, solve
+from codesign import Design, Problem, SpecError, certify, load_technology, solve
 from codesign.checking import Report
 from codesign.checking.certificate.verify import GAP
 from codesign.results.dataflow_design import DataflowDesign
 from codesign.stopping import StopCondition
 from codesign.tasks.certificate_hybrids import HybridCloser
+from codesign.tasks.certify import check_certifiable
 
 SEEDS = (1, 2, 4, 6, 11, 13)
 LONG_SEEDS = tuple(x for x in range(60) if x not in SEEDS)
@@ -116,3 +117,12 @@ def test_what_is_left_when_time_is_up_is_the_search_s_word() -> None:
     assert report.holds
     assert report.proven is False
     assert any("hybrids that share a to a at intervals from 0 s" in x for x in report.notes)
+
+
+def test_what_is_not_counted_is_refused() -> None:
+    hybrid = tiny(("hybrid",), objective="interval_s", budgets={})
+    fpga = replace(hybrid, technology=load_technology("finn-lut"))
+    with pytest.raises(SpecError, match="certificates of hybrids are of silicon"):
+        certify(solve(fpga, ties="leave"), asked=fpga)
+    with pytest.raises(SpecError, match="energy_j: not in certificates of hybrids"):
+        check_certifiable(replace(hybrid, objective="energy_j", dram_energy_j_per_bit=5e-12))

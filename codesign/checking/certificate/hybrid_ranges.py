@@ -40,7 +40,7 @@ from codesign.checking.entries import Entry
 from codesign.checking.findings import Unreadable
 from codesign.checking.network import Network
 from codesign.checking.problem import Problem
-from codesign.checking.technology import ENERGY
+from codesign.checking.technology import ENERGY, Silicon
 
 PART = ("layers", "detours", "ranges", "trusted")
 MOST_BOXES = 2**16  # of a segment
@@ -182,6 +182,8 @@ def verify_hybrids(
     What of that is taken from the search, in words.
     """
     entry.known_keys(("segments", "asked"))
+    if not isinstance(problem.technology, Silicon):
+        entry.fault("no certificate: hybrids on an FPGA are not counted")
     verifier, network = HybridVerifier(problem, bound), problem.network
     if ENERGY in (problem.objective, *problem.budgets):
         entry.fault("no certificate: the energy of hybrids is not counted")
