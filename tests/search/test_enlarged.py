@@ -20,6 +20,7 @@ from random_problems import Case, random_case
 import codesign
 from codesign.checking import check_content
 from codesign.errors import InfeasibleError, SpecError
+from codesign.search import lexicographic
 from codesign.specs.layer import Layer
 
 
@@ -41,8 +42,9 @@ KINDS = {
 
 @pytest.fixture(autouse=True)
 def enlarged(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Random layers see rows again where others see zeros between them."""
+    """Random layers see rows again where others see zeros; ties have their time in any case."""
     monkeypatch.setattr(Draft, "spread", "input_repetition")
+    monkeypatch.setattr(lexicographic, "TIES_LEAST_S", 300.0)
 
 
 def repeats(layer: Layer) -> bool:
