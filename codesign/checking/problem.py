@@ -245,6 +245,17 @@ def _check_architecture(problem: Problem, entry: Entry) -> None:
         entry["choices"]["overlap"].fault("no entry, where no shared array is on offer")
 
 
+def may_share(problem: Problem) -> bool:
+    """Whether hybrids of a problem are modelled, be they on offer or not."""
+    network, machine = problem.network, problem.choices.machine
+    alone = not network.members and network.images == 1 and not network.cache
+    plain = machine.precision == "fixed" and not machine.exposed and not machine.reconfigurable
+    bare = machine.buffers == (None, None, None) and machine.port_bits is None
+    layers = sum(not layer.moves for layer in network.layers)
+    silicon = isinstance(problem.technology, Silicon)
+    return silicon and alone and plain and bare and not machine.stored_channels and layers > 1
+
+
 def _check_hybrid(problem: Problem, entry: Entry) -> None:
     """A hybrid is of more than one layer with MACs; its machine has the plain terms."""
     given, machine = entry["choices"]["architecture"], problem.choices.machine

@@ -23,6 +23,7 @@ from codesign.checking.certificate.pipeline_costs import Range as CheckedRange
 from codesign.checking.certificate.pipeline_waits import Detour, detour
 from codesign.checking.certificate.segment_costs import segment_reads
 from codesign.checking.certificate.shared_hardware import Boxes
+from codesign.checking.certificate.width_variables import TooMany
 from codesign.checking.entries import Entry
 from codesign.checking.findings import Ledger
 from codesign.checking.problem import read_problem
@@ -165,7 +166,7 @@ class HybridCloser:
                 self.stop.check()
                 self.tried += len(ranges) > 0 or len(trusted) > 0
                 span = pending.pop()
-                rounds = self._rounds(number, span)
+                rounds = self._closed(number, span)
                 parts = halves(span) if rounds is None and self.goals[0].products else []
                 if rounds is not None:
                     ends = [float(span.least_s), number_of(span.most_s)]
@@ -178,6 +179,13 @@ class HybridCloser:
         except Stopped:
             pending.append(span)
         return ranges, trusted + pending
+
+    def _closed(self, number: int, span: CheckedRange) -> list[Given] | None:
+        """As `_rounds`; None, too, where tables would be too large."""
+        try:
+            return self._rounds(number, span)
+        except TooMany:
+            return None
 
     def _rounds(self, number: int, span: CheckedRange) -> list[Given] | None:
         """Rounds that rule a segment out in a range; None where none are found."""

@@ -68,6 +68,8 @@ def certify(
         Interrupted twice.
     """
     check_certifiable(asked or design.problem)
+    if isinstance(design, DataflowDesign) and len(design.segments) > 1:
+        raise SpecError("two segments: certificates are of hybrids of one; check the design alone")
     stop = StopCondition(time_limit_s)
     if trusting:
         return _of_all(design, asked, stop, on_step, trusting=True)

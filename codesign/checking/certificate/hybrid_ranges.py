@@ -28,6 +28,7 @@ from codesign.checking.certificate.pipeline_ranges import (
     read_range,
     told_range,
 )
+from codesign.checking.certificate.pipeline_sums import LeastSums
 from codesign.checking.certificate.pipeline_waits import Detour, read_detours
 from codesign.checking.certificate.possible_widths import with_possible_widths
 from codesign.checking.certificate.read_groups import read_prices
@@ -39,7 +40,7 @@ from codesign.checking.certificate.width_variables import TooMany
 from codesign.checking.entries import Entry
 from codesign.checking.findings import Unreadable
 from codesign.checking.network import Network
-from codesign.checking.problem import Problem
+from codesign.checking.problem import Problem, may_share
 from codesign.checking.technology import ENERGY, Silicon
 
 PART = ("layers", "detours", "ranges", "trusted")
@@ -47,6 +48,7 @@ MOST_BOXES = 2**16  # of a segment
 MOST_ROUNDS = 100  # for a range
 LITTLE_MM2 = Fraction(1, 10**12)  # by which boxes are put in order
 MOST_SUMS = 2**13  # of boxes and multipliers, that are worked out at once
+MOST_ENTRIES = 2**23  # of the largest table of these
 Prices = Sequence[Mapping[str, Fraction]]
 
 
@@ -122,8 +124,7 @@ class HybridVerifier(PipelineVerifier):
         if boxes.size > MOST_BOXES:
             raise TooMany
         on, found = (span, segment, detours), []
-        many = max(MOST_SUMS // (len(by.prices) + 1), 1)
-        for part in _parts(boxes, many):
+        for part in _parts(boxes, self._at_once(on, boxes, by.prices)):
             costs = self._costs(*on, part)
             if costs is not None:
                 sums = SegmentSums(costs, by.prices, self.check_time)
@@ -144,6 +145,17 @@ class HybridVerifier(PipelineVerifier):
             return PipelineLabels(costs, prices, self.check_time).closed()
         except TooMany:
             return False
+
+    def _at_once(
+        self, on: tuple[Range, range, Sequence[Detour]], boxes: Boxes, prices: Prices
+    ) -> int:
+        """Boxes that are worked out at once: tables stay small."""
+        costs = self._costs(*on, boxes)
+        if costs is None:
+            return boxes.size
+        plan = LeastSums(costs, prices)
+        most = min(MOST_SUMS, MOST_ENTRIES // plan.most_cells)
+        return max(most // int(plan.weights.shape[1]), 1)
 
     def _ascending(self, boxes: Boxes) -> Boxes:
         """Boxes by their area."""
@@ -184,6 +196,8 @@ def verify_hybrids(
     entry.known_keys(("segments", "asked"))
     if not isinstance(problem.technology, Silicon):
         entry.fault("no certificate: hybrids on an FPGA are not counted")
+    if not may_share(problem):
+        entry.fault("no part on hybrids: there are none of such a machine or network")
     verifier, network = HybridVerifier(problem, bound), problem.network
     if ENERGY in (problem.objective, *problem.budgets):
         entry.fault("no certificate: the energy of hybrids is not counted")

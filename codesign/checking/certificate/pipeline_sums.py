@@ -48,6 +48,11 @@ class Step:
 class LeastSums:
     """Elimination of the pipelines of a range.
 
+    Attributes
+    ----------
+    most_cells : int
+        Assignments of the largest table.
+
     Parameters
     ----------
     prices : sequence of mapping of str to Fraction
@@ -68,6 +73,7 @@ class LeastSums:
         self.scopes = [costs.scope(n) for n in range(len(costs.network.layers))]
         several = [c for c, bits in enumerate(costs.domains) if len(bits) > 1]
         self.variables = [c for c in several if not costs.is_private[c]]
+        self.most_cells = 1
         self.steps = self._plan()
         self.weights = self._weights(prices)
         self.most = costs.most @ self.weights[: len(costs.names)]
@@ -91,6 +97,7 @@ class LeastSums:
                 [n for kind, n in mine if kind == "step"],
             )
             cells += self._cells(joint[c])
+            self.most_cells = max(self.most_cells, self._cells(joint[c]))
             if cells > MOST_CELLS:
                 raise TooLarge
             for k, number in [*open_detours.items()]:
