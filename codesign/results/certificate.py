@@ -137,7 +137,7 @@ class InfeasibilityCertificate:
     ----------
     problem : dict
         As in a design's file.
-    arrays, pipelines : (tuple of str, dict) or None
+    arrays, pipelines, hybrids : (tuple of str, dict) or None
         Of each architecture that was on offer: the budgets that clash, and the arguments.
     left_to_solver : list of str
         All that is taken from the solver, in words; nothing of what is proven.
@@ -146,6 +146,7 @@ class InfeasibilityCertificate:
     problem: dict[str, Any]
     arrays: tuple[tuple[str, ...], dict[str, Any]] | None = None
     pipelines: tuple[tuple[str, ...], dict[str, Any]] | None = None
+    hybrids: tuple[tuple[str, ...], dict[str, Any]] | None = None
     left_to_solver: list[str] = field(default_factory=list)
 
     def add_arrays(self, clash: tuple[str, ...], found: Certificate) -> None:
@@ -158,10 +159,16 @@ class InfeasibilityCertificate:
         self.pipelines = clash, part
         self.left_to_solver += left
 
+    def add_hybrids(self, clash: tuple[str, ...], part: dict[str, Any], left: list[str]) -> None:
+        """The same for hybrids."""
+        self.hybrids = clash, part
+        self.left_to_solver += left
+
     def to_dict(self) -> dict[str, Any]:
         """The certificate file's content."""
         content: dict[str, Any] = {"format": FORMAT, "problem": self.problem}
-        for key, part in (("arrays", self.arrays), ("pipelines", self.pipelines)):
+        parts = {"arrays": self.arrays, "pipelines": self.pipelines, "hybrids": self.hybrids}
+        for key, part in parts.items():
             if part is not None:
                 content[key] = {"clash": list(part[0]), "reasons": part[1]}
         return content

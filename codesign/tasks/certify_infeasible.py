@@ -1,8 +1,9 @@
 """Writes a certificate that no design of a problem keeps every budget, for `codesign.checking`.
 
 Of budgets that clash, each is a bound on the first's metric within the others: what
-`codesign.tasks.certificate_groups` and `codesign.tasks.certificate_pipelines` close. Where some
-layer runs on no hardware at all, groups of it are closed as they are.
+`codesign.tasks.certificate_groups`, `codesign.tasks.certificate_pipelines` and
+`codesign.tasks.certificate_hybrids` close. Where some layer runs on no hardware at all, groups of
+it are closed as they are.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from codesign.results.certificate import Certificate, InfeasibilityCertificate
 from codesign.space.hardware import HardwareSpace
 from codesign.stopping import StopCondition, Stopped
 from codesign.tasks.certificate_groups import Closer
+from codesign.tasks.certificate_hybrids import HybridCloser
 from codesign.tasks.certificate_options import group_of, named_options
 from codesign.tasks.certificate_pipelines import PipelineCloser
 from codesign.tasks.certify import OnStep, check_certifiable
@@ -73,6 +75,9 @@ def certify_infeasible(
         if "dataflow" in offered:
             clash = _ordered(clashes["dataflow"])
             found.add_pipelines(clash, *_of_pipelines(problem, clash, stop, on_step))
+        if "hybrid" in offered:
+            clash = _ordered(clashes["hybrid"])
+            found.add_hybrids(clash, *_of_hybrids(problem, clash, stop, on_step))
     return found
 
 
@@ -99,6 +104,16 @@ def _of_pipelines(
         return {"detours": [], "ranges": [], "trusted": [[0.0, None]]}, ["all pipelines"]
     below = bound_of(_checked(problem), clash)
     return PipelineCloser(_asked(problem, clash), below, stop, on_step).part()
+
+
+def _of_hybrids(
+    problem: Problem, clash: tuple[str, ...], stop: StopCondition, on_step: OnStep | None
+) -> tuple[dict[str, Any], list[str]]:
+    """As of pipelines."""
+    if not clash:
+        return {"segments": []}, ["all hybrids"]
+    below = bound_of(_checked(problem), clash)
+    return HybridCloser(_asked(problem, clash), below, stop, on_step).part()
 
 
 def _asked(problem: Problem, clash: Sequence[str]) -> Problem:

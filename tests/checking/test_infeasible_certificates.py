@@ -16,6 +16,7 @@ from certified import bands_problem_of, chip_problem_of, machine_problem_of, pro
 from command_line import run
 from random_dataflow import dataflow_case
 from random_energy import drawn
+from random_hybrids import hybrid_case
 
 from codesign import Choices, InfeasibleError, Problem, certify_infeasible, load_network, solve
 from codesign.checking import Report, check_content
@@ -201,6 +202,18 @@ def test_of_arrays_and_pipelines_each_has_its_own_clash() -> None:
         altered = copy.deepcopy(content)
         del altered[key]
         assert not checked(altered).holds
+
+
+@pytest.mark.long
+def test_of_hybrids_each_segment_is_ruled_out() -> None:
+    content = certified(without_design(hybrid_case(6).problem)[0])
+    assert checked(content).proven
+    altered = copy.deepcopy(content)
+    altered["hybrids"]["reasons"]["segments"].pop()
+    assert not checked(altered).holds
+    loose = copy.deepcopy(content)
+    loose["problem"]["budgets"] = dict.fromkeys(loose["problem"]["budgets"], 1e12)
+    assert not checked(loose).holds
 
 
 @pytest.mark.slow

@@ -18,13 +18,14 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import NamedTuple
 
+from codesign.checking.certificate.hybrid_ranges import verify_hybrids
 from codesign.checking.certificate.pipeline_ranges import of_array, verify_pipelines
 from codesign.checking.certificate.verify import PART, OnStep, verify_groups
 from codesign.checking.entries import Entry
 from codesign.checking.problem import Problem, read_problem
 from codesign.checking.width_problem import most_kept
 
-KEYS = ("format", "problem", "arrays", "pipelines")
+KEYS = ("format", "problem", "arrays", "pipelines", "hybrids")
 ANY_OBJECTIVE = "latency_s"  # of designs that do not run
 
 
@@ -52,17 +53,20 @@ def prove_infeasible(given: Entry, on_step: OnStep | None = None) -> ProvenInfea
         left = verify_groups(reasons, asked_within(array, clash), bound_of(array, clash), on_step)
         trusted += [f"{left} of {count} hardware options"] if left else []
         claims.append(f"none of {count} hardware options has a design with {_kept(array, clash)}")
-    if "dataflow" in offered:
-        entry = given["pipelines"]
+    of_stages = {"dataflow": ("pipeline", verify_pipelines), "hybrid": ("hybrid", verify_hybrids)}
+    for architecture, (name, verify) in of_stages.items():
+        if architecture not in offered:
+            continue
+        entry = given[f"{name}s"]
         entry.known_keys(("clash", "reasons"))
         clash = read_clash(entry["clash"], problem)
         if clash:
             asked, bound = asked_within(problem, clash), bound_of(problem, clash)
-            trusted += verify_pipelines(entry["reasons"], asked, bound, on_step)
-            claims.append(f"no pipeline has {_kept(problem, clash)}")
+            trusted += verify(entry["reasons"], asked, bound, on_step)
+            of_one = " of one segment" if name == "hybrid" else ""
+            claims.append(f"no {name}{of_one} has {_kept(problem, clash)}")
         else:
-            trusted.append("all pipelines")
-    trusted += [f"architecture {x}" for x in offered if x not in ("array", "dataflow")]
+            trusted.append(f"all {name}s")
     return ProvenInfeasible(tuple(trusted), "; ".join(claims))
 
 
