@@ -15,7 +15,6 @@ from random_hybrids import drawn_hybrid, hybrid_case
 from codesign import Design, Problem, SpecError, certify, load_technology, solve
 from codesign.checking import Report
 from codesign.checking.certificate.verify import GAP
-from codesign.errors import SpecError
 from codesign.results.dataflow_design import DataflowDesign
 from codesign.stopping import StopCondition
 from codesign.tasks.certificate_hybrids import HybridCloser
