@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from copy import copy
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
@@ -41,6 +42,7 @@ ROUNDS, EACH = 3, 4  # in which what is ruled out is left out; multipliers kept 
 SPAN_RATIO = 2.0  # of the ends of first ranges of a product with the interval
 NARROWEST = 3e-7  # relative, of a range that is halved no more
 MOST_TRIED = 2000  # ranges
+GAPS = (1e-5, 1e-4, 1e-3, 1e-2, 0.1)  # relative, of weaker claims where some ranges do not close
 MOST_OPEN = 3  # ranges that do not close, after which no others are tried
 OnStep = Callable[[str], None]
 
@@ -85,13 +87,25 @@ class PipelineCloser:
 
     def part(self, trusting: bool = False) -> tuple[dict[str, Any], list[str]]:
         """The certificate's part on pipelines, and what it leaves to the search, in words."""
+        ranges, trusted = self._closed_all(trusting)
+        ends = [[float(x.least_s), number(x.most_s)] for x in trusted]
+        detours = [{"waits": waits, "beside": beside} for waits, beside in self.detours]
+        word = f"{len(trusted)} of {len(ranges) + len(trusted)} ranges of the interval"
+        gap = self._gap() if trusted and not trusting else None
+        if gap is not None:
+            word += f" (none has a pipeline more than {100 * gap:g} % below the claim)"
+        part = {"detours": detours, "ranges": ranges, "trusted": ends}
+        return part, [word] if trusted else []
+
+    def _closed_all(self, trusting: bool) -> tuple[list[dict[str, Any]], list[CheckedRange]]:
+        """Arguments for ranges, and those that are left open."""
         ranges: list[dict[str, Any]] = []
         trusted: list[CheckedRange] = []
         pending, tried = self._first()[::-1], 0
         try:
             while pending and len(trusted) < MOST_OPEN and not trusting:
-                self.stop.check()
                 span, tried = pending.pop(), tried + 1
+                self.stop.check()
                 by = None if tried > self.most_tried else self._closed(span)
                 parts = [] if by or tried > self.most_tried else self._halves(span)
                 if by is not None:
@@ -104,11 +118,7 @@ class PipelineCloser:
         except Stopped:
             trusted.append(span)
         trusted += pending
-        ends = [[float(x.least_s), number(x.most_s)] for x in trusted]
-        detours = [{"waits": waits, "beside": beside} for waits, beside in self.detours]
-        word = f"{len(trusted)} of {len(ranges) + len(trusted)} ranges of the interval"
-        part = {"detours": detours, "ranges": ranges, "trusted": ends}
-        return part, [word] if trusted else []
+        return ranges, trusted
 
     def _tell(self, closed: int, left: int) -> None:
         if self.on_step is not None:
@@ -139,6 +149,18 @@ class PipelineCloser:
                     return {"interval_s": ends, "prices": prices, "by": by}
             except TooMany:
                 return None
+        return None
+
+    def _gap(self) -> float | None:
+        """How far below the claim no pipeline is, relative; None: not known."""
+        weaker = copy(self)
+        weaker.on_step = None
+        for gap in GAPS:
+            weaker.below = self.below * (1 - Fraction(gap))
+            given = self.checked, weaker.below, self.verifier.detours, self.stop.check
+            weaker.verifier = PipelineVerifier(*given)
+            if not weaker._closed_all(trusting=False)[1]:
+                return gap
         return None
 
     # Arguments ----------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from fractions import Fraction
 
 import dataflow_oracle
@@ -10,6 +11,7 @@ import pytest
 from certified import deep, written
 from pipelines import residual, tiny
 from random_dataflow import dataflow_case
+from seeds import mostly_long
 
 from codesign import InfeasibleError, Problem, SpecError, certify, solve
 from codesign.checking import Report
@@ -138,3 +140,15 @@ def test_a_claim_of_a_bound_alone_is_proven() -> None:
 def test_budgets_that_nothing_keeps_have_no_certificate() -> None:
     with pytest.raises(InfeasibleError):
         solve(residual(budgets={"interval": 1e-12}))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", mostly_long((29, 2, 4, 5), 1))
+def test_how_much_is_left_open_is_told_and_no_less(seed: int) -> None:
+    """Of a claim that is 2 % too high: some pipeline is that much below it."""
+    problem = dataflow_case(seed).problem
+    claim = Fraction(solve(problem).proof.objective) * Fraction(102, 100)
+    _, left = PipelineCloser(problem, claim, StopCondition(None), None, FEW).part()
+    found = re.findall(r"more than ([\d.]+) % below the claim", " ".join(left))
+    assert found
+    assert all(float(x) >= 2 for x in found)
