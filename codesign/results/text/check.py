@@ -58,11 +58,10 @@ def _infeasible_lines(content: dict[str, Any], where: str) -> list[str]:
         name, budgets = content["problem"]["network"]["name"], content["problem"]["budgets"]
         within = ", ".join(f"{metric} ≤ {float(most)!r}" for metric, most in budgets.items())
         lines = [f"a certificate: no design of {name} keeps every budget ({within or 'none'})"]
-        for key, of in {"arrays": "one array", "pipelines": "pipelines"}.items():
+        for key in ("arrays", "pipelines", "hybrids"):
             if key in content:
                 clash = ", ".join(map(str, content[key]["clash"])) or "nothing: no layer may run"
-                left = len(content[key]["reasons"]["trusted"])
-                lines.append(f"of {of} clashes: {clash}; left to the solver's word: {left}")
+                lines.append(f"of {key} clashes: {clash}")
     except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
         raise SpecError(f"{where}: a damaged certificate") from None
     return [printable(x) for x in [*lines, "codesign check FILE verifies it"]]
