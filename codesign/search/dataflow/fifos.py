@@ -261,7 +261,7 @@ class Fifos:
         found: dict[int, tuple[int, int]] = {}
         pairs = set[tuple[int, int]]()
         for number, cycle in enumerate(self.lasting):
-            c = int(self.width_class[self._main(cycle)])
+            c = int(self.width_class[self.main(cycle)])
             if c in leaves:
                 continue
             for stage in cycle.factors:
@@ -276,8 +276,8 @@ class Fifos:
                 found[stage] = c, number
         return found
 
-    def _main(self, cycle: Cycle) -> int:
-        """The read of a short path that is cheapest to wait."""
+    def main(self, cycle: Cycle) -> int:
+        """The read of a short path that is cheapest to wait, at the least widths."""
         short = list(cycle.short)
         least = [self.space.bits[self.width_class[e]][0] * self.elements[e] for e in short]
         return short[int(np.argmin(least))]
@@ -287,7 +287,7 @@ class Fifos:
 
         Others of the path are at the least widths of their classes.
         """
-        main = self._main(cycle)
+        main = self.main(cycle)
         others = [
             self.elements[e] * least_bits[self.width_class[e]] for e in cycle.short if e != main
         ]
@@ -296,9 +296,27 @@ class Fifos:
         )
         return np.asarray(np.minimum(own, min(others, default=np.inf)))
 
+    @cached_property
+    def two_sided(self) -> list[int]:
+        """Of what is `lasting`, by number, what waits on the one path or on the other.
+
+        All its lags are tied to widths by `couplings`.
+        """
+        found = []
+        for number, cycle in enumerate(self.cycles):
+            each = [self.couplings.get(x, (0, -1))[1] == number for x in cycle.factors]
+            if all(each) and not cycle.more and min(cycle.factors.values()) < 0:
+                found.append(number)
+        return found
+
+    def beside(self, cycle: Cycle) -> list[int]:
+        """Reads along a cycle's other path."""
+        every = np.flatnonzero(self.blocks == self.blocks[cycle.short[0]]).tolist()
+        return [e for e in every if e not in cycle.short]
+
     def main_class(self, cycle: Cycle) -> int:
         """Of the tensor whose width `cycle_bits` goes by."""
-        return int(self.width_class[self._main(cycle)])
+        return int(self.width_class[self.main(cycle)])
 
     def least_cycle_bits(self, cycle: Cycle, least_bits: Sequence[int]) -> float:
         """The least of `cycle_bits` at widths that are allowed."""

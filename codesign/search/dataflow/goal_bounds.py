@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from codesign.arrays import Bools
+from codesign.arrays import Bools, Floats
 from codesign.problem.goal import Goal
 from codesign.problem.tolerances import CLOSING_GAP, beyond, ceiling
 from codesign.search.dataflow.ascent import ascend
@@ -38,6 +38,36 @@ class Counts:
     programmes: int = 0
 
 
+@dataclass(frozen=True)
+class Labelled:
+    """Labels (`codesign.search.dataflow.labels`) of all that keeps some limits.
+
+    Attributes
+    ----------
+    limits : mapping of str to float
+        Up to the last value that is within them.
+    rows : tuple of str
+    metrics : floats, shape (n, rows)
+        Every design within the limits has as much, or more, in all of these as one label.
+    """
+
+    limits: Mapping[str, float]
+    rows: tuple[str, ...]
+    metrics: Floats
+
+    def least(self, goal: Goal, dram_bits_per_s: float) -> float:
+        """A bound on a goal's metric; −inf where designs within its limits may be none of these."""
+        limits = {x: float(ceiling(v)) for x, v in goal.limits.items()}
+        moved = limits.get(INTERVAL, math.inf) * dram_bits_per_s
+        limits["dram_bits"] = min(moved, limits.get("dram_bits", math.inf))
+        told = all(limits.get(x, math.inf) <= most for x, most in self.limits.items())
+        if goal.metric not in self.rows or not told:
+            return -math.inf
+        most = [beyond(limits.get(x, math.inf)) for x in self.rows]
+        kept = (self.metrics <= most).all(axis=1)
+        return float(self.metrics[kept, self.rows.index(goal.metric)].min(initial=math.inf))
+
+
 @dataclass
 class Shared:
     """What searches over one space share.
@@ -56,6 +86,7 @@ class Shared:
     whole: bool = False
     counts: Counts = field(default_factory=Counts)
     known: Fifos | None = None
+    labelled: Labelled | None = None
 
     def __post_init__(self) -> None:
         self.fifos = self.known or Fifos(self.space)
@@ -176,6 +207,10 @@ class GoalBounds:
         """A bound on a range."""
         if self.search.whole:
             return 0.0
+        labelled = self.search.labelled
+        told = -math.inf if labelled is None else labelled.least(self.goal, self.search.rate)
+        if told >= self.cutoff:
+            return told
         if self.goal.metric == INTERVAL and self.products:  # a longer one may break their limits
             return math.inf if self._impossible(span) else span.least_s
         if self.goal.metric == INTERVAL:

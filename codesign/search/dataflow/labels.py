@@ -1,28 +1,63 @@
 """All choices of a relaxation that keep every target, but those that others equal or beat: labels.
 
 The classes of widths form trees (`bounds`). From their leaves to their roots, partial choices are
-put together layer by layer; a *label* is what one costs in all metrics, and its slowest stage.
-Those are dropped which no completion brings within the targets, by some Lagrangian, or to which
-another at the same width of its class is as good in all of that. So where no label is left, no
-design keeps the targets; and no design within them has less of a metric than the least of those
-that are left.
+put together layer by layer, then tree by tree, the fewest first; a *label* is what one costs in
+all metrics that count, and its slowest stage. Those are dropped which no completion brings within
+the targets, by some Lagrangian, or to which another at the same width of its class is as good in
+all of that. So where no label is left, no design keeps the targets; and no design within them has
+less of a metric than the least of those that are left.
+
+The last two parts need not be put together, each with each: the least of their sums within two
+limits is found in order of one (`dominance.least_sums`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 import numpy as np
 
 from codesign.arrays import Bools, Floats, Ints
-from codesign.search.dataflow.bounds import PRUNED, Dual, Sums
+from codesign.search.dataflow.ascent import ascend
+from codesign.search.dataflow.bounds import PRUNED, Dual, Relaxed, Sums, Weighted
+from codesign.search.dataflow.dominance import (
+    AXES,
+    Sieve,
+    best_rows,
+    least_sums,
+    on_axes,
+    varying,
+)
 
-MOST_JOINED = 2**21  # partial choices that are put together at once
-MOST_COMPARED = 2**13  # of them that are compared with each other
-MOST_WORK = 2**17  # that are compared in all
 NONE = np.zeros(0, dtype=np.int64)
-BLOCK = 128  # that are compared pair by pair
+AT_ONCE = 2**18  # partial choices that are put together in one step
+NEAREST = 64  # choices of the first of the last two parts that are followed up, at least
+SOME = 1e-3  # bits: that surely wait
+SAME = 4e-9  # relative: of objectives, within which all choices are found
+
+
+@dataclass(frozen=True)
+class Effort:
+    """What is spent at most before labels are too many.
+
+    Attributes
+    ----------
+    joined : int
+        Partial choices that are put together at once.
+    compared : int
+        Of them, that are compared with each other; in more costs than three.
+    work : int
+        That some Lagrangian leaves, in all.
+    kept : int
+        Labels of a part.
+    """
+
+    joined: int = 2**21
+    compared: int = 2**13
+    work: int = 2**17
+    kept: int = 2**13
 
 
 class TooManyLabels(Exception):
@@ -38,16 +73,13 @@ class Labels:
     cycles : floats, shape (n,)
         Of the slowest stage.
     metrics : floats, shape (n, rows)
-    columns : ints, shape (n, layers)
-        Of each layer the column taken; −1 where none is yet.
-    widths : ints, shape (n, classes)
-        Index of the width of each class that is put together; else 0.
+    made : ints, shape (n,)
+        By which `LabelSetting.choice` finds how each is made; −1: of nothing.
     """
 
     cycles: Floats
     metrics: Floats
-    columns: Ints
-    widths: Ints
+    made: Ints
 
     def __len__(self) -> int:
         return len(self.metrics)
@@ -55,6 +87,27 @@ class Labels:
     def take(self, kept: Ints | Bools) -> Labels:
         """Some of them."""
         return Labels(*(getattr(self, x.name)[kept] for x in fields(self)))
+
+
+class TwoSided(NamedTuple):
+    """What waits on the one of two paths, its *short* one, or on the other, *beside* it.
+
+    Attributes
+    ----------
+    number : int
+        In `Fifos.lasting`.
+    beside, dearer : float
+        Bits that wait beside, at least, and more bits that wait on the short path if not where
+        they are fewest: for each bit there.
+    fixed_beside, fixed_main : float
+        What a memory takes whatever its size, where something waits that may wait nowhere.
+    """
+
+    number: int
+    beside: float
+    dearer: float
+    fixed_beside: float
+    fixed_main: float
 
 
 class LabelSetting:
@@ -66,6 +119,11 @@ class LabelSetting:
         Lagrange multipliers, at which a choice within all targets has a sum of at most 1.
     least_cycles : float
         Stages of fewer are no better; inf where none are.
+    counted : sequence of int, optional
+        Rows of metrics by which labels are compared; by default all.
+    most_each : int, optional
+        Of each part go on with so few, those of the least weighted sum: what is found is then no
+        more than some choices, where `cut` says that there were more.
     """
 
     def __init__(
@@ -74,15 +132,28 @@ class LabelSetting:
         weights: Sequence[Floats],
         least_cycles: float,
         check_time: Callable[[], None],
+        effort: Effort | None = None,
+        counted: Sequence[int] | None = None,
+        most_each: int | None = None,
     ) -> None:
         self.dual, self.slow = dual, min(least_cycles, float(dual.table.cycles.max()))
-        self.check_time, self.weights = check_time, np.stack(weights, axis=1)
+        self.check_time = check_time
+        self.two_sided = self._two_sided()
+        more = np.zeros((len(self.two_sided), len(weights)))
+        self.weights = np.vstack([np.stack(weights, axis=1), more])
+        self.effort, self.most_each, self.cut = effort or Effort(), most_each, False
+        self.counted = [*range(len(dual.rows))] if counted is None else [*counted]
         self.sums: list[Sums] = [dual.sums(x) for x in weights]
+        self.main = int(np.argmax([x.best for x in self.sums]))
         forced = [dual.forced(x) for x in self.sums]
         self.above = np.stack([x for x, _ in forced])
         self.of_pair = [x for _, x in forced]
         self.layer = np.stack([x.layer for x in self.sums])
         self.stars = np.stack([x.stars for x in self.sums])
+        self.compared = [*self.counted, *range(len(dual.rows), len(self.weights))]
+        self.work, self.of_columns = 0, len(dual.table)
+        self.count = self.of_columns + len(dual.class_cost) * dual.most
+        self.pairs: list[Ints] = []
 
     def run(self) -> Labels:
         """All labels of whole choices.
@@ -91,7 +162,100 @@ class LabelSetting:
         ------
         TooManyLabels
         """
-        self.work = 0
+        one, other, rest = self._two_parts()
+        return self._whole(one, other, rest)
+
+    def _whole(self, one: Labels, other: Labels, rest: Floats) -> Labels:
+        """Labels of whole choices, made of two parts."""
+        whole, rows = self._product(one, other, rest), len(self.dual.rows)
+        return Labels(whole.cycles, whole.metrics[:, :rows] + self.dual.constant, whole.made)
+
+    def least(self, row: int, targets: Mapping[str, float]) -> Labels:
+        """Labels of whole choices that have least of a metric, and some more.
+
+        All that have it, or within `SAME` of it, but those that others equal or beat.
+
+        Parameters
+        ----------
+        targets : mapping of str to float
+            Of metrics, those of the multipliers.
+
+        Raises
+        ------
+        TooManyLabels
+        """
+        one, other, rest = self._two_parts(targets)
+        constant = self.dual.constant
+        limits = {r: targets[x] for r, x in enumerate(self.dual.rows) if x in targets}
+        others = [x for x in self.counted if x != row]
+        level = one.cycles.max(initial=self.slow) == self.slow == other.cycles.max(initial=0)
+        if level and len(others) < len(AXES):
+            limited = [*others, *[row] * (len(AXES) - 1 - len(others))]
+            most = np.array([limits.get(x, np.inf) * PRUNED - constant[x] for x in limited])
+            each = [x.metrics[:, [row, *limited]] for x in (one, other)]
+            sums = least_sums(each[0], each[1], most)
+            near = np.argsort(sums, kind="stable")[: int(np.isfinite(sums).sum())]
+            least = sums[near[:1]] + constant[row]
+            alike = (sums[near] + constant[row] <= least * (1 + SAME)).sum()
+            one = one.take(near[: max(int(alike), NEAREST)])
+        return self._whole(one, other, rest)
+
+    def choice(self, made: int) -> tuple[Ints, Ints]:
+        """Of each layer the column taken, and of each class the index of its width."""
+        columns = np.full(len(self.dual.layers), -1)
+        widths = np.zeros(len(self.dual.class_cost), dtype=np.int64)
+        pairs = np.concatenate([np.empty((0, 2), dtype=np.int64), *self.pairs])
+        dual, table, first, stack = self.dual, self.dual.table, self.count - len(pairs), [made]
+        while stack:
+            made = stack.pop()
+            if made >= first:
+                stack += pairs[made - first].tolist()
+            elif made >= self.of_columns:
+                c, width = divmod(made - self.of_columns, dual.most)
+                widths[c] = width
+            elif made >= 0:
+                n = int(dual.at[made])
+                columns[n] = made
+                if not dual.own[dual.leaf[n]]:
+                    widths[dual.leaf[n]] = table.weight[made]
+        return columns, widths
+
+    def _two_parts(
+        self, targets: Mapping[str, float] | None = None
+    ) -> tuple[Labels, Labels, Floats]:
+        """Labels of two parts of all, and what all else is at least: put together at last.
+
+        What waits is then exact in each tree, and multipliers better, which are found by targets.
+        """
+        trees = self._trees()
+        if targets is not None and all(len(x) for x in trees):
+            hull = Hull(self.dual, [x.metrics[:, : len(self.dual.rows)] for x in trees])
+            found = ascend(hull, targets, full=True)
+            if found.value > PRUNED:
+                trees[0] = trees[0].take(NONE)
+            some = [
+                *found.weights[-self.weights.shape[1] :],
+                *(hull.scaled({x: targets[x]}) for x in targets),
+            ]
+            more = np.zeros((len(self.two_sided), len(some)))
+            self.weights = np.vstack([np.stack(some, axis=1), more])
+        fixed = self.dual.constant @ self.weights[: len(self.dual.rows)]
+        least = [(x.metrics @ self.weights).min(axis=0, initial=np.inf) for x in trees]
+        best = fixed + sum(least)
+        self.main = int(np.argmax(best))
+        pairs = zip(trees, least, strict=True)
+        if not np.isfinite(best).all():
+            return self._none(), trees[0].take(NONE), np.zeros(len(best))
+        every = sorted(((self._kept(x, best - y), y) for x, y in pairs), key=self._reach)
+        parts = [(self._none(), np.zeros(len(best)))] * 2
+        while every:  # to the smaller part: what differs most to one, least to the other
+            side = int(len(parts[0][0]) > len(parts[1][0]))
+            (labels, done), (tree, more) = parts[side], every.pop(side - 1)
+            parts[side] = self._product(labels, tree, best - done - more), done + more
+        return parts[0][0], parts[1][0], best - parts[0][1] - parts[1][1]
+
+    def _trees(self) -> list[Labels]:
+        """Labels of each tree of classes."""
         dual, found = self.dual, dict[int, list[Labels]]()
         folded = np.zeros(self.above.shape)
         for child, parent, layers in dual.parents:
@@ -99,24 +263,59 @@ class LabelSetting:
                 if c not in found:
                     found[c] = self._star(c, folded)
             self._fold(child, parent, layers, found, folded)
-        fixed = dual.constant @ self.weights
-        best = np.array([x.best for x in self.sums])
-        whole, done = self._none(), fixed
+        best, trees = np.array([x.best for x in self.sums]), []
         for root in dual.roots.tolist():
             tree = _joined(found.pop(root) if root in found else self._star(root, folded))
-            done = done + self.stars[:, root].min(axis=1)
-            whole = self._product(whole, tree, best - done + fixed)
-        return replace(whole, metrics=whole.metrics + dual.constant)
+            rest = best - self.stars[:, root].min(axis=1)
+            trees.append(self._kept(self._corrected(self._kept(tree, rest)), rest))
+        return trees
+
+    def _two_sided(self) -> list[TwoSided]:
+        """What waits on the one of two paths or on the other, where memories are counted."""
+        pricing, table = self.dual.pricing, self.dual.table
+        if pricing.memory.metric not in self.dual.rows or not table.joint:
+            return []
+        fifos, least_bits = pricing.fifos, pricing.least_bits(table.allowed)
+        fixed, sure, found = pricing.memory.fixed, fifos.some_wait, []
+        each = fifos.elements * np.array([least_bits[c] for c in fifos.width_class])
+        for k in fifos.two_sided:
+            cycle = fifos.lasting[k]
+            if not {*cycle.factors} <= {*self.dual.layers.tolist()}:
+                continue
+            most = float(table.cycle_bits[k][table.allowed[fifos.main_class(cycle)]].max())
+            beside, main = fifos.beside(cycle), fifos.main(cycle)
+            others = [float(each[e]) for e in cycle.short if e != main]
+            dearer = max(min(others, default=np.inf) / most - 1, 0.0)
+            costs = (0.0 if sure[beside].any() else fixed), (0.0 if sure[main] else fixed)
+            found.append(TwoSided(k, float(each[beside].min()) / most, dearer, *costs))
+        return found
+
+    def _corrected(self, labels: Labels) -> Labels:
+        """With what waits on two paths, counted as less than nothing until here, as it is."""
+        pricing, rows = self.dual.pricing, len(self.dual.rows)
+        metrics = labels.metrics.copy()
+        for n, each in enumerate(self.two_sided):
+            beside, short = (np.maximum(x * metrics[:, rows + n], 0.0) for x in (1, -1))
+            more = beside * (1 + each.beside) * pricing.memory.slope
+            more += (beside > SOME) * each.fixed_beside
+            some = short > SOME
+            more[some] += np.minimum(
+                each.fixed_main, short[some] * each.dearer * pricing.memory.slope
+            )
+            metrics[:, self.dual.rows.index(pricing.memory.metric)] += more
+        metrics[:, rows:] = 0.0
+        return Labels(labels.cycles, metrics, labels.made)
+
+    def _reach(self, part: tuple[Labels, Floats]) -> float:
+        """By how much labels differ in what they cost, weighted."""
+        labels, _ = part
+        if not len(labels):
+            return 0.0
+        return float(np.ptp(labels.metrics, axis=0) @ self.weights[:, self.main])
 
     def _none(self) -> Labels:
         """Nothing chosen yet."""
-        dual = self.dual
-        return Labels(
-            np.array([self.slow]),
-            np.zeros((1, len(dual.rows))),
-            np.full((1, len(dual.layers)), -1),
-            np.zeros((1, len(dual.class_cost)), dtype=np.int64),
-        )
+        return Labels(np.array([self.slow]), np.zeros((1, len(self.weights))), np.array([-1]))
 
     def _star(self, c: int, folded: Floats) -> list[Labels]:
         """At each width of a class: its own cost, and the layers that depend on no other."""
@@ -124,9 +323,9 @@ class LabelSetting:
         alone = [n for n in np.flatnonzero(dual.centre == c).tolist() if n not in dual.apart]
         for a, there in enumerate(dual.table.allowed[c]):
             labels = self._none()
-            labels.metrics[:] = dual.class_cost[c][a]
-            labels.widths[:, c] = a
-            folded[:, c, a] = dual.class_cost[c][a] @ self.weights
+            labels.metrics[:, : len(dual.rows)] = dual.class_cost[c][a]
+            labels.made[:] = self.of_columns + c * dual.most + a
+            folded[:, c, a] = labels.metrics[0] @ self.weights
             if not there or not np.isfinite(self.above[:, c, a]).all():
                 every.append(labels.take(np.zeros(1, dtype=bool)))
                 continue
@@ -184,13 +383,10 @@ class LabelSetting:
         if dual.leaf_share[n]:
             leaf = dual.class_cost[int(dual.leaf[n])]
             metrics = metrics + dual.leaf_share[n] * leaf[table.weight[mine]]
-        columns = np.full((len(mine), len(dual.layers)), -1)
-        columns[:, n] = mine
-        widths = np.zeros((len(mine), len(dual.class_cost)), dtype=np.int64)
-        if not dual.own[dual.leaf[n]]:
-            widths[:, dual.leaf[n]] = table.weight[mine]
-        cycles = np.maximum(table.cycles[mine], self.slow)
-        return Labels(cycles, metrics, columns, widths)
+        _, cycle = dual.pricing.fifos.couplings.get(int(dual.layers[n]), (0, -1))
+        waits = [-table.tied[mine] * (x.number == cycle) for x in self.two_sided]
+        metrics = np.column_stack([metrics, *waits])
+        return Labels(np.maximum(table.cycles[mine], self.slow), metrics, mine)
 
     def _kept(self, labels: Labels, rest: Floats) -> Labels:
         """Those that some completion may bring within all targets, and no other equals or beats."""
@@ -199,39 +395,98 @@ class LabelSetting:
     def _product(self, one: Labels, other: Labels, rest: Floats) -> Labels:
         """Each with each: what some completion may bring within all targets, and is not beaten."""
         self.check_time()
-        if len(one) * len(other) > MOST_JOINED:
+        if len(one) * len(other) > self.effort.joined:
             raise TooManyLabels
-        sums = one.metrics @ self.weights, other.metrics @ self.weights
-        with np.errstate(invalid="ignore"):
-            i, j = np.nonzero((sums[0][:, None] + (sums[1] + rest)[None] <= PRUNED).all(axis=2))
-        self.work += len(i)
-        if len(i) > MOST_COMPARED or self.work > MOST_WORK:
+        each = [np.column_stack([x.metrics[:, self.compared], x.cycles]) for x in (one, other)]
+        some = [varying(x) for x in each]
+        used = np.flatnonzero(some[0] | some[1])
+        costs, kept, sieve, count = (each[0][:, used], each[1][:, used]), [], None, 0
+        for i, j in self._within(one.metrics @ self.weights, other.metrics @ self.weights + rest):
+            self.work += len(i)
+            if self.work > self.effort.work:
+                raise TooManyLabels
+            if len(used) <= len(AXES) and len(i) > AT_ONCE // 64:
+                sums = on_axes(self._sums(used, each, costs, i, j))
+                sieve = sieve or Sieve(sums)
+                passed = sieve.passed(sums)
+                i, j = i[passed], j[passed]
+            count += len(i)
+            if len(used) > len(AXES) and count > self.effort.compared:
+                raise TooManyLabels
+            kept.append(np.stack([i, j]))
+        i, j = np.concatenate(kept, axis=1) if kept else (NONE, NONE)
+        best = best_rows(self._sums(used, each, costs, i, j))
+        if self.most_each is not None and len(best) > self.most_each:
+            self.cut = True
+            weighted = (one.metrics @ self.weights)[i[best], self.main]
+            weighted = weighted + (other.metrics @ self.weights)[j[best], self.main]
+            best = best[np.argsort(weighted, kind="stable")[: self.most_each]]
+        if len(best) > self.effort.kept:
             raise TooManyLabels
+        i, j = i[best], j[best]
         cycles = np.maximum(one.cycles[i], other.cycles[j])
-        metrics = one.metrics[i] + other.metrics[j]
-        kept = best_rows(np.column_stack([metrics, cycles]))
-        i, j = i[kept], j[kept]
-        columns = np.maximum(one.columns[i], other.columns[j])
-        return Labels(
-            cycles[kept], metrics[kept], columns, np.maximum(one.widths[i], other.widths[j])
-        )
+        return Labels(cycles, one.metrics[i] + other.metrics[j], self._made(one, other, i, j))
+
+    def _made(self, one: Labels, other: Labels, i: Ints, j: Ints) -> Ints:
+        """Numbers of labels that are made of two."""
+        pairs = np.stack([one.made[i], other.made[j]], axis=1)
+        if not len(pairs) or (pairs < 0).any(axis=0).any():
+            return np.asarray(pairs.max(axis=1, initial=-1))
+        self.pairs.append(pairs)
+        self.count += len(pairs)
+        return np.arange(self.count - len(pairs), self.count)
+
+    def _sums(
+        self,
+        used: Ints,
+        each: Sequence[Floats],
+        costs: Sequence[Floats],
+        i: Ints,
+        j: Ints,
+    ) -> Floats:
+        """(n, used): what pairs cost, of metrics that count, and of the slowest stage."""
+        sums = costs[0][i] + costs[1][j]
+        if len(used) and used[-1] == len(self.compared):
+            sums[:, -1] = np.maximum(each[0][i, -1], each[1][j, -1])
+        return np.asarray(sums)
+
+    def _within(self, one: Floats, other: Floats) -> Iterator[tuple[Ints, Ints]]:
+        """Pairs, step by step, whose weighted sums are within the targets at all multipliers.
+
+        By the multipliers that prove most first, the least sums first.
+        """
+        rows, columns = (np.argsort(x[:, self.main], kind="stable") for x in (one, other))
+        first = other[columns, self.main]
+        counts = np.searchsorted(first, PRUNED - one[rows, self.main], "right")
+        rows, counts = rows[counts > 0], counts[counts > 0]
+        others = [k for k in range(one.shape[1]) if k != self.main]
+        mine = [np.ascontiguousarray(x[:, k]) for k in others for x in (one, other)]
+        start, ends = 0, np.cumsum(counts)
+        while start < len(rows):
+            self.check_time()
+            before = ends[start] - counts[start]
+            end = max(start + 1, int(np.searchsorted(ends, before + AT_ONCE, "right")))
+            many = counts[start:end]
+            i = np.repeat(rows[start:end], many)
+            within = np.arange(len(i)) - np.repeat(np.cumsum(many) - many, many)
+            j = columns[within]
+            for of_one, of_other in zip(mine[::2], mine[1::2], strict=True):
+                kept = of_one[i] + of_other[j] <= PRUNED
+                i, j = i[kept], j[kept]
+            yield i, j
+            start = end
 
 
-def best_rows(costs: Floats) -> Ints:
-    """Rows of (n, k) costs that no other row equals or beats in all."""
-    order = np.lexsort(costs.T[::-1])
-    left, kept = costs[order], [np.empty(0, dtype=np.int64)]
-    while len(order):
-        first, numbers = left[:BLOCK], np.arange(min(BLOCK, len(left)))
-        beaten = (first[None, :] <= first[:, None]).all(axis=2) & (numbers < numbers[:, None])
-        first, mine = first[~beaten.any(axis=1)], order[:BLOCK][~beaten.any(axis=1)]
-        kept.append(mine)
-        order, left = order[BLOCK:], left[BLOCK:]
-        better = np.ones(len(left), dtype=bool)
-        for row in first:
-            better[better] = (left[better] < row).any(axis=1)
-        order, left = order[better], left[better]
-    return np.concatenate(kept)
+class Hull(Weighted):
+    """The least weighted sum over one label of each tree."""
+
+    def __init__(self, dual: Dual, trees: Sequence[Floats]) -> None:
+        self.rows, self.constant, self.trees = dual.rows, dual.constant, trees
+
+    def solve(self, weights: Floats) -> Relaxed:
+        """Its value and metrics; no widths."""
+        metrics = self.constant + sum(x[int((x @ weights).argmin())] for x in self.trees)
+        return Relaxed(float(metrics @ weights), metrics, NONE, NONE)
 
 
 def _joined(parts: Sequence[Labels]) -> Labels:

@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import heapq
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from codesign.arrays import Floats
 from codesign.problem.goal import Goal
-from codesign.problem.tolerances import CLOSING_GAP
+from codesign.problem.tolerances import CLOSING_GAP, ceiling
 from codesign.search.dataflow.ascent import ascend
 from codesign.search.dataflow.bounds import PRUNED, Dual
 from codesign.search.dataflow.goal_bounds import (
@@ -27,10 +28,11 @@ from codesign.search.dataflow.goal_bounds import (
     LATENCY,
     PRICED,
     GoalBounds,
+    Labelled,
     OnProgress,
     Shared,
 )
-from codesign.search.dataflow.labels import LabelSetting, TooManyLabels
+from codesign.search.dataflow.labels import SAME, Effort, LabelSetting, TooManyLabels
 from codesign.search.dataflow.pricing import Pipeline, chosen_options, with_good_starts
 from codesign.search.dataflow.programme import least_of
 from codesign.search.dataflow.solve import RangeResult, solve_range
@@ -39,10 +41,13 @@ from codesign.stopping import Stopped
 
 FIRST_GUESS, GROWTH = 2e-3, 2.0  # above a bound, relative; of the next one
 MULTIPLIERS = 6  # of an ascent, the best, by which columns and labels are ruled out
-AS_WELL = 2.0  # as far above a bound as a guess, an incumbent is tried to be the best
+SLOWER = 1.5  # growth where labels were needed to rule a guess out
+AS_WELL = 1.25  # as far above a bound as a guess, an incumbent is tried to be the best
 LAST_GUESS = 2.0  # from where on anything is let in
 NEAREST, CLOSER = 2e-4, 4.0  # a guess so near that no nearer one is tried; how much nearer
-FEW_EACH = 16  # columns of a layer, on average, of which labels are set
+FEW_EACH = 150  # columns of a layer, on average, of which labels are set
+FEW_LABELS = 500  # of each part, for an incumbent
+EFFORT = Effort(joined=2**34, work=2**26, kept=2**17)
 FEW = 2000  # columns: so few, and the MILP looks above the guess too, for a design to start from
 REACH, REACH_GAP = 1.1, 5e-3  # how far above a guess; how nearly the best of that is wanted
 
@@ -136,12 +141,12 @@ class GoalSearch(GoalBounds):
         self.stop.check()
         few = len(table) <= FEW_EACH * len(self.space.chosen_layers)
         if self.multipliers and few and not self.products:
-            least = self._by_labels(table, whole, self.multipliers)
-            if least is None:
+            least, table, aim = self._labelled(table, lower, aim, span)
+            self.growth = min(self.growth, SLOWER)  # a wider guess may have many more
+            if least == -math.inf:
                 if self._nearer(lower, aim, span):
                     return
                 self.near, self.growth = True, GROWTH  # programmes are to decide, of more at once
-            least = -math.inf if least is None else least
             lower = max(lower, min(least, self.value))
             if least >= min(aim, self.cutoff):
                 self._nothing_below(aim, span) if least >= aim else None
@@ -231,7 +236,7 @@ class GoalSearch(GoalBounds):
                 *(dual.scaled({x: targets[x]}) for x in targets),
             ]
             count = len(table)
-            table = dual.narrowed(self.multipliers)
+            table = self.pricing.tied(dual.narrowed(self.multipliers))
             if not all(x.any() for x in table.allowed) or table.lacks_layers(self.space):
                 return None, aim
             if self.value < aim:
@@ -249,31 +254,69 @@ class GoalSearch(GoalBounds):
         self._push(lower, span)
         return True
 
-    def _by_labels(self, table: Table, span: Range, weights: list[Floats]) -> float | None:
-        """No design of a table has less; inf where there is none, None where there are too many.
+    def _labelled(
+        self, table: Table, lower: float, aim: float, span: Range
+    ) -> tuple[float, Table, float]:
+        """A bound on what a table holds, −inf where labels do not tell; what is left; a better aim.
 
-        The best labels are priced exactly: of them may be the best design.
+        First of few labels, for an incumbent by which there are fewer.
         """
-        timed = self.goal.metric == INTERVAL
-        dual = Dual(self.pricing, table, span)
+        whole = self._upto(lower, aim, span)
+        least, cut = self._by_labels(table, whole, aim, FEW_LABELS)
+        if lower >= self.cutoff:
+            return lower, table, self.value
+        if cut and self.value < aim:
+            whole = self._upto(lower, self.value, span)
+            again, aim = self._reduced(table, whole, self.value)
+            if again is None:
+                return aim, table, aim
+            table, whole = again, self._upto(lower, aim, span)
+        least = self._by_labels(table, whole, aim)[0] if cut else least
+        return least, table, min(aim, self.value)
+
+    def _by_labels(
+        self, table: Table, span: Range, aim: float, most_each: int | None = None
+    ) -> tuple[float, bool]:
+        """No design of a table has less, as labels say; and whether they are too many to say so.
+
+        Inf where there is none. The best labels are priced exactly: of them may be the best design.
+        """
+        timed, clock, rate = self.goal.metric == INTERVAL, self.search.clock, self.search.rate
+        dual, weights = Dual(self.pricing, table, span), self.multipliers
+        row = dual.rows.index("dram_bits" if timed else self.goal.metric)
+        counted = [r for r in range(len(dual.rows)) if r == row or any(x[r] for x in weights)]
+        fewest = span.least_s * clock if timed else math.inf
+        setting = LabelSetting(dual, weights, fewest, self.stop.check, EFFORT, counted, most_each)
         try:
-            fewest = span.least_s * self.search.clock if timed else math.inf
-            labels = LabelSetting(dual, weights, fewest, self.stop.check).run()
+            labels = setting.least(row, self.targets(span, aim))
         except TooManyLabels:
-            return None
-        if not len(labels):
-            return math.inf
-        row = {name: r for r, name in enumerate(dual.rows)}
+            return -math.inf, True
+        values = labels.metrics[:, row]
         if timed:
-            moved = (labels.metrics[:, row["dram_bits"]]) / self.search.rate
-            values = np.maximum(labels.cycles / self.search.clock, moved)
-        else:
-            values = labels.metrics[:, row[self.goal.metric]]
-        for n in np.argsort(values, kind="stable")[:PRICED].tolist():
+            values = np.maximum(labels.cycles / clock, values / rate)
+        others = [labels.metrics[:, r] for r in counted if r != row]
+        for n in np.lexsort([*others[::-1], values])[:PRICED].tolist():
             if values[n] < self.value:
-                options = chosen_options(dual.layers, labels.columns[n], table.option)
-                self.update(with_good_starts(self.space, self.fifos, options, labels.widths[n]))
-        return float(values.min())
+                columns, widths = setting.choice(int(labels.made[n]))
+                options = chosen_options(dual.layers, columns, table.option)
+                self.update(with_good_starts(self.space, self.fifos, options, widths))
+        least = float(values.min(initial=math.inf))
+        if not setting.cut:
+            self._remember(dual.rows, row, span, labels.metrics[:, counted], counted)
+        return (-math.inf if setting.cut else least), setting.cut
+
+    def _remember(
+        self, rows: Sequence[str], row: int, span: Range, metrics: Floats, counted: list[int]
+    ) -> None:
+        """Labels of the least metric, for goals that hold it there."""
+        if not len(metrics):
+            return
+        limits = {x: float(ceiling(v)) for x, v in self.goal.limits.items()}
+        if INTERVAL in (self.goal.metric, *limits):
+            limits[INTERVAL] = float(ceiling(span.most_s))
+        least = float(metrics[:, counted.index(row)].min()) * (1 + SAME)
+        limits[rows[row]] = min(least, limits.get(rows[row], math.inf))
+        self.search.labelled = Labelled(limits, tuple(rows[r] for r in counted), metrics)
 
     def _solve(
         self, table: Table, span: Range, goal: Goal, unit: float, rel_gap: float

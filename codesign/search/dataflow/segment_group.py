@@ -16,14 +16,17 @@ from codesign.arrays import Bools, Floats, Ints
 from codesign.costs.widths import layer_bops
 from codesign.search.dataflow.ascent import ascend
 from codesign.search.dataflow.bounds import PRUNED, Dual
+from codesign.search.dataflow.dominance import best_rows
 from codesign.search.dataflow.goal_bounds import INTERVAL
-from codesign.search.dataflow.labels import LabelSetting, TooManyLabels, best_rows
-from codesign.search.dataflow.search import FEW_EACH, MULTIPLIERS
+from codesign.search.dataflow.labels import LabelSetting, TooManyLabels
+from codesign.search.dataflow.search import MULTIPLIERS
 from codesign.search.dataflow.segment_goal import ENOUGH, ROUNDS, SegmentGoal
 from codesign.search.dataflow.segment_pricing import ENERGY, SegmentPricing
 from codesign.search.dataflow.table import Block, Range
 from codesign.space.hardware_boxes import BoxCosts
 from codesign.space.segments import SegmentSpace
+
+OPTIONS_EACH = 16  # of a layer, on average, of which labels are set
 
 
 class GroupSpace(SegmentSpace):
@@ -152,7 +155,7 @@ class GroupBound:
             if len(table) > ENOUGH * count:
                 break
         assert table is not None
-        if of.products or len(table) > FEW_EACH * len(pricing.space.chosen_layers):
+        if of.products or len(table) > OPTIONS_EACH * len(pricing.space.chosen_layers):
             return -math.inf
         return self._by_labels(Dual(pricing, table, span), span, weights)
 

@@ -66,6 +66,10 @@ class Table:
         Without what waits, and without static power.
     need : floats
         SRAM bits, of layers that share an array; of others 0.
+    tied : floats
+        Of what waits for its lag, that at the width beside it (`Pricing.tied`).
+    cycle_bits : list of floats
+        Bits for each interval, by that width, of each that is `Fifos.lasting`.
     class_cost : list of floats, shape (widths, rows)
         Of each class.
     constant : floats, shape (rows,)
@@ -88,6 +92,8 @@ class Table:
     waiting: Floats
     cost: Floats
     need: Floats
+    tied: Floats
+    cycle_bits: list[Floats]
     class_cost: list[Floats]
     class_waiting: list[Floats]
     constant: Floats
@@ -123,7 +129,7 @@ class Table:
 
     def only(self, kept: Bools, allowed: list[Bools]) -> Table:
         """Some of its columns and widths."""
-        few = {name: getattr(self, name)[kept] for name in Block._fields}
+        few = {name: getattr(self, name)[kept] for name in (*Block._fields, "tied")}
         return replace(self, **few, allowed=allowed)
 
 
@@ -185,10 +191,7 @@ class Pricing:
         filtered : bool
             Whether to leave out what others equal or beat.
         """
-        least_bits = [
-            bits[int(np.argmax(mine))] for bits, mine in zip(self.space.bits, allowed, strict=True)
-        ]
-        waiting = Waiting(self.fifos, least_bits)
+        waiting = Waiting(self.fifos, self.least_bits(allowed))
         found = []
         for number in self.space.chosen_layers:
             block = self._block(number, span, allowed, filtered)
@@ -197,15 +200,46 @@ class Pricing:
             found.append(self._beside(number, block, waiting, allowed, filtered))
         joined = (np.concatenate(x) for x in zip(*found, strict=True))
         every: dict[str, Any] = dict(zip(Block._fields, joined, strict=True))
-        return Table(
+        table = Table(
             self.rows,
             **every,
+            tied=np.zeros(len(every["layer"])),
+            cycle_bits=waiting.cycle_bits,
             class_cost=self.class_costs(),
             class_waiting=waiting.of_classes,
             constant=self.constant(),
             allowed=list(allowed),
             joint=filtered,
         )
+        return self.tied(table) if filtered else table
+
+    def tied(self, table: Table) -> Table:
+        """A table with what its lags make wait at the widths they are tied to.
+
+        What passes on both of two paths, the one waits for the other: at least ``X − Y``, for the
+        lags ``X`` on the one and ``Y`` on the other, and at least 0. So it counts as
+        ``X − min(Y, most X)`` at least, the more nearly the fewer columns there are.
+        """
+        fifos, tied = self.fifos, np.zeros(len(table))
+        least_bits = self.least_bits(table.allowed)
+        cycle_bits = [fifos.cycle_bits(x, least_bits) for x in fifos.lasting]
+        most = np.array(self.space.most_lags)
+        most[np.unique(table.layer)] = 0.0
+        np.maximum.at(most, table.layer, table.lag)
+        for number, cycle in enumerate(fifos.lasting):
+            ahead = cycle.more + sum(n * most[x] for x, n in cycle.factors.items() if n > 0)
+            for stage, n in cycle.factors.items():
+                if fifos.couplings.get(stage, (0, -1))[1] == number:
+                    mine = table.layer == stage
+                    lag = table.lag[mine] if n > 0 else np.minimum(table.lag[mine], ahead)
+                    tied[mine] = n * cycle_bits[number][table.beside[mine]] * lag
+        waiting = table.waiting - table.tied + tied
+        return replace(table, waiting=waiting, tied=tied, cycle_bits=cycle_bits)
+
+    def least_bits(self, allowed: Sequence[Bools]) -> list[int]:
+        """The least width of each class that is allowed."""
+        each = zip(self.space.bits, allowed, strict=True)
+        return [bits[int(np.argmax(mine))] for bits, mine in each]
 
     def columns(self, number: int, span: Range, allowed: Sequence[Bools]) -> Block:
         """The columns of a layer that others do not equal or beat, whatever waits."""
@@ -223,21 +257,17 @@ class Pricing:
     def _beside(
         self, number: int, block: Block, waiting: Waiting, allowed: Sequence[Bools], joint: bool
     ) -> Block:
-        """Columns once for each width of what their lags make wait, and how many bits that is."""
+        """Columns once for each width of what their lags make wait."""
         block = block._replace(waiting=waiting.prices[number] * block.lag)
         coupled = self.fifos.couplings.get(number) if joint else None
         if coupled is None:
             return block
-        c, cycle = coupled
-        each = waiting.cycle_bits[cycle] * self.fifos.lasting[cycle].factors[number]
+        c, _ = coupled
         if c == self.space.input_class[number]:
-            block = block._replace(beside=block.activation)
-        else:
-            widths, count = np.flatnonzero(allowed[c]), len(block.layer)
-            many: list[Any] = [np.tile(x, (len(widths), *[1] * (x.ndim - 1))) for x in block]
-            block = Block(*many)._replace(beside=np.repeat(widths, count))
-        more = each[block.beside] * block.lag
-        return block._replace(waiting=block.waiting + more)
+            return block._replace(beside=block.activation)
+        widths, count = np.flatnonzero(allowed[c]), len(block.layer)
+        many: list[Any] = [np.tile(x, (len(widths), *[1] * (x.ndim - 1))) for x in block]
+        return Block(*many)._replace(beside=np.repeat(widths, count))
 
     def _undominated(self, number: int, options: StageOptions, kept: Ints, span: Range) -> Ints:
         """Those that no other equals or beats whatever the widths."""
