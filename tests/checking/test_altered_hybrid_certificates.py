@@ -12,6 +12,7 @@ from certified import deep
 from random_hybrids import hybrid_case
 
 from codesign import certify, solve
+from codesign.results.text.check import certificate_lines
 
 Alter = Callable[[Any], None]
 SEED = 1  # of three layers, where multipliers or labels are needed
@@ -45,6 +46,13 @@ def _range(given: Any) -> Any:
 
 def test_the_one_altered_is_proven() -> None:
     assert told(lambda given: None) == ""
+
+
+def test_what_it_holds_is_shown() -> None:
+    content = json.loads(texts()[1])
+    lines = certificate_lines(content, "c.json")
+    assert any("segments that no better hybrid shares: 5; left" in line for line in lines)
+    assert not any("hardware options" in line for line in lines)
 
 
 def _no_prices(given: Any) -> None:

@@ -34,8 +34,9 @@ def certificate_lines(content: Any, where: str) -> list[str]:
         bound, trusted = float(content["bound"]), 0
         closed = {"bound": 0, "enumeration": 0}
         references = content.get("references", {}).values()
+        stages = _stage_lines(content)
         for part in (
-            content,
+            *([] if stages and "groups" not in content else [content]),
             *(each["certificate"] for each in references),
             *content.get("batches", []),
         ):
@@ -44,12 +45,36 @@ def certificate_lines(content: Any, where: str) -> list[str]:
                 closed[group["by"]] += len(group["arrays"]) * len(group["pe_bits"])
     except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
         raise SpecError(f"{where}: a damaged certificate") from None
+    options = [
+        f"hardware options ruled out by a bound: {closed['bound']}; by enumeration: "
+        f"{closed['enumeration']}; left to the solver's word: {trusted}"
+    ]
     return [
         f"a certificate: no design within the budgets has an objective below {bound!r}",
-        f"hardware options ruled out by a bound: {closed['bound']}; by enumeration: "
-        f"{closed['enumeration']}; left to the solver's word: {trusted}",
+        *([] if stages and "groups" not in content else options),
+        *stages,
         "codesign check DESIGN --deep --certificate FILE verifies it",
     ]
+
+
+def _stage_lines(content: dict[str, Any]) -> list[str]:
+    """Of pipelines and of hybrids, where they have a part."""
+    found = []
+    if "pipelines" in content:
+        part = content["pipelines"]
+        ruled, left = len(part["ranges"]), len(part["trusted"])
+        found.append(
+            f"ranges of the interval without a better pipeline: {ruled}; left to the search's "
+            f"word: {left}"
+        )
+    if "hybrids" in content:
+        every = content["hybrids"]["segments"]
+        left = sum(bool(x["trusted"]) for x in every)
+        found.append(
+            f"segments that no better hybrid shares: {len(every) - left}; left to the search's "
+            f"word: {left}"
+        )
+    return found
 
 
 def _infeasible_lines(content: dict[str, Any], where: str) -> list[str]:
