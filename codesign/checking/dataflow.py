@@ -93,7 +93,7 @@ def check_dataflow(file: Entry) -> Problem:
     file.known_keys(KEYS)
     problem = read_problem(file["problem"])
     network, given = problem.network, segment_entries(file)
-    spans = read_spans(given, network)
+    spans = read_spans(given, network, problem.choices.segments)
     mine = "hybrid" if spans else "dataflow"
     if mine not in problem.choices.architecture:
         file["problem"]["choices"].get("architecture", None).fault(f"{mine} among them")

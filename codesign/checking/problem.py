@@ -38,6 +38,7 @@ INTERVAL = "interval_s"  # a metric of its own where layers may work at once
 ARCHITECTURES = ("array", "dataflow", "hybrid")
 MOST_SIDE, MOST_OPTIONS, MOST_SRAM_BITS = 65536, 1_000_000, 10**18
 REGRET = "regret"
+MOST_SEGMENTS = 2
 ADDITIVE = ("latency_s", "dram_bits", "noise", "model_bits", "bops")  # members have shares
 KEYS = (
     *("network", "technology", "clock_hz", "dram_bits_per_s", "area_overhead", "choices"),
@@ -48,7 +49,7 @@ CHOICES = (
     *("rows", "cols", "square", "pe_weight_bits", "pe_activation_bits", "precision"),
     *("sram_bits", "min_sram_bits", "max_sram_bits", "on_chip", "places", "fused_layers"),
     *WIDTH_CHOICES,
-    "architecture",
+    *("architecture", "segments"),
     *MACHINE,
 )
 OF_ONE_ARRAY = (  # absent, or as they are without a word, where none is on offer
@@ -101,6 +102,8 @@ class Choices(WidthChoices):
         Layers of a fused run at most; 1 where tensors are no bands.
     block_bits : int
         Bits of an SRAM's blocks, of which it has a whole number.
+    segments : int
+        Of a hybrid at most.
     architecture : tuple of str
         Those on offer.
     """
@@ -119,6 +122,7 @@ class Choices(WidthChoices):
     places: dict[str, str]
     block_bits: int
     architecture: tuple[str, ...]
+    segments: int
 
     def most_sram(self, bits: int) -> int:
         """The largest SRAM on offer of at most so many bits; 0: none."""
@@ -304,6 +308,7 @@ def _read_choices(entry: Entry, network: Network, block_bits: int) -> Choices:
         fused_layers=places.fused_layers,
         places=places.pinned,
         architecture=_read_architecture(entry.get("architecture", ["array"])),
+        segments=entry.get("segments", 1).whole(1, MOST_SEGMENTS),
     )
     sizes = (choices.rows, choices.cols, *pe_bits.values(), choices.mappings)
     if prod(map(len, sizes)) > MOST_OPTIONS:

@@ -28,7 +28,6 @@ SIZES = {
     "pe_activation_bits": MOST_BITS,
 }
 KEYS = (*SIZES, "mapping", "sram_bits", "layers")
-MOST_SEGMENTS = 2
 
 
 class Segment(NamedTuple):
@@ -55,10 +54,10 @@ def segment_entries(file: Entry) -> list[Entry]:
     return [alone]
 
 
-def read_spans(entries: Sequence[Entry], network: Network) -> tuple[range, ...]:
+def read_spans(entries: Sequence[Entry], network: Network, most: int) -> tuple[range, ...]:
     """Numbers of each segment's layers, one segment after the other; one is not all with MACs."""
-    if len(entries) > MOST_SEGMENTS:
-        entries[MOST_SEGMENTS].fault(f"at most {MOST_SEGMENTS} segments")
+    if len(entries) > most:
+        entries[most].fault(f"at most {most} segments")
     spans = tuple(_read_span(x, network, len(entries) == 1) for x in entries)
     for entry, before, after in zip(entries[1:], spans, spans[1:], strict=False):
         if after.start < before.stop:

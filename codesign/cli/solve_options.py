@@ -96,6 +96,7 @@ PIN = word(
     "band:TENSOR.",
 )
 ARCHITECTURE_HELP = "One array for all layers, one for each, or for some; of several the best."
+SEGMENTS_HELP = "Most runs of layers with an array of their own in hybrids: 1 or 2."
 ON_CHIP_HELP = "Tensors may stay in the SRAM, also as bands of fused layers, or all go to DRAM."
 FUSED_HELP = "Most layers of a fused run (--on-chip bands)."
 SRAM = word("--sram", "Kind of SRAM, as in dual-port.", shown="the technology's own")
@@ -185,6 +186,7 @@ SOLVE = {
         word("--max-sram-kbit", "Most SRAM."),
         *(word(name, text) for name, text in BUFFER_HELP.items()),
         word("--architecture", ARCHITECTURE_HELP),
+        word("--segments", SEGMENTS_HELP),
         word("--on-chip", ON_CHIP_HELP),
         word("--fused-layers", FUSED_HELP, shown=f"{DEFAULT_FUSED_LAYERS}"),
     ),

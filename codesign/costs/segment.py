@@ -59,7 +59,6 @@ from codesign.specs.schema import spec_dataclass
 from codesign.specs.technology import Amount
 from codesign.units import UM2_PER_MM2
 
-MOST_SEGMENTS = 2
 SramBits = Annotated[int, Field(strict=True, ge=1, le=10**15)]
 
 

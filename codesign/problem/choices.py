@@ -10,7 +10,12 @@ from pydantic import BeforeValidator, Field
 
 from codesign.costs.compute import power_of_two
 from codesign.errors import SpecError
-from codesign.problem.places import DEFAULT_FUSED_LAYERS, DEFAULT_ON_CHIP, MOST_FUSED_LAYERS
+from codesign.problem.places import (
+    DEFAULT_FUSED_LAYERS,
+    DEFAULT_ON_CHIP,
+    MOST_FUSED_LAYERS,
+    MOST_SEGMENTS,
+)
 from codesign.problem.places import OnChip as OnChip
 from codesign.problem.places import Place as Place
 from codesign.specs.accelerator import MAX_BITS, ArraySide, Bits
@@ -42,6 +47,7 @@ MAX_SRAM_BITS = 10**15
 MAX_SRAM_RATIO = 10**6  # of sizes on offer: beyond, a solver's tolerances hide the smaller ones
 SramBits = Annotated[int, Field(strict=True, ge=1, le=MAX_SRAM_BITS)]
 FusedLayers = Annotated[int, Field(strict=True, ge=2, le=MOST_FUSED_LAYERS)]
+Segments = Annotated[int, Field(strict=True, ge=1, le=MOST_SEGMENTS)]
 SramSizes = Annotated[tuple[SramBits, ...], Field(max_length=1000)]
 
 
@@ -92,6 +98,8 @@ class Choices(Machine):
         array of its own, of the sides on offer, at its own widths, in one of the mappings on offer,
         and all work at once; see `codesign.costs.stages`. Hybrid: some consecutive layers share an
         array, the others are stages; see `codesign.costs.segment`. Of several the best is found.
+    segments : int
+        Runs of layers that share an array in a hybrid at most: 1 or 2.
     """
 
     rows: SideList = DEFAULT_SIDES
@@ -113,6 +121,7 @@ class Choices(Machine):
     fused_layers: FusedLayers = DEFAULT_FUSED_LAYERS
     places: Mapping[Name, Place] = field(default_factory=dict)
     architecture: Architectures = ARRAY
+    segments: Segments = 1
 
     def __post_init__(self) -> None:
         pins = {"weight": set[int](), "tensor": set[int]()}
@@ -167,6 +176,8 @@ class Choices(Machine):
         A segment's SRAM is any.
         """
         where = f"architecture {', '.join(self.architecture)}"
+        if self.segments > 1 and "hybrid" not in self.architecture:
+            raise SpecError(f"{where}: segments are of architecture 'hybrid'; leave them out")
         if "hybrid" in self.architecture:
             self._check_hybrid(where)
         if "array" in self.architecture:

@@ -29,7 +29,7 @@ DRAM_ENERGY = "dram_energy_j_per_bit"  # absent where it is not known
 LATER_CHOICES = (  # absent from older files, which knew no other than none
     *("shared", "tied"),
     *("sram_bits", "min_sram_bits", "max_sram_bits"),
-    *("on_chip", "places", "fused_layers", "architecture"),
+    *("on_chip", "places", "fused_layers", "architecture", "segments"),
     *MACHINE_FIELDS,
 )
 
@@ -97,6 +97,8 @@ def _choices_to_dict(choices: Choices) -> dict[str, Any]:
         del content["fused_layers"]
     if not choices.pipelined:
         del content["architecture"]
+    if choices.segments == 1:
+        del content["segments"]
     return content | unusual(choices)
 
 

@@ -14,3 +14,4 @@ PLACES: tuple[Place, ...] = ("chip", "dram", "band")
 DEFAULT_ON_CHIP: OnChip = "tensors"  # of every problem, option and study that says nothing of it
 DEFAULT_FUSED_LAYERS = 4  # of a fused run at most, where bands are on offer
 MOST_FUSED_LAYERS = 100  # that may be asked for
+MOST_SEGMENTS = 2  # of a hybrid

@@ -296,6 +296,7 @@ def _choices(words: ProblemWords, network: Network) -> Choices:
         shared=_shared(words.group, network),
         tied=words.tie,
         architecture=words.architecture,
+        segments=words.segments,
     )
 
 

@@ -17,6 +17,7 @@ from codesign.problem.metrics import REGRET, WORDS
 from codesign.problem.places import (
     DEFAULT_ON_CHIP,
     MOST_FUSED_LAYERS,
+    MOST_SEGMENTS,
     OnChip,
 )
 from codesign.problem.readers import (
@@ -198,6 +199,7 @@ class ProblemWords:
     accumulator_kbit: float | None = _word("X", CAPACITY)
     on_chip: OnChip = _choice("bands|tensors|none", DEFAULT_ON_CHIP)
     architecture: tuple[Architecture, ...] = _word("LIST", SomeOf(ARCHITECTURES), "array")
+    segments: int = _word("N", WholeNumber(1, MOST_SEGMENTS), "1")
     fused_layers: int | None = _word("N", WholeNumber(2, MOST_FUSED_LAYERS))
     weights: Mapping[str, ArrayLike] | None = None
 

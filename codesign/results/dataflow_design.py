@@ -21,7 +21,7 @@ from codesign.costs.pipeline import (
     spans_of,
     waits,
 )
-from codesign.costs.segment import MOST_SEGMENTS, SegmentDesign
+from codesign.costs.segment import SegmentDesign
 from codesign.costs.stage_row import StageDesign
 from codesign.costs.widths import all_widths
 from codesign.errors import SpecError
@@ -131,8 +131,9 @@ class DataflowDesign(ResultFile):
     def _check_segments(self) -> None:
         """Refuse segments whose layers are none of the network's, one after the other."""
         names, end = [x.name for x in self.network.layers], 0
-        if len(self.segments) > MOST_SEGMENTS:
-            raise SpecError(f"segments: {len(self.segments)}, at most {MOST_SEGMENTS}")
+        most = self.problem.choices.segments
+        if len(self.segments) > most:
+            raise SpecError(f"segments: {len(self.segments)}, more than choices.segments, {most}")
         for n, segment in enumerate(self.segments):
             check_names(f"segments[{n}].taken", self._taken_apart, segment.taken or {})
             for field in ("array_mm2", "sram_mm2"):

@@ -213,6 +213,15 @@ class SharedTables:
         every = [range(a, b + 1) for n, a in enumerate(macs) for b in macs[n:]]
         return [x for x in every if len(x) < macs[-1] - macs[0] + 1]
 
+    def families(self, most: int) -> list[list[tuple[range, ...]]]:
+        """All hybrids of one segment, and of two where so many may be."""
+        found: list[list[tuple[range, ...]]] = [[(x,) for x in self.segments()]]
+        if most > 1:
+            macs = [i for i, x in enumerate(self.space.network.layers) if not x.moves]
+            every = [range(a, b + 1) for n, a in enumerate(macs) for b in macs[n:]]
+            found.append([(x, y) for x in every for y in every if x.stop <= y.start])
+        return [x for x in found if x]
+
     def cycles(self, layer: int, array: SharedArray) -> int:
         """A layer's cycles."""
         key = layer_shape(self.space.network.layers[layer]), array

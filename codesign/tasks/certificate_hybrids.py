@@ -35,8 +35,9 @@ from codesign.results.dataflow_design import platform_of
 from codesign.search.dataflow.ascent import ascend
 from codesign.search.dataflow.bounds import Relaxed, Weighted
 from codesign.search.dataflow.hybrid import HybridSearch
-from codesign.search.dataflow.hybrid_bounds import AllSegments, HybridDual
+from codesign.search.dataflow.hybrid_bounds import HybridDual
 from codesign.search.dataflow.segment_goal import SegmentGoal
+from codesign.search.dataflow.segment_states import AllSegments
 from codesign.search.dataflow.table import Range
 from codesign.space.dataflow import PipelineSpace
 from codesign.space.hardware_boxes import BoxTables
@@ -108,7 +109,7 @@ class HybridCloser:
         goal = Goal(problem.objective, problem.budgets)
         on = goal, self.search.tables, None, CLOSING_GAP
         self.goals = [
-            SegmentGoal(self.search.shared(x), *on) for x in self.search.tables.segments()
+            SegmentGoal(self.search.shared((x,)), *on) for x in self.search.tables.segments()
         ]
         self.tried = self.open = 0
 

@@ -70,7 +70,7 @@ class PipelineCloser:
     ) -> None:
         self.most_tried = most_tried
         self.below, self.stop, self.on_step = below, stop, on_step
-        choices = replace(problem.choices, architecture=("dataflow",))
+        choices = replace(problem.choices, architecture=("dataflow",), segments=1)
         self.space = PipelineSpace(replace(problem, choices=choices), platform_of(problem))
         search = Shared(self.space, stop)
         self.fifos: Fifos = search.fifos

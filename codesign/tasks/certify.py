@@ -68,8 +68,6 @@ def certify(
         Interrupted twice.
     """
     check_certifiable(asked or design.problem)
-    if isinstance(design, DataflowDesign) and len(design.segments) > 1:
-        raise SpecError("two segments: certificates are of hybrids of one; check the design alone")
     stop = StopCondition(time_limit_s)
     if trusting:
         return _of_all(design, asked, stop, on_step, trusting=True)
@@ -114,8 +112,8 @@ def check_certifiable(problem: Problem) -> None:
     Raises
     ------
     SpecError
-        Energy of hybrids, or where layers may be fused; hybrids on an FPGA; a rate of the SRAM's
-        port, stored channels.
+        Energy of hybrids, or where layers may be fused; hybrids of two segments, or on an FPGA; a
+        rate of the SRAM's port, stored channels.
     """
     asked = kinds_of((problem.objective, *problem.budgets))
     if ENERGY in asked and problem.choices.on_chip == "bands":
@@ -126,6 +124,8 @@ def check_certifiable(problem: Problem) -> None:
         raise SpecError(f"{ENERGY}: not in certificates of hybrids; check the design alone")
     if isinstance(problem.technology, Fpga) and "hybrid" in problem.choices.architecture:
         raise SpecError("certificates of hybrids are of silicon; on an FPGA check the design alone")
+    if problem.choices.segments > 1:
+        raise SpecError("segments: certificates count one of a hybrid; check the design alone")
     for name in UNCERTIFIED:
         if getattr(problem.choices, name) != getattr(PLAIN, name):
             raise SpecError(f"{name}: certificates do not count it; check the design alone")

@@ -36,7 +36,7 @@ MakeRecord = Callable[[LexicographicSearch, LexicographicResult], SolverRecord]
 
 def of_array(problem: Problem) -> Problem:
     """The same question of one shared array alone."""
-    return replace(problem, choices=replace(problem.choices, architecture=ARRAY))
+    return replace(problem, choices=replace(problem.choices, architecture=ARRAY, segments=1))
 
 
 def limits_of_array(limits: Mapping[str, float]) -> dict[str, float]:

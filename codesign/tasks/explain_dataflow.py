@@ -253,7 +253,8 @@ class _Analysis:
         self, problem: Problem, architecture: Architecture, ties: Ties = "leave"
     ) -> PipelineSolver:
         """Of one architecture, whether it was on offer or not."""
-        choices = replace(problem.choices, architecture=(architecture,))
+        segments = problem.choices.segments if architecture == "hybrid" else 1
+        choices = replace(problem.choices, architecture=(architecture,), segments=segments)
         alone = replace(problem, choices=choices)
         started_s = time.monotonic()
         return PipelineSolver(alone, self.stop, "search", OPTIMAL_GAP, "highs", ties, started_s)

@@ -114,7 +114,7 @@ def test_skip_connections_beside_and_across_a_segment_are_counted() -> None:
 
 
 def test_a_hybrid_of_two_segments_has_no_certificate() -> None:
-    with pytest.raises(SpecError, match=r"^two segments: certificates are of hybrids of one"):
+    with pytest.raises(SpecError, match=r"^segments: certificates count one of a hybrid"):
         certify(drawn_hybrid(1))
 
 

@@ -66,9 +66,9 @@ def hybrid_reads(network: Network, every: Segments) -> list[Read]:
     return found
 
 
-def all_hybrids(problem: Problem, most: int = 1) -> list[Group]:
-    """Every hybrid of so many segments at most, whatever the budgets."""
-    every = segments(problem.network, most)
+def all_hybrids(problem: Problem) -> list[Group]:
+    """Every hybrid, whatever the budgets."""
+    every = segments(problem.network, problem.choices.segments)
     return [group for each in every for group in of_segments(problem, each)]
 
 

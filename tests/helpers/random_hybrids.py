@@ -26,7 +26,7 @@ from random_problems import (
     random_technology,
 )
 
-from codesign.costs.segment import MOST_SEGMENTS
+from codesign.problem.places import MOST_SEGMENTS
 from codesign.problem.problem import Problem
 from codesign.results.dataflow_design import DataflowDesign, platform_of
 from codesign.results.records import PipelineSolverRecord, ProofRecord
@@ -39,12 +39,12 @@ KINDS = ("plain", "plain", "moving", "in_place", "reusing", "padded", "joined")
 MOST_HYBRIDS = 6000  # kept ones, of all widths: more take too long to enumerate
 
 
-def hybrid_case(seed: int, kind: str = "") -> Case:
-    """Problem number ``seed``, of some kind where none is said."""
-    rng = random.Random(f"hybrid {seed} {kind}")
+def hybrid_case(seed: int, kind: str = "", segments: int = 1) -> Case:
+    """Problem number ``seed``, of some kind where none is said; of so many segments at most."""
+    rng = random.Random(f"hybrid {seed} {kind}" + f" {segments}" * (segments > 1))
     kind = kind or rng.choice(KINDS)
     while True:
-        case = _drawn(rng, kind)
+        case = _drawn(rng, kind, segments)
         if case is not None:
             return case
 
@@ -78,11 +78,12 @@ def _problem(rng: random.Random, kind: str) -> Problem | None:
     return problem
 
 
-def _drawn(rng: random.Random, kind: str) -> Case | None:
+def _drawn(rng: random.Random, kind: str, segments: int) -> Case | None:
     problem = _problem(rng, kind)
     if problem is None or too_many(problem):
         return None
-    groups: list[Group] = hybrid_oracle.all_hybrids(problem, 1)
+    problem = replace(problem, choices=replace(problem.choices, segments=segments))
+    groups: list[Group] = hybrid_oracle.all_hybrids(problem)
     if sum(len(group.bases) * len(group.waits) for group in groups) > MOST_HYBRIDS:
         return None
     if any(group.bases for group in groups):
@@ -107,6 +108,8 @@ def _drawn_of(
     rng: random.Random, problem: Problem, segments: tuple[range, ...]
 ) -> DataflowDesign | None:
     """Any with these segments; None where their PEs take no widths on offer."""
+    choices = replace(problem.choices, segments=len(segments))
+    problem = replace(problem, choices=choices)
     whole = PipelineSpace(problem, platform_of(problem))
     tables, of = SharedTables(whole), SegmentSpace(whole, segments)
     arrays = tuple(rng.choice(tables.arrays) for _ in segments)

@@ -7,13 +7,16 @@ import math
 import numpy as np
 import pytest
 from random_hybrids import hybrid_case
+from seeds import mostly_long
 
 from codesign import InfeasibleError, solve
 from codesign.problem.goal import Goal
+from codesign.problem.problem import Problem
 from codesign.results.dataflow_design import DataflowDesign, platform_of
 from codesign.search.dataflow.ascent import ascend
 from codesign.search.dataflow.bounds import PRUNED
 from codesign.search.dataflow.hybrid import HybridGoal, HybridSearch
+from codesign.search.dataflow.pair_bounds import PairDual
 from codesign.search.dataflow.table import Range
 from codesign.space.dataflow import PipelineSpace
 from codesign.space.hardware_boxes import Boxes, BoxTables
@@ -98,27 +101,30 @@ def test_the_smallest_boxes_cost_what_their_tilings_do(seed: int, kind: str) -> 
                     assert costs.energy[0, n][wide] == pytest.approx(spent, rel=1e-12)
 
 
-def hold(seed: int, kind: str = "") -> None:
-    """No bound rules out the segment of the best design, in boxes of any size."""
-    problem = hybrid_case(seed, kind).problem
+def opened(problem: Problem) -> HybridGoal:
+    """The search of a problem, with its first bounds."""
+    search = HybridSearch(PipelineSpace(problem, platform_of(problem)), StopCondition(None))
+    goal = HybridGoal(search, Goal(problem.objective, dict(problem.budgets)), None, None, 1e-9)
+    goal._open_all()
+    return goal
+
+
+def hold(seed: int, kind: str = "", segments: int = 1) -> None:
+    """No bound rules out the segments of the best design, in boxes of any size."""
+    problem = hybrid_case(seed, kind, segments).problem
     try:
         design = solve(problem, ties="leave")
     except InfeasibleError:
         return
     assert isinstance(design, DataflowDesign)
-    (segment,) = design.segments
-    name = segment.layers[0].name
-    first = [layer.name for layer in problem.network.layers].index(name)
-    mine = range(first, first + len(segment.layers))
-    search = HybridSearch(PipelineSpace(problem, platform_of(problem)), StopCondition(None))
-    goal = HybridGoal(search, Goal(problem.objective, dict(problem.budgets)), None, None, 1e-9)
-    goal._open_all()
-    s, value = goal.segments.index(mine), design.metrics[problem.objective] * (1 + 1e-6)
+    family = opened(problem).families[len(design.segments) - 1]
+    s, value = family.segments.index(design.spans), design.metrics[problem.objective] * (1 + 1e-6)
     interval_s = design.metrics["interval_s"] * (1 + 1e-6)
-    dual = goal.first.copied()
+    assert family.first is not None
+    dual = family.first.copied()
     while True:
         dual.within(Range(interval_s, interval_s))
-        found = ascend(dual, goal.any.targets(dual.span, value), full=True)
+        found = ascend(dual, family.any.targets(dual.span, value), full=True)
         assert found.value <= PRUNED
         assert dual.alive[s].any()
         if not dual.boxes.whole.any():
@@ -129,6 +135,29 @@ def hold(seed: int, kind: str = "") -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_best_design_is_never_ruled_out(seed: int) -> None:
     hold(seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", mostly_long([19, 3, 9, 12, 21, 26, 33, 38], 2))
+def test_the_best_design_of_two_segments_is_never_ruled_out(seed: int) -> None:
+    hold(seed, segments=2)
+
+
+@pytest.mark.parametrize("seed", [19, 32])
+def test_least_sums_of_pairs_are_those_of_what_has_them(seed: int) -> None:
+    """Whatever the weights, that of the metrics told with it; and no box has less."""
+    goal = opened(hybrid_case(seed, segments=2).problem)
+    family, rng = goal.families[-1], np.random.default_rng(seed)
+    dual, span = family.first, Range(1e-6, 1e-2)
+    assert isinstance(dual, PairDual)
+    dual.within(span)
+    scale = dual.scaled({**dict.fromkeys(dual.rows, 1.0), **family.any.targets(span, 1.0)})
+    for _ in range(4):
+        weights = scale * rng.uniform(0.1, 1, len(scale))
+        found = dual.solve(weights, rule_out=False)
+        assert math.isclose(found.value, float(found.metrics @ weights), rel_tol=1e-9)
+        sums, _, _ = dual.pair_sums(weights)
+        assert sums.min() == found.value
 
 
 @pytest.mark.long

@@ -14,12 +14,13 @@ from random_dataflow import Case
 from random_hybrids import hybrid_case
 from seeds import mostly_long
 
-from codesign import InfeasibleError, solve
+from codesign import InfeasibleError, SpecError, solve
 from codesign.results.dataflow_design import DataflowDesign
 from codesign.search.lexicographic import Method, tie_breakers
 from codesign.tasks import solve_dataflow
 
 SEEDS = (1, 2, 5, 7, 12, 18, 24, 27, 28, 32, 36, 76)
+PAIR_SEEDS, LONG_PAIR_SEEDS = (12, 19, 21, 37, 38), range(100, 160)
 LONG_SEEDS, WHOLE_SEEDS = range(100, 220), (2, 5, 12)
 FPGA_SEEDS, LONG_FPGA_SEEDS = (0, 4, 7), range(8, 120)
 ENERGY_SEEDS, LONG_ENERGY_SEEDS = (1, 8), (4, *range(9, 90))
@@ -42,9 +43,9 @@ def found(case: Case, method: Method) -> DataflowDesign | None:
     return design
 
 
-def compare(seed: int, method: Method, kind: str = "") -> None:
+def compare(seed: int, method: Method, kind: str = "", segments: int = 1) -> None:
     """Hold an answer to the enumerated one, and its file to the checker."""
-    case = hybrid_case(seed, kind)
+    case = hybrid_case(seed, kind, segments)
     problem, best = case.problem, dataflow_oracle.best(case.problem, case.groups)
     design = found(case, method)
     assert (design is None) == (best is None)
@@ -56,7 +57,7 @@ def compare(seed: int, method: Method, kind: str = "") -> None:
     assert design.proof.bound <= value * (1 + 1e-7)
     for metric in tie_breakers(problem.technology):
         assert math.isclose(design.metrics[metric], best.metrics[metric], rel_tol=SAME)
-    assert len(design.segments) == 1
+    assert 1 <= len(design.segments) <= segments
     assert findings(json.loads(json.dumps(design.to_dict()))) == []
 
 
@@ -89,6 +90,22 @@ def test_a_programme_for_each_array_agrees_in_other_costs(seed: int, kind: str) 
     compare(seed, "whole", kind)
 
 
+@pytest.mark.parametrize("seed", PAIR_SEEDS)
+def test_best_hybrid_of_two_segments_is_the_enumerated_one(seed: int) -> None:
+    compare(seed, "search", segments=2)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", LONG_PAIR_SEEDS)
+def test_best_hybrids_of_two_segments_are_the_enumerated_ones(seed: int) -> None:
+    compare(seed, "search", segments=2)
+    compare(seed, "whole", segments=2)
+
+
+def test_a_programme_for_each_two_arrays_agrees() -> None:
+    compare(3, "whole", segments=2)
+
+
 @pytest.mark.parametrize("seed", WHOLE_SEEDS)
 def test_a_programme_for_each_array_agrees(seed: int) -> None:
     compare(seed, "whole")
@@ -110,6 +127,11 @@ def test_best_of_all_architectures_is_no_worse_than_any(area_mm2: float) -> None
     assert {*outcomes} == {*values}
     (best,) = (x for x, outcome in outcomes.items() if outcome == "best")
     assert math.isclose(values[best], value, rel_tol=1e-9)
+
+
+def test_two_segments_of_no_hybrid_are_refused() -> None:
+    with pytest.raises(SpecError, match="segments are of architecture 'hybrid'"):
+        replace(tiny(("dataflow",)).choices, segments=2)
 
 
 def test_widths_that_no_array_takes_are_told() -> None:

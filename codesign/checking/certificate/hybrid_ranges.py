@@ -201,6 +201,8 @@ def verify_hybrids(
     verifier, network = HybridVerifier(problem, bound), problem.network
     if ENERGY in (problem.objective, *problem.budgets):
         entry.fault("no certificate: the energy of hybrids is not counted")
+    if problem.choices.segments > 1:
+        entry.fault("no certificate: of two segments there is none")
     names, trusted = [x.name for x in network.layers], list[str]()
     left = {(names[x[0]], names[x[-1]]): x for x in segments_of(network)}
     every, count = entry["segments"].items(), len(left)

@@ -32,7 +32,7 @@ ALIKE: tuple[str, ...] = (
     "overlap",
 )
 ALIKE += ("sram_bits_per_cycle", "stored_channels", "on_chip", "fused_layers", "output_bits")
-ALIKE += ("mapping", "architecture", "square")
+ALIKE += ("mapping", "architecture", "segments", "square")
 
 
 def problem_part(content: Mapping[str, Any]) -> Part:

@@ -140,7 +140,12 @@ def _sram(problem: Problem) -> str:
 def _architecture(problem: Problem) -> dict[str, RenderableType]:
     """The architectures on offer; nothing where it is one array."""
     choices = problem.choices
-    return {"architecture": ", ".join(choices.architecture)} if choices.pipelined else {}
+    found: dict[str, RenderableType] = {}
+    if choices.pipelined:
+        found["architecture"] = ", ".join(choices.architecture)
+    if choices.segments > 1:
+        found["segments"] = f"at most {choices.segments}"
+    return found
 
 
 def _machine(problem: Problem) -> dict[str, RenderableType]:

@@ -98,6 +98,8 @@ class Shared:
 class GoalBounds:
     """One goal: a metric to minimise, and limits."""
 
+    times: tuple[str, ...] = ()  # metrics that the interval is no less than
+
     def __init__(
         self,
         search: Shared,
@@ -184,8 +186,8 @@ class GoalBounds:
     def unlimited_ends(self) -> tuple[float, float]:
         """The same, whatever the limits."""
         tables = [x.table for x in self.space.options if x is not None]
-        fastest = max(float(x.cycles.min()) for x in tables) / self.search.clock
-        slowest = max(float(x.cycles.max()) for x in tables) / self.search.clock
+        fastest = max((float(x.cycles.min()) for x in tables), default=0.0) / self.search.clock
+        slowest = max((float(x.cycles.max()) for x in tables), default=0.0) / self.search.clock
         r, least, most = self.pricing.rows.index("dram_bits"), [0.0], [0.0]
         for costs in self.pricing.class_costs():
             least.append(float(costs[:, r].min()))

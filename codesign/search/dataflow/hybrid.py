@@ -1,20 +1,20 @@
-"""Branch and bound over hybrids: segments, and the hardware that each may share.
+"""Branch and bound over hybrids: segments, one or two, and the hardware that each may share.
 
-All segments, on boxes of all hardware, are bounded at once (`hybrid_bounds`). A bound on the goal's
-metric is raised by bisection, on boxes as they are to begin with, to about where something may be
-below. Up to a guess a little above it boxes are cut in half, the most promising first, and pairs
-of segments and boxes ruled out, or segments on all that is left for them (`segment_group`). What is
-left when there is nothing to cut is searched array by array as a pipeline is (`search`), with the
-segment's layers, its SRAM and the widths of its PEs in the programme, for what is better than the
-incumbent.
+All segments, on boxes of all hardware, are bounded at once (`hybrid_bounds`), and all pairs of
+segments with a box for each (`pair_bounds`). A bound on the goal's metric is raised by bisection,
+on boxes as they are to begin with, to about where something may be below. Up to a guess a little
+above it boxes are cut in half, the most promising first, and segments with boxes ruled out, or
+segments on all that is left for them (`segment_group`). What is left when there is nothing to cut
+is searched array by array as a pipeline is (`search`), with the segments' layers, their SRAM and
+the widths of their PEs in the programme, for what is better than the incumbent.
 """
 
 from __future__ import annotations
 
 import heapq
 import math
-from dataclasses import dataclass, field
-from itertools import count, pairwise
+from collections.abc import Sequence
+from itertools import count, pairwise, product
 
 import numpy as np
 
@@ -25,29 +25,27 @@ from codesign.search.dataflow.bounds import PRUNED
 from codesign.search.dataflow.goal_bounds import (
     INTERVAL,
     SPAN_RATIO,
-    Counts,
     OnProgress,
-    Shared,
 )
-from codesign.search.dataflow.hybrid_bounds import AllSegments, HybridDual
+from codesign.search.dataflow.hybrid_bounds import HybridDual
+from codesign.search.dataflow.hybrid_ranges import Family, Node, Segments, SharedSearches
+from codesign.search.dataflow.pair_bounds import AllPairs, PairDual
+from codesign.search.dataflow.pair_search import PairSearch
 from codesign.search.dataflow.pricing import Pipeline
 from codesign.search.dataflow.search import Proven
 from codesign.search.dataflow.segment_bounds import SegmentDual, SharedOptions, options_of_boxes
 from codesign.search.dataflow.segment_goal import ArraySearch, SegmentGoal
 from codesign.search.dataflow.segment_group import GroupBound
+from codesign.search.dataflow.segment_states import AllSegments
 from codesign.search.dataflow.table import Range
-from codesign.space.dataflow import PipelineSpace
 from codesign.space.hardware_boxes import Boxes, BoxTables
 from codesign.space.segments import (
-    HybridSpace,
     SegmentSpace,
     SharedArray,
-    SharedTables,
-    Sharing,
 )
-from codesign.stopping import StopCondition, Stopped
+from codesign.stopping import Stopped
 
-FIRST_GUESS, GROWTH = 2e-3, 3.0  # above a bound, relative; of the next one
+GROWTH = 3.0  # of a guess above a bound, to the next one
 MOST_GUESSES = 40  # then anything is let in
 ENOUGH_GUESSES = 3  # then all below an incumbent is
 NEAR = 1.005  # of ends of a bisection
@@ -60,58 +58,12 @@ NEAR_ENOUGH = 1.03  # of an incumbent, up to which all is then searched at once
 MOST_SEGMENTS = 60  # that are looked at one by one
 FEW_BOXES = 12  # of one array and width each, whose arrays are searched one by one
 MOST_BOXES = 1024  # that are looked at together, once they are cut
+FEW_PAIRS = 4  # of two boxes, or two arrays, one for each segment, likewise
 CLOSE = 0.98  # least sums from which on segments are looked at by themselves
 
 
-@dataclass(order=True)
-class Node:
-    """A range of the interval, with a bound on the goal's metric."""
-
-    lower: float
-    number: int
-    span: Range = field(compare=False)
-    guess: float = field(compare=False, default=FIRST_GUESS)
-    guesses: int = field(compare=False, default=0)
-    raised: bool = field(compare=False, default=False)  # to where something may be below
-
-
-class HybridSearch:
-    """Searches over all hybrids of one space.
-
-    Parameters
-    ----------
-    whole : bool
-        Hand each segment on each array to the solver as one MILP, bounding nothing.
-    """
-
-    def __init__(
-        self, space: PipelineSpace, stop: StopCondition, solver: str = "highs", whole: bool = False
-    ) -> None:
-        self.space, self.stop, self.solver, self.whole = space, stop, solver, whole
-        self.tables = SharedTables(space)
-        options = sum(len(x.rows) for x in space.options if x is not None)
-        self.counts = Counts(options=options + len(self.tables.arrays))
-        self._shared: dict[range, Shared] = {}
-
-    def shared(self, segment: range) -> Shared:
-        """What searches of a segment share."""
-        if segment not in self._shared:
-            self._shared[segment] = self._search_of(SegmentSpace(self.space, (segment,)), None)
-        return self._shared[segment]
-
-    def on_array(self, segment: range, array: SharedArray, sharing: Sharing) -> Shared:
-        """The same on one array."""
-        of = self.shared(segment)
-        assert isinstance(of.space, SegmentSpace)
-        tiled = {i: self.tables.on(i, array) for i in of.space.shared_layers}
-        return self._search_of(HybridSpace(of.space, (array,), (sharing,), tiled), of)
-
-    def _search_of(self, space: SegmentSpace, of: Shared | None) -> Shared:
-        known, options = None if of is None else of.fifos, self.counts.options
-        how = self.stop, self.solver, self.whole, self.counts, known
-        found = Shared(space, *how)
-        self.counts.options = options
-        return found
+class HybridSearch(SharedSearches):
+    """Searches over all hybrids of one space."""
 
     def prove(
         self,
@@ -137,9 +89,10 @@ class HybridGoal:
     ) -> None:
         self.search, self.goal, self.incumbent = search, goal, incumbent
         self.report, self.rel_gap = report, rel_gap
-        self.open: list[Node] = [Node(0.0, 0, Range(0.0, math.inf))]
+        self.open: list[Node] = []
+        self.opened = False
         self.searched: Node | None = None
-        self._goals: dict[range, SegmentGoal] = {}
+        self._goals: dict[Segments, SegmentGoal] = {}
 
     def run(self) -> Proven:
         """Search all ranges, the one of the least bound first."""
@@ -152,6 +105,7 @@ class HybridGoal:
                     self._search(self.searched)
                 else:
                     self._raise(self.searched)
+                    heapq.heappush(self.open, self.searched)
                 self.searched = None
         except Stopped:
             return Proven(self.incumbent, self.lower, False)
@@ -165,11 +119,13 @@ class HybridGoal:
     @property
     def cutoff(self) -> float:
         """The bound from which a range is of no use."""
-        return self._of(self.segments[0]).cutoff
+        return self._of(self.families[0].segments[0]).cutoff
 
     @property
     def lower(self) -> float:
         """No design has a smaller metric."""
+        if not self.opened:
+            return 0.0
         searched = math.inf if self.searched is None else self.searched.lower
         return min((*(x.lower for x in self.open), searched, self.value))
 
@@ -179,70 +135,99 @@ class HybridGoal:
             best = None if self.incumbent is None else self.value
             self.report(best, self.lower)
 
-    def _of(self, segment: range) -> SegmentGoal:
-        """The goal for a segment."""
-        if segment not in self._goals:
-            on = self.search.shared(segment), self.goal, self.search.tables
-            self._goals[segment] = SegmentGoal(*on, self.incumbent, self.rel_gap)
-        self._goals[segment].incumbent = self.incumbent
-        return self._goals[segment]
+    def _of(self, segments: Segments) -> SegmentGoal:
+        """The goal for segments."""
+        if segments not in self._goals:
+            on = self.search.shared(segments), self.goal, self.search.tables
+            self._goals[segments] = SegmentGoal(*on, self.incumbent, self.rel_gap)
+        self._goals[segments].incumbent = self.incumbent
+        return self._goals[segments]
 
     # Bounds -------------------------------------------------------------------------------------
 
     def _open_all(self) -> None:
-        """All ranges of the interval, with what bounds them at once."""
-        self.segments = self.search.tables.segments()
-        goals = []
-        for segment in self.segments:
-            self.search.stop.check()
-            goals.append(self._of(segment))
-        self.any = goals[0]
-        if not all(x.any() for x in self.any.allowed):
-            self.open = []
-            return
-        spans = self._spans(goals)
-        most_taken = self.goal.limits.get(self.any.pricing.memory.metric, math.inf)
-        on = self.any.allowed, most_taken, self.any.pricing.energy
-        self.boxes = BoxTables(self.search.tables, *on)
-        if not self.search.whole:
-            pricings = (x.pricing for x in goals)
-            of = AllSegments(self.search.space, pricings, self.any.pricing.rows, self.any.allowed)
-            self.first = HybridDual(of, self.boxes)
-        nodes = [Node(self._first_bound(span), n, span) for n, span in enumerate(spans)]
-        self.open = [x for x in nodes if math.isfinite(x.lower)]
+        """All ranges of the interval, with what bounds them at once.
+
+        Before pairs are, one segment is looked at: what is known rules out more of them.
+        """
+        every = self.search.tables.families(self.search.space.choices.segments)
+        self.families, number = list[Family](), count()
+        for segments in every:
+            goals = [self._goal_once(x) for x in segments]
+            family = Family(segments, goals[0], None)
+            self.families.append(family)
+            if not all(x.any() for x in family.any.allowed):
+                continue
+            self._take_boxes(family.any)
+            if not self.search.whole:
+                family.first = self._bounds_of(goals)
+            nodes = [
+                Node(self._first_bound(x, family), next(number), x, family)
+                for x in self._spans(goals)
+            ]
+            mine = [x for x in nodes if math.isfinite(x.lower)]
+            self.open += mine
+            self.opened = len(self.families) == len(every)
+            if not self.search.whole and not self.opened:
+                for node in mine:
+                    self._raise(node)
+        self.opened = True
         heapq.heapify(self.open)
 
+    def _take_boxes(self, of: SegmentGoal) -> None:
+        """Costs of boxes, which are alike for all segments."""
+        if len(self.families) > 1:
+            return
+        most_taken = self.goal.limits.get(of.pricing.memory.metric, math.inf)
+        self.boxes = BoxTables(self.search.tables, of.allowed, most_taken, of.pricing.energy)
+
+    def _goal_once(self, segments: Segments) -> SegmentGoal:
+        """The goal for segments, while there is time."""
+        self.search.stop.check()
+        return self._of(segments)
+
+    def _bounds_of(self, goals: list[SegmentGoal]) -> HybridDual:
+        """The relaxations of a family."""
+        on = (x.pricing for x in goals), goals[0].pricing.rows, goals[0].allowed
+        if len(goals[0].space.segments) > 1:
+            return PairDual(AllPairs(self.search.space, *on), self.boxes)
+        return HybridDual(AllSegments(self.search.space, *on), self.boxes)
+
     def _spans(self, goals: list[SegmentGoal]) -> list[Range]:
-        """All intervals of all segments, in one range or several."""
+        """All intervals of a family, in one range or several."""
         ends = [(least, most) for least, most in (x.ends() for x in goals) if least <= most]
         if not ends:
             return []
         least, most = min(x for x, _ in ends), max(x for _, x in ends)
-        if not self.any.products or least <= 0:
+        if not goals[0].products or least <= 0:
             return [Range(least, most)]
         parts = max(1, math.ceil(math.log(most / least) / math.log(SPAN_RATIO)))
         cuts = least * (most / least) ** (np.arange(parts + 1) / parts)
         return [Range(float(a), float(b)) for a, b in pairwise(cuts)]
 
-    def _first_bound(self, span: Range) -> float:
+    def _first_bound(self, span: Range, family: Family) -> float:
         """The least of the metric, whatever the limits."""
         if self.search.whole:
             return 0.0
         if self.goal.metric == INTERVAL:
             return span.least_s
-        dual = self.first.copied()
+        assert family.first is not None
+        dual = family.first.copied()
         dual.within(span)
         found = dual.solve(dual.scaled({self.goal.metric: 1.0}), rule_out=False)
         return found.value
 
     def _raise(self, node: Node) -> None:
-        """Raise a bound before a range is searched; the first of all also for a design."""
+        """Raise a bound before a range is searched; the first of all also for a design.
+
+        Of pairs a design is looked for too where one of a segment is known.
+        """
         node.raised = True
         if not self.search.whole:
             self._raise_bound(node)
-            if self.incumbent is None and node.lower < self.cutoff:
+            pairs = len(node.of.segments[0]) > 1
+            if (self.incumbent is None or pairs) and node.lower < self.cutoff:
                 self._dive(node)
-        heapq.heappush(self.open, node)
 
     def _raise_bound(self, node: Node) -> None:
         """Raise a bound to about where something may be below, on boxes as they are at first.
@@ -285,7 +270,7 @@ class HybridGoal:
         span, targets = self._asked(node, aim)
         if not targets:
             return False
-        dual = self.first.copied()
+        dual = self._first_of(node)
         dual.within(span)
         return ascend(dual, targets).value > PRUNED
 
@@ -293,9 +278,14 @@ class HybridGoal:
         """The part of a range up to an aim, and what bounds hold there."""
         span = node.span
         if self.goal.metric != INTERVAL:
-            return span, self.any.targets(span, aim)
+            return span, node.of.any.targets(span, aim)
         span = Range(max(span.least_s, node.lower), min(span.most_s, aim))
-        return span, self.any.targets(span)
+        return span, node.of.any.targets(span)
+
+    def _first_of(self, node: Node) -> HybridDual:
+        """What is left to begin with."""
+        assert node.of.first is not None
+        return node.of.first.copied()
 
     # The search ---------------------------------------------------------------------------------
 
@@ -307,7 +297,7 @@ class HybridGoal:
             return
         aim = min(self._most(), self._guess_above(node))
         number = count()
-        parts = [(node.lower, 0.0, next(number), self.first.copied())]
+        parts = [(node.lower, 0.0, next(number), self._first_of(node))]
         while parts and parts[0][0] < self.cutoff:
             node.lower = max(node.lower, min(parts[0][0], aim))
             self._tell()
@@ -318,9 +308,13 @@ class HybridGoal:
         self._nothing_below(node, min(aim, self._most()))
 
     def _dive(self, node: Node) -> None:
-        """Search the most promising arrays alone, for a design to start from."""
+        """Search the most promising arrays alone, for a design to start from, or a better one.
+
+        The solver is asked only where none is known.
+        """
+        start = self.value
         for above in DIVES:
-            aim, part = min(node.lower * above, self._most()), self.first.copied()
+            aim, part = min(node.lower * above, self._most()), self._first_of(node)
             span, targets = self._asked(node, aim)
             while True:
                 part.within(span)
@@ -332,10 +326,11 @@ class HybridGoal:
                     part = part.promising(MOST_DIVING, SEGMENTS_DIVING)
                     continue
                 for s in part.segments_left()[:DIVED]:
-                    boxes = part.of_segment(s).promising(1, 1).boxes
-                    on = self.segments[s], boxes, node.lower, aim, DIVE_GAP
-                    self._search_segment(node, *on)
-                    if self.incumbent is not None:
+                    mine = part.of_segment(s).promising(1, 1)
+                    self._group(node, mine, s, aim)
+                    if self.incumbent is None:
+                        self._search_segments(node, mine, s, node.lower, aim, DIVE_GAP)
+                    if self.value < start:
                         return
                 break
             if aim >= self._most():
@@ -364,47 +359,82 @@ class HybridGoal:
         left = []
         for s in segments:
             self.search.stop.check()
-            mine, of = part.of_segment(s), self._of(self.segments[s])
-            group = GroupBound(of, mine.costs, mine.of.layers)
-            told = group.least(span, aim)
-            least = max(bound, told)
+            mine = part.of_segment(s)
+            told = self._group(node, mine, s, aim)
+            least, aim = max(bound, told), min(aim, self._most())
             if least >= min(aim, self.cutoff):
                 continue
             if whole:
                 left += [(least, x) for x in self._smaller(mine)]
-            elif mine.alive.shape[1] > FEW_BOXES and math.isfinite(told):
-                left += [(least, x) for x in mine.parted(-(-mine.alive.shape[1] // 2))]
+            elif self._to_split(mine, told):
+                left += [(least, x) for x in mine.split()]
             else:
-                self._search_segment(node, of.space.segments[0], mine.boxes, least, aim)
+                self._search_segments(node, mine, s, least, aim)
                 aim = min(aim, self._most())
         return left
 
-    def _smaller(self, part: HybridDual) -> list[HybridDual]:
+    def _to_split(self, mine: HybridDual, told: float) -> bool:
+        """Whether groups are made smaller before their arrays are searched."""
+        if isinstance(mine, PairDual):
+            if math.isfinite(told):
+                return not mine.few(FEW_PAIRS)
+            return mine.arrays > FEW_PAIRS
+        return not mine.few(FEW_BOXES) and math.isfinite(told)
+
+    def _group(self, node: Node, mine: HybridDual, s: int, aim: float) -> float:
+        """What segments may have at best on all that is left for them; designs met are tried."""
+        of, (span, _) = self._of(node.of.segments[s]), self._asked(node, aim)
+        each = self._hardware(mine.boxes_of(s))
+        found = GroupBound(of, mine.group(s), mine.of.layers, each).least(span, aim)
+        self.incumbent = of.incumbent
+        return found
+
+    def _hardware(self, boxes: Sequence[Boxes]) -> list[tuple[SharedArray, float]]:
+        """The array and SRAM of boxes of one of each; nothing where there are several."""
+        found = []
+        for each in boxes:
+            if len(each.mapping) != 1 or each.whole.any():
+                return []
+            on = int(each.mapping[0]), each.least[0, :2].tolist(), each.most[0, :2].tolist()
+            arrays = self.boxes.arrays(*on)
+            if len(arrays) != 1:
+                return []
+            found.append((arrays[0], float(self.boxes.highs[int(each.most[0, 4]) - 1])))
+        return found
+
+    def _smaller(self, part: HybridDual) -> Sequence[HybridDual]:
         """Boxes cut in half, so many together as are looked at at once."""
         part.halve()
         return part.parted(MOST_BOXES)
 
-    def _search_segment(
-        self,
-        node: Node,
-        segment: range,
-        boxes: Boxes,
-        least: float,
-        aim: float,
-        gap: float = 0.0,
+    def _search_segments(
+        self, node: Node, mine: HybridDual, s: int, least: float, aim: float, gap: float = 0.0
     ) -> None:
-        """Search what is left for a segment, array by array; no design has less than a bound."""
-        of, options, left = self._tried(node, segment, boxes, aim)
-        for array in left:
+        """Search what is left for segments, array by array; no design has less than a bound."""
+        segments, boxes = node.of.segments[s], mine.boxes_of(s)
+        if len(segments) == 1:
+            of, options, left = self._tried(node, segments, boxes[0], aim)
+            every: list[tuple[SharedOptions, ...]] = [(options.of_array(x),) for x in left]
+        else:
+            of = self._of(segments)
+            pairs = zip(segments, boxes, strict=True)
+            each = [self._by_array(self.search.space_of((x,)), y) for x, y in pairs]
+            every = [(x, y) for x in each[0] for y in each[1]]
+        for on in every:
             if least >= self.cutoff:
                 return
-            self._solve(node, of, array, options.of_array(array), aim, gap)
+            self._solve(node, of, on, aim, gap)
+
+    def _by_array(self, space: SegmentSpace, boxes: Boxes) -> list[SharedOptions]:
+        """Options of boxes for a segment, those of each array by themselves."""
+        options = options_of_boxes(space, self.boxes, boxes)
+        return [options.of_array(x) for x in dict.fromkeys(options.arrays)]
 
     def _tried(
-        self, node: Node, segment: range, boxes: Boxes, aim: float
+        self, node: Node, segments: Segments, boxes: Boxes, aim: float
     ) -> tuple[SegmentGoal, SharedOptions, list[SharedArray]]:
         """Price what a Lagrangian of a segment meets; which arrays it leaves, the best first."""
-        of, (span, targets) = self._of(segment), self._asked(node, aim)
+        of, (span, targets) = self._of(segments), self._asked(node, aim)
         table = of.pricing.table(span, of.allowed)
         options = options_of_boxes(of.space, self.boxes, boxes)
         if table is None:
@@ -421,13 +451,13 @@ class HybridGoal:
         return of, options, list(dict.fromkeys(options.arrays[h] for h in order))
 
     def _search_whole(self, node: Node) -> None:
-        """Hand each segment on each array to the solver."""
-        for segment in self.segments:
-            for array in self.search.tables.arrays:
-                box = self.boxes.of_array(array)
-                of = self._of(segment)
-                options = options_of_boxes(of.space, self.boxes, box)
-                self._solve(node, of, array, options, self._most())
+        """Hand each segment on each array to the solver, or each two."""
+        every = [self.boxes.of_array(x) for x in self.search.tables.arrays]
+        for segments in node.of.segments:
+            spaces = [self.search.space_of((x,)) for x in segments]
+            each = [[options_of_boxes(x, self.boxes, y) for y in every] for x in spaces]
+            for on in product(*each):
+                self._solve(node, self._of(segments), on, self._most())
 
     def _guess_above(self, node: Node) -> float:
         """A little above a bound; inf after the last guess."""
@@ -450,21 +480,27 @@ class HybridGoal:
         self,
         node: Node,
         of: SegmentGoal,
-        array: SharedArray,
-        options: SharedOptions,
+        options: tuple[SharedOptions, ...],
         aim: float,
         gap: float = 0.0,
     ) -> None:
-        """Search a segment on an array for what is better than the incumbent, and an aim."""
+        """Search segments on an array each for what is better than the incumbent, and an aim."""
         metric, limits = self.goal.metric, dict(self.goal.limits)
         most = min(aim, self.value)
         if math.isfinite(most):
             limits[metric] = min(most, limits.get(metric, math.inf))
         goal = Goal(metric, limits)
-        (segment,) = of.space.segments
-        on = self.search.on_array(segment, array, options.sharing), goal, of
-        span, _ = self._asked(node, aim)
-        found = ArraySearch(*on, self.incumbent, options, span, max(gap, of.gap)).run()
+        arrays, sharings = (
+            tuple(x.arrays[0] for x in options),
+            tuple(x.sharing for x in options),
+        )
+        search = self.search.on_arrays(of.space.segments, arrays, sharings)
+        on, (span, _) = (search, goal, of, self.incumbent), self._asked(node, aim)
+        gap = max(gap, of.gap)
+        if len(options) == 1:
+            found = ArraySearch(*on, options[0], span, gap).run()
+        else:
+            found = PairSearch(*on, span, gap).run()
         if found.design is not None and found.design is not self.incumbent:
             self.incumbent = found.design
         if not found.complete:

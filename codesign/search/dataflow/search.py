@@ -226,7 +226,7 @@ class GoalSearch(GoalBounds):
             targets = self.targets(span, aim)
             if not targets:
                 break
-            dual = Dual(self.pricing, table, span)
+            dual = self.dual(table, span)
             found = ascend(dual, targets, full=True)
             if found.value > PRUNED:
                 return None, aim
@@ -244,6 +244,10 @@ class GoalSearch(GoalBounds):
             elif len(table) > 0.9 * count:
                 break
         return table, aim
+
+    def dual(self, table: Table, span: Range) -> Dual:
+        """The relaxation of a table."""
+        return Dual(self.pricing, table, span)
 
     def _nearer(self, lower: float, aim: float, span: Range) -> bool:
         """Guess nearer to the bound, where there are fewer labels, if not yet near."""
@@ -282,7 +286,7 @@ class GoalSearch(GoalBounds):
         Inf where there is none. The best labels are priced exactly: of them may be the best design.
         """
         timed, clock, rate = self.goal.metric == INTERVAL, self.search.clock, self.search.rate
-        dual, weights = Dual(self.pricing, table, span), self.multipliers
+        dual, weights = self.dual(table, span), self.multipliers
         row = dual.rows.index("dram_bits" if timed else self.goal.metric)
         counted = [r for r in range(len(dual.rows)) if r == row or any(x[r] for x in weights)]
         fewest = span.least_s * clock if timed else math.inf

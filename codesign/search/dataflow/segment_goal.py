@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from codesign.arrays import Bools, Floats
+from codesign.arrays import Bools, Floats, Ints
 from codesign.problem.goal import Goal
 from codesign.problem.tolerances import ceiling
 from codesign.search.dataflow.ascent import ascend
@@ -30,8 +30,11 @@ from codesign.search.dataflow.segment_pricing import ENERGY, SEGMENTS, SegmentPr
 from codesign.search.dataflow.table import Range, Table
 from codesign.space.segments import (
     HybridSpace,
+    LayerTilings,
     SegmentSpace,
+    SharedArray,
     SharedTables,
+    Sharing,
 )
 
 ROUNDS, ENOUGH = 3, 0.9  # of reductions of a table; what is left, from where on another is no use
@@ -44,12 +47,52 @@ class OfSegment(GoalBounds):
     pricing: SegmentPricing
     tables: SharedTables
 
+    def price_on(
+        self,
+        hardware: Sequence[tuple[SharedArray, float]],
+        options: Mapping[int, int],
+        widths: Ints,
+    ) -> None:
+        """Take options of stages for the incumbent if they are better, on arrays and SRAMs.
+
+        Layers of segments are in their best tilings.
+
+        Parameters
+        ----------
+        hardware : sequence of (SharedArray, float)
+            Of each segment, with the most bits of its SRAM.
+        options : mapping of int to int
+            By layer.
+        """
+        tiled, chosen = dict[int, LayerTilings](), dict(options)
+        energy = self.pricing.energy if self.goal.metric == ENERGY else None
+        for i in self.space.shared_layers:
+            array, most = hardware[self.space.inside[i]]
+            w_class, a_class = self.space.weight_class[i], self.space.input_class[i]
+            assert w_class is not None
+            assert a_class is not None
+            at = int(widths[w_class]), int(widths[a_class])
+            per_bit = None if energy is None else energy.per_bit(i, array.mapping)
+            tiling = self.tables.best(i, array, at, most, per_bit)
+            if tiling is None:
+                return
+            tiled[i], chosen[i] = self.tables.on(i, array), tiling
+        choices = self.space.choices
+        widest = max(choices.pe_weight_bits), max(choices.pe_activation_bits)
+        for i in tiled:
+            for n, c in enumerate((self.space.weight_class[i], self.space.input_class[i])):
+                if self.space.bits[c or 0][int(widths[c or 0])] > widest[n]:
+                    return
+        arrays, any_of = tuple(x for x, _ in hardware), Sharing(0.0, 0.0, ())
+        space = HybridSpace(self.space, arrays, (any_of,) * len(arrays), tiled)
+        self.update(with_good_starts(space, self.fifos, chosen, widths))
+
     def make_pricing(self, metrics: Sequence[str]) -> SegmentPricing:
         """As of `GoalBounds`; the time of each segment is a metric."""
         return SegmentPricing(self.space, [*metrics, *self.times], self.search.fifos)
 
     @property
-    def times(self) -> tuple[str, ...]:
+    def times(self) -> tuple[str, ...]:  # type: ignore[override]
         """Metrics of what segments take."""
         return SEGMENTS[: len(self.space.segments)]
 
@@ -85,23 +128,9 @@ class OfSegment(GoalBounds):
         """Take a choice for the incumbent if it is better."""
         assert isinstance(dual, SegmentDual)
         h = choice.at[0]
-        array, most = dual.options.arrays[h], float(dual.options.most_sram[h])
-        tiled = {i: self.tables.on(i, array) for i in self.space.shared_layers}
-        sharing = dual.options.of_array(array).sharing
-        space = HybridSpace(self.space, (array,), (sharing,), tiled)
-        energy = self.pricing.energy if self.goal.metric == ENERGY else None
+        hardware = [(dual.options.arrays[h], float(dual.options.most_sram[h]))]
         options = chosen_options(dual.layers, choice.columns, dual.table.option)
-        for i in tiled:
-            w_class, a_class = self.space.weight_class[i], self.space.input_class[i]
-            assert w_class is not None
-            assert a_class is not None
-            at = int(choice.widths[w_class]), int(choice.widths[a_class])
-            per_bit = None if energy is None else energy.per_bit(i, array.mapping)
-            tiling = self.tables.best(i, array, at, most, per_bit)
-            if tiling is None:
-                return
-            options[i] = tiling
-        self.update(with_good_starts(space, self.fifos, options, choice.widths))
+        self.price_on(hardware, options, choice.widths)
 
     def unlimited_ends(self) -> tuple[float, float]:
         """As of `GoalBounds`; segments take no longer than all that they could ever fetch."""

@@ -1,4 +1,4 @@
-"""One segment on a group of hardware: what is best of each layer on any of it, at the least area.
+"""Segments on groups of hardware: what is best of each layer on any of it, at the least area.
 
 A relaxation whose columns of stages and of shared layers are those of one pipeline, with copies of
 nothing: its Lagrangian, and then all of its choices that keep every target (`labels`), rule the
@@ -17,34 +17,37 @@ from codesign.costs.widths import layer_bops
 from codesign.search.dataflow.ascent import ascend
 from codesign.search.dataflow.bounds import PRUNED, Dual
 from codesign.search.dataflow.dominance import best_rows
-from codesign.search.dataflow.goal_bounds import INTERVAL
+from codesign.search.dataflow.goal_bounds import INTERVAL, PRICED
 from codesign.search.dataflow.labels import LabelSetting, TooManyLabels
+from codesign.search.dataflow.pricing import chosen_options
 from codesign.search.dataflow.search import MULTIPLIERS
 from codesign.search.dataflow.segment_goal import ENOUGH, ROUNDS, SegmentGoal
 from codesign.search.dataflow.segment_pricing import ENERGY, SegmentPricing
 from codesign.search.dataflow.table import Block, Range
 from codesign.space.hardware_boxes import BoxCosts
-from codesign.space.segments import SegmentSpace
+from codesign.space.segments import SegmentSpace, SharedArray
 
 OPTIONS_EACH = 16  # of a layer, on average, of which labels are set
 
 
 class GroupSpace(SegmentSpace):
-    """All hybrids of one segment, of whose layers the best is known on a group of hardware.
+    """All hybrids of some segments, of whose layers the best is known on a group of hardware.
 
     Attributes
     ----------
-    costs : BoxCosts
-        Of the boxes of the group; by the place of a layer among all that have MACs.
+    costs : tuple of BoxCosts
+        Of each segment those of its group; by the place of a layer among all that have MACs.
     """
 
-    def __init__(self, of: SegmentSpace, costs: BoxCosts, layers: Sequence[int]) -> None:
+    def __init__(
+        self, of: SegmentSpace, costs: tuple[BoxCosts, ...], layers: Sequence[int]
+    ) -> None:
         super().__init__(of, of.segments)
         self.costs, self.place = costs, {i: n for n, i in enumerate(layers)}
 
     @property
     def chosen_layers(self) -> list[int]:
-        """As of `PipelineSpace`; those of the segment among them."""
+        """As of `PipelineSpace`; those of the segments among them."""
         return sorted([*super().chosen_layers, *self.shared_layers])
 
 
@@ -66,11 +69,12 @@ class GroupPricing(SegmentPricing):
         self.by_cycles, self._kept = of.by_cycles, of._kept
 
     def constant(self) -> Floats:
-        """As of `SegmentPricing`; with the least that hardware of the group takes."""
+        """As of `SegmentPricing`; with the least that hardware of each group takes."""
         found = super().constant()
         for m, name in enumerate(self.space.hardware_metrics):
             if name in self.rows:
-                found[self.rows.index(name)] += float(self.space.costs.hardware[:, m].min())
+                least = (float(x.hardware[:, m].min()) for x in self.space.costs)
+                found[self.rows.index(name)] += sum(least)
         return found
 
     def _block(self, number: int, span: Range, allowed: Sequence[Bools], filtered: bool) -> Block:
@@ -80,7 +84,8 @@ class GroupPricing(SegmentPricing):
         w_class, a_class = space.weight_class[number], space.input_class[number]
         assert w_class is not None
         assert a_class is not None
-        costs, weight, activation, each = space.costs, [], [], []
+        weight, activation, each = list[int](), list[int](), []
+        costs = space.costs[space.inside[number]]
         for a in np.flatnonzero(allowed[a_class]).tolist():
             for w in np.flatnonzero(allowed[w_class]).tolist():
                 at = np.isfinite(costs.impossible[:, n, a, w])
@@ -118,16 +123,24 @@ class GroupPricing(SegmentPricing):
 
 
 class GroupBound:
-    """What a segment may have at best on a group of hardware, up to an aim.
+    """What segments may have at best on groups of hardware, up to an aim.
 
     Parameters
     ----------
     of : SegmentGoal
-        Its incumbent is improved by designs that are met.
+        Its incumbent is improved by designs that are met, where the hardware is told.
+    hardware : sequence of (SharedArray, float), optional
+        Of each segment, where its group is of one array: that, and the most bits of its SRAM.
     """
 
-    def __init__(self, of: SegmentGoal, costs: BoxCosts, layers: Sequence[int]) -> None:
-        self.of, space = of, GroupSpace(of.space, costs, layers)
+    def __init__(
+        self,
+        of: SegmentGoal,
+        costs: tuple[BoxCosts, ...],
+        layers: Sequence[int],
+        hardware: Sequence[tuple[SharedArray, float]] = (),
+    ) -> None:
+        self.of, space, self.hardware = of, GroupSpace(of.space, costs, layers), hardware
         self.pricing = GroupPricing(of.pricing, space)
 
     def least(self, span: Range, aim: float) -> float:
@@ -165,13 +178,21 @@ class GroupBound:
         timed = of.goal.metric == INTERVAL
         try:
             fewest = span.least_s * of.search.clock if timed else math.inf
-            labels = LabelSetting(dual, weights, fewest, of.stop.check).run()
+            setting = LabelSetting(dual, weights, fewest, of.stop.check)
+            labels = setting.run()
         except TooManyLabels:
             return -math.inf
         if not len(labels):
             return math.inf
-        if not timed:
-            return float(labels.metrics[:, row[of.goal.metric]].min())
-        each = [labels.metrics[:, row[x]] for x in of.times]
-        each += [labels.metrics[:, row["dram_bits"]] / of.search.rate]
-        return float(np.maximum.reduce([labels.cycles / of.search.clock, *each]).min())
+        if timed:
+            each = [labels.metrics[:, row[x]] for x in of.times]
+            each += [labels.metrics[:, row["dram_bits"]] / of.search.rate]
+            values = np.maximum.reduce([labels.cycles / of.search.clock, *each])
+        else:
+            values = labels.metrics[:, row[of.goal.metric]]
+        for n in np.argsort(values, kind="stable")[:PRICED].tolist() if self.hardware else ():
+            if values[n] < of.value:
+                columns, widths = setting.choice(int(labels.made[n]))
+                options = chosen_options(dual.layers, columns, dual.table.option)
+                of.price_on(self.hardware, options, widths)
+        return float(values.min())

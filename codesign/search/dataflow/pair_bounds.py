@@ -1,0 +1,264 @@
+"""Lagrangian bounds on all pairs of segments at once, and on boxes of hardware for each of the two.
+
+As `hybrid_bounds`, of which stars and states are taken: a pair of segments has a least weighted sum
+with a box for its first segment and one with a box for its second, each with the best that is left
+for the other. What readers in both segments share a star (`AllSegments`) counts for the first,
+those of the second in the best of all boxes: a relaxation. Of either side boxes above 1 are ruled
+out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from codesign.arrays import Bools, Floats
+from codesign.search.dataflow.bounds import PRUNED
+from codesign.search.dataflow.hybrid_bounds import HybridDual, Pick
+from codesign.search.dataflow.segment_pricing import ENERGY, SEGMENTS
+from codesign.search.dataflow.segment_states import AllSegments
+from codesign.space.hardware_boxes import BoxCosts, Boxes, BoxTables
+
+FAR = 1e100  # what cannot be, in place of inf
+
+
+class AllPairs(AllSegments):
+    """The pairs of segments of a space; of its attributes those of segments are of pairs."""
+
+    def _plan(self) -> None:
+        """Which states are whose: sums of pairs are products of matrices.
+
+        Of each pair the states without a shared layer; those of either segment, of both among those
+        of the first; and those of both.
+        """
+        self.steps = []
+        self.sides = [sorted({-1 - v for _, v in x if v < 0}) for _, _, x in self.states.of]
+        kinds = [[not x, x[:1] == [0], x[:1] == [1], len(x) > 1] for x in self.sides]
+        has = np.zeros((len(self.terms), len(self.sides)))
+        np.put_along_axis(has, self.state, 1.0, axis=1)
+        self.alone, *self.of_side, self.of_both = (
+            has * np.array(x) for x in zip(*kinds, strict=True)
+        )
+
+
+class PairDual(HybridDual):
+    """The relaxations of all pairs in a range of the interval, and of boxes that are left.
+
+    Attributes
+    ----------
+    alive : bools, shape (pairs, 2, B)
+    value : floats
+        Of the same shape: the largest sum that was met with each box for either segment.
+    """
+
+    of: AllPairs
+
+    def __init__(self, of: AllPairs, boxes: BoxTables) -> None:
+        super().__init__(of, boxes)
+        self.alive = np.ones((len(of.terms), 2, len(self.boxes.mapping)), dtype=bool)
+        self.value = np.full(self.alive.shape, -np.inf)
+
+    # What is left -------------------------------------------------------------------------------
+
+    def group(self, s: int) -> tuple[BoxCosts, ...]:
+        """As of `HybridDual`, of either segment."""
+        return tuple(BoxCosts(*(x[mine] for x in self.costs)) for mine in self.alive[s])
+
+    def boxes_of(self, s: int) -> list[Boxes]:
+        """The boxes that are left for either segment of a pair."""
+        return [self.boxes.take(mine) for mine in self.alive[s]]
+
+    def few(self, most: int) -> bool:
+        """As of `HybridDual`, of two boxes together."""
+        return bool(self.alive.sum(axis=2).prod(axis=1).max() <= most)
+
+    @property
+    def arrays(self) -> int:
+        """Pairs of ranges of arrays that are left, at most."""
+        sides = np.column_stack([self.boxes.mapping, self.boxes.least[:, :2]])
+        each = [[len(np.unique(sides[mine], axis=0)) for mine in pair] for pair in self.alive]
+        return max(a * b for a, b in each)
+
+    def split(self) -> Sequence[PairDual]:
+        """As of `HybridDual`: several pairs, or the boxes for a segment."""
+        left = self.segments_left()
+        if len(left) > 1:
+            return [self._only(left[: len(left) // 2]), self._only(left[len(left) // 2 :])]
+        (s,) = left
+        side = int(self.alive[s].sum(axis=1).argmax())
+        mine = np.flatnonzero(self.alive[s, side])
+        order, found = mine[np.argsort(self.costs.hardware[mine, 0], kind="stable")], []
+        for part in (order[: len(order) // 2], order[len(order) // 2 :]):
+            half = self.copied()
+            half.alive[s, side] = False
+            half.alive[s, side, part] = True
+            half.keep_alive()
+            found.append(half)
+        return found
+
+    def parted(self, most: int) -> Sequence[PairDual]:
+        """As of `HybridDual`."""
+        if self.alive.shape[2] <= most or self.few(1):
+            return [self]
+        return [x for half in self.split() for x in half.parted(most)]
+
+    def _only(self, pairs: Sequence[int]) -> PairDual:
+        """What is left for some pairs."""
+        found = self.copied()
+        found.alive[np.setdiff1d(np.arange(len(found.alive)), pairs)] = False
+        found.keep_alive()
+        return found
+
+    def copied(self) -> PairDual:
+        """As of `HybridDual`."""
+        found = super().copied()
+        assert isinstance(found, PairDual)
+        return found
+
+    def promising(self, most: int, segments: int) -> PairDual:
+        """As of `HybridDual`: so many pairs, and boxes for either segment of each."""
+        found = self._only(self.segments_left()[:segments])
+        value = np.where(found.alive, found.value, np.inf)
+        order = np.argsort(value, axis=2, kind="stable")
+        kept = np.zeros_like(found.alive)
+        np.put_along_axis(kept, order[:, :, :most], True, axis=2)
+        found.alive &= kept
+        found.keep_alive()
+        return found
+
+    def _least(self, axis: int) -> Floats:
+        """As of `HybridDual`, by box or by pair."""
+        value = np.where(self.alive, self.value, np.inf)
+        return np.asarray(value.min(axis=(1, 2) if axis else (0, 1)))
+
+    # The relaxation -----------------------------------------------------------------------------
+
+    def _cells(self, weights: Floats, leaves: Floats) -> list[Floats]:
+        """(B, n, a) of either segment: the least of each layer at each width of its input."""
+        return [
+            self._shared(self.costs, weights, leaves, side).min(axis=3)
+            for side in range(len(SEGMENTS))
+        ]
+
+    def _sum(self, number: int, weights: Floats, stage: Floats, cells: Sequence[Floats]) -> Floats:
+        """(a,) or (B, a): of a star in a state, by the box of the first segment that is in it."""
+        c, cost, readers = self.of.states.of[number]
+        mine = np.full(self.of.most, np.inf)
+        mine[: len(cost)] = np.where(self.of.allowed[c], cost @ weights, np.inf)
+        for n, v in readers:
+            if v >= 0:
+                mine = mine + stage[v]
+            elif -1 - v == self.of.sides[number][0]:
+                mine = mine + cells[-1 - v][:, n]
+            else:
+                mine = mine + cells[-1 - v][:, n].min(axis=0)
+        return mine
+
+    def pair_sums(self, weights: Floats) -> tuple[Floats, Floats, list[Floats]]:
+        """(pairs, 2, B): the least sums with each box; and of stages, and shared ones, by width."""
+        of, leaves = self.of, self._leaves(weights)
+        stage = self._stages(weights, leaves)[0].min(axis=2)
+        cells = self._cells(weights, leaves)
+        left = np.flatnonzero(self.alive.any(axis=(1, 2)))
+        count = len(of.sides), self.alive.shape[2]
+        alone, each, none = np.zeros(count[0]), np.zeros(count), np.zeros(count)
+        for x in np.unique(of.state[left]).tolist():
+            mine = self._sum(x, weights, stage, cells).min(axis=-1)
+            if of.sides[x]:
+                each[x] = np.minimum(mine, FAR)
+            else:
+                alone[x] = min(float(mine), FAR)
+            if len(of.sides[x]) > 1:  # boxes that cannot do what they are not counted for
+                second = [cells[1][:, n].min(axis=1) for n, v in of.states.of[x][2] if v == -2]
+                none[x] = np.where(np.isinf(second).any(axis=0), FAR, 0.0)
+        fixed = self.constants[left] @ weights + of.alone[left] @ alone
+        sides = [x[left] @ each for x in of.of_side]
+        sides[1] += of.of_both[left] @ none
+        alive, found = self.alive[left], np.full(self.alive.shape, np.inf)
+        taken = self.costs.hardware @ self._of_hardware(weights)
+        sides = [x + taken for x in sides]
+        least = [np.where(alive[:, k], x, np.inf).min(axis=1) for k, x in enumerate(sides)]
+        for k, x in enumerate(sides):
+            found[left, k] = x + (fixed + least[1 - k])[:, None]
+        return np.where(self.alive & (found < FAR / 2), found, np.inf), stage, cells
+
+    def solve(self, weights: Floats, rule_out: bool = True) -> Pick:
+        """As of `HybridDual`."""
+        if not self.alive.any():
+            return self._none()
+        found, stage, cells = self.pair_sums(weights)
+        s = int(found.min(axis=(1, 2)).argmin())
+        value, boxes = float(found[s].min()), found[s].argmin(axis=1).tolist()
+        self.value = np.maximum(self.value, found)
+        if rule_out:
+            self.alive &= found <= PRUNED
+            some: Bools = np.asarray(self.alive.any(axis=2))
+            both = some[:, 0] & some[:, 1]
+            self.alive &= both[:, None, None]
+        if not math.isfinite(value):
+            return self._none()
+        return self._pick_of(value, s, boxes, weights, stage, cells)
+
+    def _pick_of(
+        self,
+        value: float,
+        s: int,
+        boxes: list[int],
+        weights: Floats,
+        stage: Floats,
+        cells: Sequence[Floats],
+    ) -> Pick:
+        """The choices of a pair with a box for either segment."""
+        of, leaves, rows = self.of, self._leaves(weights), {x: r for r, x in enumerate(self.rows)}
+        cell, column = self._stages(weights, leaves)
+        widths = np.zeros(len(of.space.classes), dtype=np.int64)
+        metrics, columns = self.constants[s].copy(), np.full(len(of.layers), -1)
+        ends = np.append(self.starts, len(column))
+        for x in of.state[s].tolist():
+            c, cost, readers = of.states.of[x]
+            each = self._sum(x, weights, stage, cells)
+            first = of.sides[x][0] if of.sides[x] else 0
+            a = int((each[boxes[first]] if each.ndim > 1 else each).argmin())
+            widths[c] = a
+            metrics = metrics + cost[a]
+            for n, v in readers:
+                side, leaf = -1 - v, int(of.leaf[n])
+                if v < 0:
+                    b = boxes[side] if side == first else int(cells[side][:, n, a].argmin())
+                    one = BoxCosts(*(y[b : b + 1] for y in self.costs))
+                    w = int(self._shared(one, weights, leaves, side)[0, n, a].argmin())
+                    self._add_shared(metrics, rows, one, (n, a, w), side)
+                else:
+                    w = int(cell[v, a].argmin())
+                    at = int(np.searchsorted(self.cells, (v * of.most + a) * of.most + w))
+                    begin, end = int(ends[at]), int(ends[at + 1])
+                    columns[n] = begin + int(column[begin:end].argmin())
+                    metrics = metrics + self.cost[columns[n]]
+                if of.leaf_share[n]:
+                    metrics = metrics + of.leaf_share[n] * of.leaf_cost[leaf][w]
+                if leaf not in of.own:
+                    widths[leaf] = w
+        taken = self.costs.hardware[boxes].sum(axis=0)
+        for m, r in self.hardware_rows:
+            metrics[r] += taken[m]
+        if self.energy_row is not None:
+            metrics[self.energy_row] += self.static_j_per_mm2 * taken[0]
+        return Pick(value, metrics, widths, columns, s, self.boxes.take(np.array(boxes)))
+
+    def _add_shared(
+        self,
+        metrics: Floats,
+        rows: dict[str, int],
+        one: BoxCosts,
+        cell: tuple[int, int, int],
+        side: int,
+    ) -> None:
+        """Add what a shared layer has in a box, at its widths."""
+        metrics[rows["dram_bits"]] += one.traffic[0][cell]
+        metrics[rows[SEGMENTS[side]]] += one.time[0][cell]
+        if ENERGY in rows:
+            metrics[rows[ENERGY]] += one.energy[0][cell]
+        if self.bops is not None:
+            metrics[rows["bops"]] += self.bops[cell]
