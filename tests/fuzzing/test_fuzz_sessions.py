@@ -128,7 +128,10 @@ class Session(Folder):
         out, proof = self.write(data, "design"), self.write(data, "certificate")
         usual = {PROVEN, INFEASIBLE}
         answer = self.act(*words, "--out", out, "--certificate", proof, "--quiet", usual=usual)
-        if answer.code == PROVEN:
+        if answer.code == INFEASIBLE:  # what is certain of no design is checked by itself
+            self.told(["check", proof.name], {PROVEN}, lambda _: False)
+            (self.folder / proof.name).unlink()
+        elif answer.code == PROVEN:
             design = json.loads((self.folder / out.name).read_bytes())
             about = canonical(design["problem"]), design["proof"]
             self.certified.setdefault(self.content(proof.name), []).append(about)
@@ -248,7 +251,7 @@ class Session(Folder):
         kind = data.draw(st.sampled_from(["result", *kinds]), "kind")
         if kind == "result":
             name = self.read(data, *RESULTS)
-            usual = {PROVEN} if name.name.endswith(".json") else {BAD_INPUT}
+            usual = {PROVEN} if name.name.endswith(".json") else {PROVEN, BAD_INPUT}
             self.act("show", name, usual=usual)
         else:
             self.act("show", kinds[kind], self.read(data, kind), usual={PROVEN})

@@ -27,3 +27,11 @@ def mostly_long(seeds: Iterable[T], few: int) -> list[T | ParameterSet]:
     every = list(seeds)
     rest = ((seed if isinstance(seed, tuple) else (seed,)) for seed in every[few:])
     return [*every[:few], *(pytest.param(*values, marks=pytest.mark.long) for values in rest)]
+
+
+def half_long(seeds: Iterable[T | ParameterSet]) -> list[T | ParameterSet]:
+    """Of parameters every run takes every second, a long one all; those with marks keep them."""
+    every = list(seeds)
+    plain = [x for x in every if not isinstance(x, ParameterSet)]
+    marked = [x for x in every if isinstance(x, ParameterSet)]
+    return [*mostly_long([*plain[::2], *plain[1::2]], (len(plain) + 1) // 2), *marked]

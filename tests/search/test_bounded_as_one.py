@@ -16,7 +16,7 @@ from compare_designs import compare
 from placed_points import options_of
 from random_networks import random_network
 from random_problems import Case, good_point, mid_size_problem, random_case
-from seeds import check_all, mostly_long
+from seeds import check_all, half_long, mostly_long
 from small_layers import square
 
 from codesign import solve
@@ -321,7 +321,7 @@ def test_widths_are_offered_where_they_run() -> None:
     assert search.incumbent.option == wide[0]
 
 
-@pytest.mark.parametrize(("objective", "budgeted"), BISECTED)
+@pytest.mark.parametrize(("objective", "budgeted"), half_long(BISECTED))
 def test_the_least_sram_by_bisection_is_that_of_one_programme(
     objective: Metric, budgeted: tuple[Metric, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:

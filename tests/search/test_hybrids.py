@@ -19,8 +19,8 @@ from codesign.results.dataflow_design import DataflowDesign
 from codesign.search.lexicographic import Method, tie_breakers
 from codesign.tasks import solve_dataflow
 
-SEEDS = (1, 2, 5, 7, 12, 18, 24, 27, 28, 32, 36, 76)
-PAIR_SEEDS, LONG_PAIR_SEEDS = (12, 19, 21, 37, 38), range(100, 160)
+SEEDS = mostly_long([1, 2, 5, 12, 18, 24, 28, 32, 36, 7, 27, 76], 8)
+PAIR_SEEDS, LONG_PAIR_SEEDS = (19, 21, 38), (12, 37, *range(100, 160))
 LONG_SEEDS, WHOLE_SEEDS = range(100, 220), (2, 5, 12)
 FPGA_SEEDS, LONG_FPGA_SEEDS = (0, 4, 7), range(8, 120)
 ENERGY_SEEDS, LONG_ENERGY_SEEDS = (1, 8), (4, *range(9, 90))
@@ -74,7 +74,7 @@ def test_best_hybrids_are_the_enumerated_ones(seed: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", mostly_long([*ENERGY_SEEDS, *LONG_ENERGY_SEEDS], 2))
+@pytest.mark.parametrize("seed", mostly_long([*ENERGY_SEEDS[::-1], *LONG_ENERGY_SEEDS], 1))
 def test_energy_is_that_of_all_hybrids_enumerated(seed: int) -> None:
     """As the objective, within a budget, or known beside others; with tilings of their own."""
     compare(seed, "search", "energy")
@@ -85,7 +85,7 @@ def test_on_an_fpga_it_is_the_enumerated_one(seed: int) -> None:
     compare(seed, "search", "fpga")
 
 
-@pytest.mark.parametrize(("seed", "kind"), [(4, "energy"), (4, "fpga")])
+@pytest.mark.parametrize(("seed", "kind"), mostly_long([(4, "fpga"), (4, "energy")], 1))
 def test_a_programme_for_each_array_agrees_in_other_costs(seed: int, kind: str) -> None:
     compare(seed, "whole", kind)
 

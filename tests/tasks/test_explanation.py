@@ -14,7 +14,7 @@ import pytest
 from command_line import BUDGET, SMALL, refused, run
 from compare_explanations import EXACT, SEEN, check_runner_up, check_side, padded, random_points
 from random_problems import random_case
-from seeds import mostly_long
+from seeds import half_long, mostly_long
 
 from codesign import Design, SpecError, solve
 from codesign.results.explanation import Explanation
@@ -35,7 +35,7 @@ def explained(seed: int) -> tuple[Explanation, list[oracle.Point]] | None:
     return explain(solve(problem), step=(0.05, 0.2, 0.5)[seed % 3]), points
 
 
-@pytest.mark.parametrize("seed", EVERY)
+@pytest.mark.parametrize("seed", half_long(EVERY))
 def test_budgets_are_worth_what_enumeration_says(seed: int) -> None:
     if (found := explained(seed)) is None:
         return

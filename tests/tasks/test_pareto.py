@@ -22,7 +22,7 @@ from compare_designs import check_choices, check_figures
 from compare_fronts import EQUAL, assert_same, check_points, check_statements, compare, covered
 from enumerated_fronts import Floats, FrontCase, enumerated, front_case
 from random_problems import Case, steep_case
-from seeds import check_all, mostly_long
+from seeds import check_all, half_long, mostly_long
 from sources import HELPERS
 
 from codesign import InfeasibleError, SolverError, SpecError, pareto, solve
@@ -51,7 +51,7 @@ def rich_case(seed: int) -> FrontCase:
 # --- all points ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", mostly_long(SEEDS, 20))
+@pytest.mark.parametrize("seed", mostly_long(SEEDS, 12))
 def test_front_is_the_enumerated_one(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     if seed % 2:  # screen as for many options
         monkeypatch.setattr(screening, "MOST_UNSCREENED", 1)
@@ -67,7 +67,7 @@ def test_front_is_the_enumerated_one_long(first: int) -> None:
     )
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", mostly_long(range(6), 3))
 def test_noise_over_many_orders_of_magnitude(seed: int) -> None:
     # Here points differ by little more than a tolerance, and which of them are told is arbitrary.
     rng = random.Random(seed)
@@ -191,7 +191,7 @@ def between(front: Floats, axis: int, low: float) -> Floats:
     return front[front[:, axis] >= within[:, axis].max(initial=0.0)]
 
 
-@pytest.mark.parametrize("seed", FLAT)
+@pytest.mark.parametrize("seed", half_long(FLAT))
 @pytest.mark.parametrize("axis", [0, 1])
 def test_part_of_a_front(seed: int, axis: int) -> None:
     case = rich_case(seed)

@@ -90,23 +90,30 @@ class HybridGoal:
         self.search, self.goal, self.incumbent = search, goal, incumbent
         self.report, self.rel_gap = report, rel_gap
         self.open: list[Node] = []
+        self.number, self.families = count(), list[Family]()
         self.opened = False
         self.searched: Node | None = None
         self._goals: dict[Segments, SegmentGoal] = {}
 
     def run(self) -> Proven:
-        """Search all ranges, the one of the least bound first."""
+        """Search all ranges, the one of the least bound first.
+
+        Those of one segment come before all of two: its best design rules out more of these.
+        """
         try:
-            self._open_all()
-            while self.open and self.open[0].lower < self.cutoff:
-                self._tell()
-                self.searched = heapq.heappop(self.open)
-                if self.searched.raised:
-                    self._search(self.searched)
-                else:
-                    self._raise(self.searched)
-                    heapq.heappush(self.open, self.searched)
-                self.searched = None
+            every = self.search.tables.families(self.search.space.choices.segments)
+            for segments in every:
+                self._open(segments)
+                self.opened = len(self.families) == len(every)
+                while self.open and self.open[0].lower < self.cutoff:
+                    self._tell()
+                    self.searched = heapq.heappop(self.open)
+                    if self.searched.raised:
+                        self._search(self.searched)
+                    else:
+                        self._raise(self.searched)
+                    self.searched = None
+            self.opened = True
         except Stopped:
             return Proven(self.incumbent, self.lower, False)
         return Proven(self.incumbent, self.lower, True)
@@ -145,41 +152,23 @@ class HybridGoal:
 
     # Bounds -------------------------------------------------------------------------------------
 
-    def _open_all(self) -> None:
-        """All ranges of the interval, with what bounds them at once.
-
-        Before pairs are, one segment is looked at: what is known rules out more of them.
-        """
-        every = self.search.tables.families(self.search.space.choices.segments)
-        self.families, number = list[Family](), count()
-        for segments in every:
-            goals = [self._goal_once(x) for x in segments]
-            family = Family(segments, goals[0], None)
-            self.families.append(family)
-            if not all(x.any() for x in family.any.allowed):
-                continue
-            self._take_boxes(family.any)
-            if not self.search.whole:
-                family.first = self._bounds_of(goals)
-            nodes = [
-                Node(self._first_bound(x, family), next(number), x, family)
-                for x in self._spans(goals)
-            ]
-            mine = [x for x in nodes if math.isfinite(x.lower)]
-            self.open += mine
-            self.opened = len(self.families) == len(every)
-            if not self.search.whole and not self.opened:
-                for node in mine:
-                    self._raise(node)
-        self.opened = True
-        heapq.heapify(self.open)
-
-    def _take_boxes(self, of: SegmentGoal) -> None:
-        """Costs of boxes, which are alike for all segments."""
-        if len(self.families) > 1:
+    def _open(self, segments: list[Segments]) -> None:
+        """All ranges of the interval for a family, with what bounds them at once."""
+        goals = [self._goal_once(x) for x in segments]
+        family = Family(segments, goals[0], None)
+        self.families.append(family)
+        if not all(x.any() for x in family.any.allowed):
             return
-        most_taken = self.goal.limits.get(of.pricing.memory.metric, math.inf)
-        self.boxes = BoxTables(self.search.tables, of.allowed, most_taken, of.pricing.energy)
+        if len(self.families) == 1:  # they cost alike for all segments
+            most_taken = self.goal.limits.get(family.any.pricing.memory.metric, math.inf)
+            on = family.any.allowed, most_taken, family.any.pricing.energy
+            self.boxes = BoxTables(self.search.tables, *on)
+        if not self.search.whole:
+            family.first = self._bounds_of(goals)
+        for span in self._spans(goals):
+            lower = self._first_bound(span, family)
+            if math.isfinite(lower):
+                heapq.heappush(self.open, Node(lower, next(self.number), span, family))
 
     def _goal_once(self, segments: Segments) -> SegmentGoal:
         """The goal for segments, while there is time."""
@@ -228,6 +217,7 @@ class HybridGoal:
             pairs = len(node.of.segments[0]) > 1
             if (self.incumbent is None or pairs) and node.lower < self.cutoff:
                 self._dive(node)
+        heapq.heappush(self.open, node)
 
     def _raise_bound(self, node: Node) -> None:
         """Raise a bound to about where something may be below, on boxes as they are at first.
@@ -347,6 +337,9 @@ class HybridGoal:
 
         Where the Lagrangian is close, each segment is a part of its own.
         """
+        smaller = part.parted(MOST_BOXES)
+        if len(smaller) > 1:
+            return [(bound, x) for x in smaller]
         span, targets = self._asked(node, aim)
         part.within(span)
         found = ascend(part, targets, full=True)
@@ -490,13 +483,13 @@ class HybridGoal:
         if math.isfinite(most):
             limits[metric] = min(most, limits.get(metric, math.inf))
         goal = Goal(metric, limits)
-        arrays, sharings = (
-            tuple(x.arrays[0] for x in options),
-            tuple(x.sharing for x in options),
-        )
+        arrays, sharings = tuple(x.arrays[0] for x in options), tuple(x.sharing for x in options)
         search = self.search.on_arrays(of.space.segments, arrays, sharings)
-        on, (span, _) = (search, goal, of, self.incumbent), self._asked(node, aim)
-        gap = max(gap, of.gap)
+        on, (span, _), gap = (
+            (search, goal, of, self.incumbent),
+            self._asked(node, aim),
+            max(gap, of.gap),
+        )
         if len(options) == 1:
             found = ArraySearch(*on, options[0], span, gap).run()
         else:

@@ -99,10 +99,8 @@ class PairDual(HybridDual):
         return found
 
     def parted(self, most: int) -> Sequence[PairDual]:
-        """As of `HybridDual`."""
-        if self.alive.shape[2] <= most or self.few(1):
-            return [self]
-        return [x for half in self.split() for x in half.parted(most)]
+        """As of `HybridDual`; in two, of which either may have too many boxes still."""
+        return [self] if self.alive.shape[2] <= most or self.few(1) else self.split()
 
     def _only(self, pairs: Sequence[int]) -> PairDual:
         """What is left for some pairs."""

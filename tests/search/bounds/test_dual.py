@@ -26,6 +26,7 @@ from enumerated_assignments import (
     case,
     priced_case,
 )
+from seeds import half_long
 
 from codesign.problem.metrics import ADDITIVE_METRICS
 from codesign.problem.tolerances import ceiling
@@ -89,7 +90,7 @@ def check_bound(given: Case, metric: str, limits: Mapping[str, float], found: Du
                 assert one.metrics[ADDITIVE_METRICS.index(name)] <= ceiling(limit)
 
 
-@pytest.mark.parametrize(("name", "seed", "metric", "limited"), ONCE)
+@pytest.mark.parametrize(("name", "seed", "metric", "limited"), half_long(ONCE))
 def test_dual_never_exceeds_the_constrained_optimum(
     name: str, seed: int, metric: str, limited: tuple[str, ...]
 ) -> None:
@@ -101,7 +102,7 @@ def test_dual_never_exceeds_the_constrained_optimum(
         check_bound(given, metric, limits, found)
 
 
-@pytest.mark.parametrize(("name", "seed", "metric", "limited"), TASKS[::3])
+@pytest.mark.parametrize(("name", "seed", "metric", "limited"), half_long(TASKS[::3]))
 def test_dual_of_relaxed_residuals_never_exceeds_it_either(
     name: str,
     seed: int,
