@@ -105,7 +105,8 @@ def opened(problem: Problem) -> HybridGoal:
     """The search of a problem, with its first bounds."""
     search = HybridSearch(PipelineSpace(problem, platform_of(problem)), StopCondition(None))
     goal = HybridGoal(search, Goal(problem.objective, dict(problem.budgets)), None, None, 1e-9)
-    goal._open_all()
+    for segments in search.tables.families(problem.choices.segments):
+        goal._open(segments)
     return goal
 
 
