@@ -26,6 +26,7 @@ from ended_early import (
 )
 from market_split import market_split
 from random_problems import random_case
+from seeds import half_long
 
 from codesign import Problem, pareto, solve
 from codesign.checking.problem import Option
@@ -41,7 +42,7 @@ pytestmark = pytest.mark.usefixtures("heard")
 # --- at any look at the clock -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", [0, 9, 20, 32, 33, 34])
+@pytest.mark.parametrize("seed", half_long([0, 9, 20, 32, 33, 34]))
 @pytest.mark.parametrize("method", METHODS)
 def test_a_solve_interrupted_anywhere(
     seed: int, method: str, monkeypatch: pytest.MonkeyPatch

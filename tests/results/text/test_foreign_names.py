@@ -177,6 +177,7 @@ def test_files_and_pipes(words: list[str], folder: Path, monkeypatch: pytest.Mon
 def test_terminals(words: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setattr("codesign.cli.progress.DELAY_S", 1e3)  # a terminal wipes its live line off
     answer = told_raw([word.replace("\x00", "") for word in words], Terminal)
     plain = answer._replace(out=COLOUR.sub("", answer.out), err=LIVE.sub("", answer.err))
     check_answer(plain._replace(err=COLOUR.sub("", plain.err)), words[0])

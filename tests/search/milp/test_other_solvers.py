@@ -15,6 +15,7 @@ import pytest
 from command_line import BUDGET, SMALL, refused, run
 from compare_designs import compare
 from random_problems import mid_size_problem, random_case, steep_case
+from seeds import half_long
 
 from codesign import Design, InfeasibleError, Problem, SolverError, SpecError, solve
 from codesign.problem.metrics import METRICS
@@ -65,7 +66,9 @@ def by_highs(seed: int) -> Design:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("solver", "seed"), [*seeds_of("scip", 25), *seeds_of("cbc", 15)])
+@pytest.mark.parametrize(
+    ("solver", "seed"), half_long([*seeds_of("scip", 25), *seeds_of("cbc", 15)])
+)
 def test_mid_size_problems_have_the_same_optimum(solver: str, seed: int) -> None:
     problem = mid_size(seed)
     theirs, ours = solve(problem, solver=solver), by_highs(seed)
