@@ -39,6 +39,18 @@ def on_axes(costs: Floats) -> Floats:
     return costs[:, [min(x, count - 1) for x in AXES]]
 
 
+def _lowered(ys: list[float], zs: list[float], y: float, z: float) -> bool:
+    """Add a step to stairs that go down, in place of those it beats; whether none beats it."""
+    before = bisect_right(ys, y)
+    if before and zs[before - 1] <= z:
+        return False
+    first = last = bisect_left(ys, y)
+    while last < len(ys) and zs[last] >= z:
+        last += 1
+    ys[first:last], zs[first:last] = [y], [z]
+    return True
+
+
 def _best_of_stairs(costs: Floats) -> Ints:
     """Of three costs: by the first in order, the others as stairs that go down."""
     order, kept = np.lexsort(costs.T[::-1]), []
@@ -46,14 +58,8 @@ def _best_of_stairs(costs: Floats) -> Ints:
     zs: list[float] = []
     others = costs[order, 1:].tolist()
     for n, (y, z) in enumerate(others):
-        before = bisect_right(ys, y)
-        if before and zs[before - 1] <= z:
-            continue
-        first = last = bisect_left(ys, y)
-        while last < len(ys) and zs[last] >= z:
-            last += 1
-        ys[first:last], zs[first:last] = [y], [z]
-        kept.append(n)
+        if _lowered(ys, zs, y, z):
+            kept.append(n)
     return np.asarray(order[kept])
 
 
@@ -141,13 +147,7 @@ def least_sums(one: Floats, other: Floats, most: Floats) -> Floats:
     count, room = 0, (most[1] - one[order, 2]).tolist()
     for n, until, left in zip(order.tolist(), ready, room, strict=True):
         for z, _, y in joining[count:until]:
-            before = bisect_right(ys, y)
-            if before and zs[before - 1] <= z:
-                continue
-            first = last = bisect_left(ys, y)
-            while last < len(ys) and zs[last] >= z:
-                last += 1
-            ys[first:last], zs[first:last] = [y], [z]
+            _lowered(ys, zs, y, z)
         count = max(count, until)
         at = bisect_right(ys, left)
         if at:

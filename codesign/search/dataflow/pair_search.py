@@ -6,47 +6,15 @@ import math
 
 import numpy as np
 
-from codesign.problem.goal import Goal
 from codesign.search.dataflow.bounds import Dual
-from codesign.search.dataflow.goal_bounds import INTERVAL, Shared
-from codesign.search.dataflow.pricing import Pipeline
-from codesign.search.dataflow.search import GoalSearch
-from codesign.search.dataflow.segment_goal import OfSegment, SegmentGoal
+from codesign.search.dataflow.goal_bounds import INTERVAL
+from codesign.search.dataflow.segment_goal import OnArrays
 from codesign.search.dataflow.segment_pricing import ENERGY
 from codesign.search.dataflow.table import Range, Table
-from codesign.space.segments import HybridSpace
 
 
-class PairSearch(OfSegment, GoalSearch):
-    """A goal for two segments on their arrays: bounds count the least of PEs and SRAM on offer.
-
-    Parameters
-    ----------
-    of : SegmentGoal
-        Of the two, whatever they share.
-    """
-
-    space: HybridSpace
-
-    def __init__(
-        self,
-        search: Shared,
-        goal: Goal,
-        of: SegmentGoal,
-        incumbent: Pipeline | None,
-        span: Range,
-        rel_gap: float,
-    ) -> None:
-        super().__init__(search, goal, incumbent, None, rel_gap)
-        self.within, self.tables = span, of.tables
-
-    def slowest_s(self) -> float:
-        """As of `OfSegment`."""
-        return sum(x.cycles for x in self.space.tiled.values()) / self.search.clock
-
-    def _ends(self) -> tuple[float, float]:
-        least_s, most_s = super()._ends()
-        return max(least_s, self.within.least_s), min(most_s, self.within.most_s)
+class PairSearch(OnArrays):
+    """A goal for two segments on their arrays: bounds count the least of PEs and SRAM on offer."""
 
     def first_bound(self, span: Range) -> float:
         """As of `GoalBounds`, at once: the range is one that bounds have left."""
@@ -59,10 +27,6 @@ class PairSearch(OfSegment, GoalSearch):
             return math.inf
         dual = self.dual(table, span)
         return dual.solve(dual.scaled({self.goal.metric: 1.0})).value
-
-    def _guess_above(self, lower: float) -> float:
-        """None: all of it is searched at once."""
-        return math.inf
 
     def dual(self, table: Table, span: Range) -> Dual:
         """As of `GoalSearch`; with the least that shared hardware takes."""

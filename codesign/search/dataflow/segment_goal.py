@@ -190,7 +190,42 @@ class SegmentGoal(OfSegment):
         return self._ends()
 
 
-class ArraySearch(OfSegment, GoalSearch):
+class OnArrays(OfSegment, GoalSearch):
+    """A goal for segments on an array each, in a range of the interval.
+
+    Attributes
+    ----------
+    within : Range
+    """
+
+    space: HybridSpace
+
+    def __init__(
+        self,
+        search: Shared,
+        goal: Goal,
+        of: SegmentGoal,
+        incumbent: Pipeline | None,
+        span: Range,
+        rel_gap: float,
+    ) -> None:
+        super().__init__(search, goal, incumbent, None, rel_gap)
+        self.within, self.tables = span, of.tables
+
+    def slowest_s(self) -> float:
+        """As of `OfSegment`."""
+        return sum(x.cycles for x in self.space.tiled.values()) / self.search.clock
+
+    def _ends(self) -> tuple[float, float]:
+        least_s, most_s = super()._ends()
+        return max(least_s, self.within.least_s), min(most_s, self.within.most_s)
+
+    def _guess_above(self, lower: float) -> float:
+        """None: all of it is searched at once."""
+        return math.inf
+
+
+class ArraySearch(OnArrays):
     """The search of a segment on one array, in a range of the interval.
 
     Parameters
@@ -199,8 +234,6 @@ class ArraySearch(OfSegment, GoalSearch):
     options : SharedOptions
         Of the array.
     """
-
-    space: HybridSpace
 
     def __init__(
         self,
@@ -212,16 +245,8 @@ class ArraySearch(OfSegment, GoalSearch):
         span: Range,
         rel_gap: float,
     ) -> None:
-        super().__init__(search, goal, incumbent, None, rel_gap)
-        self.of, self.options, self.within, self.tables = of, options, span, of.tables
-
-    def slowest_s(self) -> float:
-        """As of `OfSegment`."""
-        return sum(x.cycles for x in self.space.tiled.values()) / self.search.clock
-
-    def _ends(self) -> tuple[float, float]:
-        least_s, most_s = super()._ends()
-        return max(least_s, self.within.least_s), min(most_s, self.within.most_s)
+        super().__init__(search, goal, of, incumbent, span, rel_gap)
+        self.of, self.options = of, options
 
     def first_bound(self, span: Range) -> float:
         """As of `GoalBounds`; most are impossible altogether, and others soon searched."""
@@ -238,10 +263,6 @@ class ArraySearch(OfSegment, GoalSearch):
         if self.goal.metric == INTERVAL:
             return span.least_s
         return dual.solve(dual.scaled({self.goal.metric: 1.0})).value
-
-    def _guess_above(self, lower: float) -> float:
-        """None: all of it is searched at once."""
-        return math.inf
 
     def _reduced(self, table: Table, span: Range, aim: float) -> tuple[Table | None, float]:
         """As of `GoalSearch`; the hardware is reduced too."""
