@@ -9,29 +9,21 @@ a segment that is not ruled out is halved; one that never is, is left to the sea
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
 from codesign.arrays import Floats
 from codesign.checking.certificate.hybrid_ranges import HybridVerifier, Round
-from codesign.checking.certificate.pipeline_costs import Range as CheckedRange
+from codesign.checking.certificate.pipeline_stages import Range as CheckedRange
 from codesign.checking.certificate.pipeline_waits import Detour, detour
 from codesign.checking.certificate.segment_costs import segment_reads
 from codesign.checking.certificate.shared_hardware import Boxes
 from codesign.checking.certificate.width_variables import TooMany
-from codesign.checking.entries import Entry
-from codesign.checking.findings import Ledger
-from codesign.checking.problem import read_problem
-from codesign.problem.file import problem_to_dict
-from codesign.problem.goal import Goal
 from codesign.problem.problem import Problem
 from codesign.problem.tolerances import CLOSING_GAP
-from codesign.results.dataflow_design import platform_of
 from codesign.search.dataflow.ascent import ascend
 from codesign.search.dataflow.bounds import Relaxed, Weighted
 from codesign.search.dataflow.hybrid import HybridSearch
@@ -39,12 +31,17 @@ from codesign.search.dataflow.hybrid_bounds import HybridDual
 from codesign.search.dataflow.segment_goal import SegmentGoal
 from codesign.search.dataflow.segment_states import AllSegments
 from codesign.search.dataflow.table import Range
-from codesign.space.dataflow import PipelineSpace
 from codesign.space.hardware_boxes import BoxTables
 from codesign.stopping import StopCondition, Stopped
 from codesign.tasks.certificate_detours import detours_of
-from codesign.tasks.certificate_pipelines import first_ranges, halves
-from codesign.tasks.certificate_pipelines import number as number_of
+from codesign.tasks.certificate_stages import (
+    OnStep,
+    StageCloser,
+    first_ranges,
+    halves,
+    of_one_architecture,
+)
+from codesign.tasks.certificate_stages import number as number_of
 
 MOST_ROUNDS = 40  # for a range of a segment
 LAST, MOST_EACH = 4, 12  # multipliers of a round: the best met, and those that rule out most
@@ -54,7 +51,6 @@ TOGETHER = (2**16, 16, 1)  # boxes that labels are tried on at once
 MOST_GROUPS = 64  # of them
 MOST_TRIED = 300  # ranges, of all segments
 MOST_OPEN = 12  # ranges that are not ruled out, after which no others are tried
-OnStep = Callable[[str], None]
 Given = dict[str, Any]  # a round, as in the file
 
 
@@ -79,7 +75,7 @@ class Recorded(Weighted):
         return [self.asked[n][1] for n in sorted(kept)]
 
 
-class HybridCloser:
+class HybridCloser(StageCloser):
     """Rules out a problem's hybrids.
 
     Parameters
@@ -98,16 +94,11 @@ class HybridCloser:
         on_step: OnStep | None,
         most_tried: int = MOST_TRIED,
     ) -> None:
-        self.below, self.stop, self.on_step, self.most_tried = below, stop, on_step, most_tried
-        choices = replace(problem.choices, architecture=("hybrid",))
-        self.problem = replace(problem, choices=choices)
-        content = json.loads(json.dumps(problem_to_dict(self.problem)))
-        self.checked = read_problem(Entry("problem", content, Ledger()))
+        super().__init__(of_one_architecture(problem, "hybrid"), below, stop, on_step)
+        self.most_tried = most_tried
         self.verifier = HybridVerifier(self.checked, below, stop.check)
-        self.space = PipelineSpace(self.problem, platform_of(self.problem))
         self.search = HybridSearch(self.space, stop)
-        goal = Goal(problem.objective, problem.budgets)
-        on = goal, self.search.tables, None, CLOSING_GAP
+        on = self.goal, self.search.tables, None, CLOSING_GAP
         self.goals = [
             SegmentGoal(self.search.shared((x,)), *on) for x in self.search.tables.segments()
         ]

@@ -8,46 +8,41 @@ one that never does is left to the search's word.
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Callable
 from copy import copy
-from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
-from codesign.checking.certificate.pipeline_costs import Range as CheckedRange
 from codesign.checking.certificate.pipeline_ranges import PipelineVerifier
+from codesign.checking.certificate.pipeline_stages import Range as CheckedRange
 from codesign.checking.certificate.pipeline_waits import detour
 from codesign.checking.certificate.width_variables import TooMany
 from codesign.checking.dataflow import reads
-from codesign.checking.entries import Entry
-from codesign.checking.findings import Ledger
-from codesign.checking.problem import read_problem
-from codesign.problem.file import problem_to_dict
-from codesign.problem.goal import Goal
 from codesign.problem.problem import Problem
 from codesign.problem.tolerances import CLOSING_GAP
-from codesign.results.dataflow_design import platform_of
 from codesign.search.dataflow.ascent import ascend
 from codesign.search.dataflow.bounds import PRUNED, Dual
 from codesign.search.dataflow.fifos import Fifos
 from codesign.search.dataflow.goal_bounds import GoalBounds, Shared
 from codesign.search.dataflow.table import Range
-from codesign.space.dataflow import PipelineSpace
 from codesign.stopping import StopCondition, Stopped
 from codesign.tasks.certificate_detours import detours_of
+from codesign.tasks.certificate_stages import (
+    OnStep,
+    StageCloser,
+    first_ranges,
+    halves,
+    number,
+    of_one_architecture,
+)
 
 ROUNDS, EACH = 3, 4  # in which what is ruled out is left out; multipliers kept of each
-SPAN_RATIO = 2.0  # of the ends of first ranges of a product with the interval
-NARROWEST = 3e-7  # relative, of a range that is halved no more
 MOST_TRIED = 2000  # ranges
 GAPS = (1e-5, 1e-4, 1e-3, 1e-2, 0.1)  # relative, of weaker claims where some ranges do not close
 MOST_OPEN = 3  # ranges that do not close, after which no others are tried
-OnStep = Callable[[str], None]
 
 
-class PipelineCloser:
+class PipelineCloser(StageCloser):
     """Closes the intervals of a problem's pipelines.
 
     Parameters
@@ -68,16 +63,11 @@ class PipelineCloser:
         on_step: OnStep | None,
         most_tried: int = MOST_TRIED,
     ) -> None:
+        super().__init__(of_one_architecture(problem, "dataflow"), below, stop, on_step)
         self.most_tried = most_tried
-        self.below, self.stop, self.on_step = below, stop, on_step
-        choices = replace(problem.choices, architecture=("dataflow",), segments=1)
-        self.space = PipelineSpace(replace(problem, choices=choices), platform_of(problem))
         search = Shared(self.space, stop)
         self.fifos: Fifos = search.fifos
-        goal = Goal(problem.objective, problem.budgets)
-        self.bounds = GoalBounds(search, goal, None, None, CLOSING_GAP)
-        content = json.loads(json.dumps(problem_to_dict(problem)))
-        self.checked = read_problem(Entry("problem", content, Ledger()))
+        self.bounds = GoalBounds(search, self.goal, None, None, CLOSING_GAP)
         self.detours = detours_of(self.fifos, self.space)
         every = reads(self.checked.network, ())
         found = [detour(every, *x) for x in self.detours]
@@ -189,44 +179,6 @@ class PipelineCloser:
                 break
         known = {*self.verifier.names}
         return [{x: y for x, y in each.items() if x in known} for each in found]
-
-
-def first_ranges(ends: tuple[float, float] | None, most: Fraction | None) -> list[CheckedRange]:
-    """Of a product with the interval: ranges of all intervals.
-
-    Parameters
-    ----------
-    ends : (float, float) or None
-        The least interval of any design and the most, s; None where there is no design.
-    most : Fraction or None
-        The longest that is asked for, s.
-    """
-    low = ends[0] * (1 - CLOSING_GAP) if ends else CLOSING_GAP  # below: no stage
-    high = float(most) if most is not None else (ends[1] if ends else 1.0)
-    count = max(1, math.ceil(math.log(max(high / low, 1.0)) / math.log(SPAN_RATIO)))
-    cuts = [Fraction(float(low * (high / low) ** (n / count))) for n in range(1, count)]
-    cuts = [Fraction(0), Fraction(low), *cuts]
-    last = most if most is not None else Fraction(high)
-    pairs = zip(cuts, [*cuts[1:], last], strict=True)
-    found = [CheckedRange(a, b) for a, b in pairs if a < b]
-    return found if most is not None else [*found, CheckedRange(last, None)]
-
-
-def halves(span: CheckedRange) -> list[CheckedRange]:
-    """Both parts of a range of a product; none where it is narrow."""
-    least, most = float(span.least_s), number(span.most_s)
-    if least <= 0 or (most is not None and most <= least * (1 + NARROWEST)):
-        return []
-    ratio = SPAN_RATIO if most is None else math.sqrt(most / least)
-    if not math.isfinite(least * ratio):
-        return []
-    middle = Fraction(least * ratio)
-    return [CheckedRange(span.least_s, middle), CheckedRange(middle, span.most_s)]
-
-
-def number(value: Fraction | None) -> float | None:
-    """As files have it."""
-    return None if value is None else float(value)
 
 
 def asked_of(problem: Problem) -> dict[str, Any]:

@@ -17,7 +17,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from codesign.checking.certificate.pipeline_costs import Range
 from codesign.checking.certificate.pipeline_labels import PipelineLabels
 from codesign.checking.certificate.pipeline_ranges import (
     MOST_PRICES,
@@ -28,6 +27,7 @@ from codesign.checking.certificate.pipeline_ranges import (
     read_range,
     told_range,
 )
+from codesign.checking.certificate.pipeline_stages import Range
 from codesign.checking.certificate.pipeline_sums import LeastSums
 from codesign.checking.certificate.pipeline_waits import Detour, read_detours
 from codesign.checking.certificate.possible_widths import with_possible_widths

@@ -17,12 +17,9 @@ from dataclasses import replace
 from fractions import Fraction
 
 from codesign.checking.certificate.metric_units import Threshold
-from codesign.checking.certificate.pipeline_costs import (
-    LATENCY,
-    PipelineCosts,
-    Range,
-)
+from codesign.checking.certificate.pipeline_costs import PipelineCosts
 from codesign.checking.certificate.pipeline_labels import PipelineLabels
+from codesign.checking.certificate.pipeline_stages import LATENCY, Range
 from codesign.checking.certificate.pipeline_waits import Detour, read_detours
 from codesign.checking.certificate.stage_options import NoStage, Offer
 from codesign.checking.certificate.width_variables import TooMany

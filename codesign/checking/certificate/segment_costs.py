@@ -18,13 +18,8 @@ from typing import NamedTuple
 import numpy as np
 
 from codesign.checking.certificate.metric_units import Threshold
-from codesign.checking.certificate.pipeline_costs import (
-    AREA,
-    DRAM,
-    MOST_PARTS,
-    PipelineCosts,
-    Range,
-)
+from codesign.checking.certificate.pipeline_costs import PipelineCosts
+from codesign.checking.certificate.pipeline_stages import AREA, DRAM, MOST_PARTS, Range
 from codesign.checking.certificate.pipeline_waits import Detour
 from codesign.checking.certificate.shared_hardware import Boxes, OnBoxes, SharedHardware
 from codesign.checking.certificate.stage_options import Offer, best_rows

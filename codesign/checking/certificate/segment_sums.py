@@ -11,7 +11,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from codesign.checking.certificate.pipeline_costs import AREA, DRAM
+from codesign.checking.certificate.pipeline_stages import AREA, DRAM
 from codesign.checking.certificate.pipeline_sums import BEYOND, LeastSums, Scope
 from codesign.checking.certificate.segment_costs import SEGMENT, SegmentCosts
 from codesign.checking.certificate.whole_numbers import Whole
