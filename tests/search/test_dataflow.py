@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import replace
-from typing import Any
 
 import dataflow_oracle
 import pytest
@@ -29,8 +28,6 @@ from codesign.results.dataflow_design import DataflowDesign
 from codesign.results.design import Design
 from codesign.search.dataflow import search
 from codesign.search.dataflow import solve as search_range
-from codesign.search.dataflow.labels import LabelSetting
-from codesign.search.dataflow.pricing import chosen_options, with_good_starts
 from codesign.search.lexicographic import Method, tie_breakers
 from codesign.specs.fpga import Fpga
 
@@ -218,35 +215,3 @@ def test_products_with_a_wide_range_of_the_interval_are_proven(objective: str) -
     assert design.proof.gap < 1e-6
     proven = {"latency_s": 0.0151097021, "energy_j": 0.0090851229}
     assert design.metrics[objective] == pytest.approx(proven[objective], rel=1e-6)
-
-
-@pytest.mark.slow
-def test_labels_cost_no_more_than_what_they_stand_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where what waits may do so on either of two paths, as at the ends of ResNet's skips."""
-    by_labels, least, found = search.GoalSearch._by_labels, LabelSetting.least, []
-
-    def kept(setting: LabelSetting, *given: Any) -> Any:
-        found.append((setting, least(setting, *given)))
-        return found[-1][1]
-
-    def priced(self: search.GoalSearch, table: Any, *given: Any) -> Any:
-        found.clear()
-        told = by_labels(self, table, *given)
-        for setting, labels in found:
-            rows = [(r, x) for r, x in enumerate(setting.dual.rows) if r in setting.counted]
-            for n in range(0, len(labels), max(1, len(labels) // 20)):
-                columns, widths = setting.choice(int(labels.made[n]))
-                options = chosen_options(setting.dual.layers, columns, table.option)
-                exact = with_good_starts(self.space, self.fifos, options, widths).metrics
-                for r, name in rows:
-                    assert labels.metrics[n, r] <= exact[name] * (1 + 1e-9), name
-                both.append(len(setting.two_sided))
-        return told
-
-    both: list[int] = []
-    monkeypatch.setattr(LabelSetting, "least", kept)
-    monkeypatch.setattr(search.GoalSearch, "_by_labels", priced)
-    choices = Choices(architecture=("dataflow",))
-    asked = {"objective": "interval", "budgets": {"area": 20}, "quality": "uniform:6"}
-    solve(Problem(network=load_network("resnet18"), choices=choices, **asked))
-    assert max(both, default=0) > 0
