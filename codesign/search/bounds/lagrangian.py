@@ -31,7 +31,8 @@ SmallInts = npt.NDArray[np.int8]
 MAX_ROUNDS = 120  # of multipliers tried
 MAX_CROSSINGS = 60  # of tangents, where each limit is maximised by itself
 FIRST_CHARGE = 0.1  # of the unlimited optimum, charged for a limit by the multiplier tried first
-GROWTH, SHRINK, SHRINKS = 4.0, 8.0, 3  # of a multiplier while it has no tangent on one side
+# Of a multiplier while it has no tangent on one side: squared each time, and so often towards 0.
+STEP, STEPS, MOST_SQUARED = 1.25, 5, 8
 OVERSHOOT = 1.1  # beyond where a tangent reaches what would rule an option out
 LARGEST = 1e250  # multiplier: no product with a metric overflows
 PATIENCE = 3  # rounds without a better bound, before a step is halved or tangents are given up
@@ -375,14 +376,16 @@ class _Ascent:
             rising, falling = breaks[rows], keeps[rows]
             lacks_rising, lacks_falling = np.isnan(rising[..., 0]), np.isnan(falling[..., 0])
             meet, top = _crossing(rising, falling)
-            # Without a tangent that falls: to where the rising one is above what the others leave.
+            # Without a tangent that falls: upwards, from 0 to where the rising one is above what
+            # the others leave. What a similar option began with is mostly near: a little at first.
             others = best.value[rows].sum(axis=1)[:, None] - best.value[rows]
             left = cutoff[rows, None] - others
             ahead = np.where(np.isfinite(left), left, 2 * np.abs(rising[..., 1]))
             reach = OVERSHOOT * np.maximum(ahead - rising[..., 1], 0) / rising[..., 2]
-            higher = np.maximum(multiplier[rows] * GROWTH, rising[..., 0] + reach)
+            step = STEP ** np.exp2(np.minimum(np.abs(side[rows]) - 1, MOST_SQUARED))
+            higher = np.where(multiplier[rows] > 0, multiplier[rows] * step, rising[..., 0] + reach)
             # Without one that rises: towards 0, where the unlimited optimum may keep the limit.
-            lower = np.where(shrunk[rows] < SHRINKS, multiplier[rows] / SHRINK, 0.0)
+            lower = np.where(shrunk[rows] < STEPS, multiplier[rows] / step, 0.0)
             shrunk[rows] += lacks_rising
             tried = np.where(np.abs(side[rows]) > 2, (rising[..., 0] + falling[..., 0]) / 2, meet)
             following = np.where(lacks_falling, higher, np.where(lacks_rising, lower, tried))
