@@ -20,7 +20,7 @@ from codesign.checking.certificate.hybrid_ranges import HybridVerifier, Round
 from codesign.checking.certificate.pipeline_stages import Range as CheckedRange
 from codesign.checking.certificate.pipeline_waits import Detour, detour
 from codesign.checking.certificate.segment_costs import segment_reads
-from codesign.checking.certificate.shared_hardware import Boxes
+from codesign.checking.certificate.shared_boxes import Boxes
 from codesign.checking.certificate.width_variables import TooMany
 from codesign.problem.problem import Problem
 from codesign.problem.tolerances import CLOSING_GAP

@@ -112,16 +112,14 @@ def check_certifiable(problem: Problem) -> None:
     Raises
     ------
     SpecError
-        Energy of hybrids, or where layers may be fused; hybrids of two segments, or on an FPGA; a
-        rate of the SRAM's port, stored channels.
+        Energy where layers may be fused; hybrids of two segments, or on an FPGA; a rate of the
+        SRAM's port, stored channels.
     """
     asked = kinds_of((problem.objective, *problem.budgets))
     if ENERGY in asked and problem.choices.on_chip == "bands":
         raise SpecError(
             f"{ENERGY}: not in certificates where layers may be fused; check the design alone"
         )
-    if ENERGY in asked and "hybrid" in problem.choices.architecture:
-        raise SpecError(f"{ENERGY}: not in certificates of hybrids; check the design alone")
     if isinstance(problem.technology, Fpga) and "hybrid" in problem.choices.architecture:
         raise SpecError("certificates of hybrids are of silicon; on an FPGA check the design alone")
     if problem.choices.segments > 1:

@@ -19,10 +19,12 @@ from codesign.checking.certificate.verify import GAP
 from codesign.results.dataflow_design import DataflowDesign
 from codesign.stopping import StopCondition
 from codesign.tasks.certificate_hybrids import HybridCloser
-from codesign.tasks.certify import check_certifiable
 
 SEEDS = (1, 4, 6, 13)
 LONG_SEEDS = tuple(x for x in range(60) if x not in SEEDS)
+OF_ENERGY = (4,)  # without power at all times
+LONG_OF_ENERGY = range(10, 70)
+POWERED = 3  # an energy with power at all times
 FEW = 8  # ranges that are tried
 
 
@@ -39,23 +41,26 @@ def left_open(problem: Problem, claim: float) -> list[Any]:
     return [x for x in part["segments"] if x["trusted"]]
 
 
-def hold_to_enumeration(seed: int) -> None:
+def is_a_product(problem: Problem) -> bool:
+    """Whether something that is asked about is a product with the interval."""
+    asked, energy = (problem.objective, *problem.budgets), problem.technology.energy
+    static = energy is not None and bool(energy.static_w or energy.static_w_per_mm2)
+    return "latency_s" in asked or (static and "energy_j" in asked)
+
+
+def hold_to_enumeration(seed: int, kind: str = "") -> None:
     """Of a random problem: the claim a little below the best is proven, none above it ever is.
 
     Of products with the interval the former may be left open.
     """
-    case = hybrid_case(seed)
+    case = hybrid_case(seed, kind)
     problem = case.problem
     best = dataflow_oracle.best(problem, case.groups)
     if best is None:
         return
-    if "energy_j" in (problem.objective, *problem.budgets):
-        with pytest.raises(SpecError, match=r"^energy_j: not in certificates of hybrids"):
-            check_certifiable(problem)
-        return
     value = best.metrics[problem.objective]
     assert left_open(problem, value * (1 + 1e-5) if value else 1e-9)
-    if "latency_s" not in (problem.objective, *problem.budgets):
+    if not is_a_product(problem):
         assert not left_open(problem, value * (1 - GAP))
 
 
@@ -68,6 +73,20 @@ def test_claims_are_proven_as_far_as_enumeration_bears_them_out(seed: int) -> No
 @pytest.mark.parametrize("seed", LONG_SEEDS)
 def test_many_claims_are_proven_as_far_as_enumeration_bears_them_out(seed: int) -> None:
     hold_to_enumeration(seed)
+
+
+@pytest.mark.parametrize("seed", OF_ENERGY)
+def test_claims_about_energy_are_proven_as_far_as_enumeration_bears_them_out(seed: int) -> None:
+    hold_to_enumeration(seed, "still")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind", ["still", "energy"])
+@pytest.mark.parametrize("seed", LONG_OF_ENERGY)
+def test_many_claims_about_energy_are_proven_as_far_as_enumeration_bears_them_out(
+    seed: int, kind: str
+) -> None:
+    hold_to_enumeration(seed, kind)
 
 
 @pytest.mark.parametrize("objective", ["interval_s", "area_mm2"])
@@ -119,10 +138,13 @@ def test_a_hybrid_of_two_segments_has_no_certificate() -> None:
         certify(drawn_hybrid(1))
 
 
-def test_the_energy_of_hybrids_is_in_no_certificate() -> None:
-    problem = tiny(("array", "hybrid"), objective="energy_j")
-    with pytest.raises(SpecError, match=r"^energy_j: not in certificates of hybrids"):
-        check_certifiable(problem)
+@pytest.mark.long
+def test_the_least_energy_with_power_at_all_times_is_proven() -> None:
+    design, report = certified(hybrid_case(POWERED, "energy").problem)
+    assert isinstance(design, DataflowDesign)
+    assert is_a_product(design.problem)
+    assert report.findings == ()
+    assert report.proven
 
 
 def test_what_is_left_when_time_is_up_is_the_search_s_word() -> None:
@@ -140,5 +162,3 @@ def test_what_is_not_counted_is_refused() -> None:
     fpga = replace(hybrid, technology=load_technology("finn-lut"))
     with pytest.raises(SpecError, match="certificates of hybrids are of silicon"):
         certify(solve(fpga, ties="leave"), asked=fpga)
-    with pytest.raises(SpecError, match="energy_j: not in certificates of hybrids"):
-        check_certifiable(replace(hybrid, objective="energy_j", dram_energy_j_per_bit=5e-12))

@@ -68,14 +68,24 @@ def _problem(rng: random.Random, kind: str) -> Problem | None:
         sensitivity=random_sensitivity(rng, network) if rng.random() < 0.3 else None,
         objective="interval_s",
     )
-    if kind == "energy":
+    if kind in ("energy", "still"):
         problem = with_energy(rng, replace(problem, technology=random_technology(rng)))
+    if kind == "still":
+        problem = without_static_power(problem)
     if kind == "fpga":
         fpga = random_fpga(rng, most_waiting(problem), problem.technology.engine)
         problem = replace(problem, technology=fpga)
         if not all(any(stages_on_offer(problem, x)) for x in network.layers):
             return None
     return problem
+
+
+def without_static_power(problem: Problem) -> Problem:
+    """A problem whose energy is a sum over what is done, not a product with the interval."""
+    energy = problem.technology.energy
+    assert energy is not None
+    energy = replace(energy, static_w=None, static_w_per_mm2=None)
+    return replace(problem, technology=replace(problem.technology, energy=energy))
 
 
 def _drawn(rng: random.Random, kind: str, segments: int) -> Case | None:

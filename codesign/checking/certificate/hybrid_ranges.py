@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from codesign.checking.certificate.energy_costs import EnergyCosts
 from codesign.checking.certificate.pipeline_labels import PipelineLabels
 from codesign.checking.certificate.pipeline_ranges import (
     MOST_PRICES,
@@ -34,7 +35,8 @@ from codesign.checking.certificate.possible_widths import with_possible_widths
 from codesign.checking.certificate.read_groups import read_prices
 from codesign.checking.certificate.segment_costs import SEGMENT, SegmentCosts, segment_reads
 from codesign.checking.certificate.segment_sums import SegmentSums
-from codesign.checking.certificate.shared_hardware import Boxes, SharedHardware
+from codesign.checking.certificate.shared_boxes import Boxes
+from codesign.checking.certificate.shared_hardware import SharedHardware
 from codesign.checking.certificate.stage_options import NoStage
 from codesign.checking.certificate.width_variables import TooMany
 from codesign.checking.entries import Entry
@@ -85,8 +87,17 @@ class HybridVerifier(PipelineVerifier):
     ) -> None:
         super().__init__(problem, below, (), check_time)
         self.problem = with_possible_widths(problem, self.threshold)
-        self.hardware = SharedHardware(self.problem, check_time)
+        self.hardware = SharedHardware(self.problem, self._energy(), check_time)
         self._like: dict[Range, SegmentCosts] = {}
+
+    def _energy(self) -> EnergyCosts | None:
+        """Of shared layers, where it counts and is known; what DRAM and power take is of others."""
+        most_j, energies = self.threshold.most(ENERGY), self.problem.energies(Fraction(0))
+        return (
+            None
+            if most_j is None or energies is None
+            else EnergyCosts(self.problem, energies, most_j)
+        )
 
     @property
     def names(self) -> list[str]:
@@ -199,8 +210,8 @@ def verify_hybrids(
     if not may_share(problem):
         entry.fault("no part on hybrids: there are none of such a machine or network")
     verifier, network = HybridVerifier(problem, bound), problem.network
-    if ENERGY in (problem.objective, *problem.budgets):
-        entry.fault("no certificate: the energy of hybrids is not counted")
+    if not verifier.known:
+        entry.fault("no certificate: energy is not known")
     if problem.choices.segments > 1:
         entry.fault("no certificate: of two segments there is none")
     names, trusted = [x.name for x in network.layers], list[str]()

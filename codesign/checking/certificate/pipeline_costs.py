@@ -149,10 +149,11 @@ class PipelineCosts(PipelineStages):
         return self._row(amounts)
 
     def _row(self, amounts: Mapping[str, Fraction]) -> Whole:
-        """(rows,): amounts of metrics in their units."""
+        """(rows,): amounts of metrics in their units, with the static energy of an area."""
         found: Whole = self.nothing(1)[0]
+        static_j = self._static_by_area * amounts.get(AREA, 0)
         for r, name in enumerate(self.names):
-            found[r] = self._units(name, amounts[name])
+            found[r] = self._units(name, amounts[name] + static_j * (name == ENERGY))
         return found
 
     def correction(self, number: int, bits: Mapping[int, int], lacking: Whole) -> Whole:
@@ -217,8 +218,11 @@ class PipelineCosts(PipelineStages):
                 Fraction(0),
             )
             more = sum((x.more * self._narrowest(x.waits, bits) for x in first), Fraction(0))
-            costs = [self._units(self.memory, (each * x + more) * self._per_bit) for x in lags]
-            found[:, row[self.memory]] = costs
+            taken = [(each * x + more) * self._per_bit for x in lags]
+            found[:, row[self.memory]] = [self._units(self.memory, x) for x in taken]
+            if self._static_by_area:
+                spent = [self._units(ENERGY, x * self._static_by_area) for x in taken]
+                found[:, row[ENERGY]] = spent
         for x in first:
             found += self._there(n, x, bits)
         if LATENCY in row and n in self._path[1] and self.options[n]:
@@ -284,15 +288,10 @@ class PipelineCosts(PipelineStages):
                 amounts["bops"] += bops(layer, w, a)
             if ENERGY in amounts and self.energies is not None:
                 amounts[ENERGY] += self._energy(layer, option, w, a)
-            for r, name in enumerate(self.names):
-                found[k, r] = self._units(name, amounts[name])
-            if self._static_by_area:
-                e, r = self.names.index(ENERGY), self.names.index(AREA)
-                area = int(found[k, r]) * self.unit[AREA]
-                found[k, e] += self._units(ENERGY, area * self._static_by_area)
+            found[k] = self._row(amounts)
         return found
 
-    @property
+    @cached_property
     def _static_by_area(self) -> Fraction:
         """Static energy of each mm², J."""
         if self.energies is None or AREA not in self.names or ENERGY not in self.names:

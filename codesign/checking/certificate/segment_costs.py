@@ -3,7 +3,8 @@
 Beside the costs of stages (`codesign.checking.certificate.pipeline_costs`) there is the time that
 the segment takes for an image, which the range's end limits. A layer of the segment takes the
 longer of its cycles and of all that it moves from and to DRAM, its output and residuals among it,
-so these are in its scope. The array and its SRAM count with their least area.
+so these are in its scope. The array and its SRAM count with their least area, and so does power at
+all times that grows with it.
 
 The segment is one stage, numbered as its last layer, without a lag.
 """
@@ -21,13 +22,16 @@ from codesign.checking.certificate.metric_units import Threshold
 from codesign.checking.certificate.pipeline_costs import PipelineCosts
 from codesign.checking.certificate.pipeline_stages import AREA, DRAM, MOST_PARTS, Range
 from codesign.checking.certificate.pipeline_waits import Detour
-from codesign.checking.certificate.shared_hardware import Boxes, OnBoxes, SharedHardware
+from codesign.checking.certificate.shared_boxes import Boxes
+from codesign.checking.certificate.shared_hardware import SharedHardware
+from codesign.checking.certificate.shared_layers import OnBoxes
 from codesign.checking.certificate.stage_options import Offer, best_rows
 from codesign.checking.certificate.whole_numbers import Whole, rounded_down
 from codesign.checking.cost_model import bops
 from codesign.checking.dataflow import Read, reads
 from codesign.checking.network import Network
 from codesign.checking.problem import Problem
+from codesign.checking.technology import ENERGY
 
 SEGMENT = "segment_s"  # seconds that a segment takes for an image
 
@@ -39,13 +43,13 @@ class Shared(NamedTuple):
     ----------
     fixed : whole numbers, shape (rows,)
         Whatever the box.
-    dram, time : whole numbers, shape (B,)
+    on_box : mapping of str to whole numbers, shape (B,)
+        Of each metric that depends on it.
     runs : bools, shape (B,)
     """
 
     fixed: Whole
-    dram: Whole
-    time: Whole
+    on_box: Mapping[str, Whole]
     runs: Whole
 
 
@@ -128,41 +132,48 @@ class SegmentCosts(PipelineCosts):
     # Costs --------------------------------------------------------------------------------------
 
     @cached_property
-    def areas(self) -> Whole:
-        """(B,): of the hardware."""
-        found = self.hardware.areas(self.boxes, self.unit[AREA])
-        return np.minimum(found, MOST_PARTS).astype(np.int64)
+    def taken(self) -> Whole:
+        """(B, rows): what the hardware takes, and its power at all times."""
+        found = np.zeros((self.boxes.size, self.rows), dtype=np.int64)
+        if AREA not in self.names:
+            return found
+        areas = self.hardware.areas(self.boxes, self.unit[AREA])
+        found[:, self.names.index(AREA)] = np.minimum(areas, MOST_PARTS)
+        static = self._static_by_area * self.unit[AREA]
+        if static:
+            static /= self.unit[ENERGY]
+            spent = areas.astype(object) * static.numerator // static.denominator
+            found[:, self.names.index(ENERGY)] = np.minimum(spent, MOST_PARTS)
+        return found
 
     def constant(self) -> Whole:
-        """As of `PipelineCosts`; with the least area of all boxes."""
-        found = super().constant()
-        if AREA in self.names:
-            found[self.names.index(AREA)] += int(self.areas.min())
-        return found
+        """As of `PipelineCosts`; with the least that any box takes."""
+        return np.asarray(super().constant() + self.taken.min(axis=0))
 
     def of_layer(self, n: int, bits: Mapping[int, int]) -> Whole:
         """As of `PipelineCosts`; of the segment's what is best on any box."""
         if n not in self.segment:
             return super().of_layer(n, bits)
-        row, found = {x: r for r, x in enumerate(self.names)}, []
+        row, found = {x: r for r, x in enumerate(self.names)}, [self.nothing(0)]
         for each in self.shared(n, bits):
             costs = np.repeat(each.fixed[None], int(each.runs.sum()), axis=0)
-            for name, amounts in ((DRAM, each.dram), (SEGMENT, each.time)):
-                if name in row:
-                    costs[:, row[name]] += amounts[each.runs]
+            for name, amounts in each.on_box.items():
+                costs[:, row[name]] += amounts[each.runs]
             found.append(costs[best_rows(costs)])
         return np.concatenate(found)
 
     def shared(self, n: int, bits: Mapping[int, int]) -> list[Shared]:
-        """A layer of the segment at widths of its scope, at each that its weights may have then."""
+        """A layer of the segment at widths of its scope, in each way, and of its own weights."""
         beside = sum(
             count * (self.problem.choices.output_bits if c is None else self._width(c, bits))
             for c, count in self._beside(n)
         )
-        fixed, layer = self._of_lags(n, bits)[0], self.network.layers[n]
+        fixed, layer = self._of_lags(n, bits)[0].copy(), self.network.layers[n]
+        if ENERGY in self.names and self.energies is not None:
+            fixed[self.names.index(ENERGY)] += self._beside_j(n, beside, bits)
         if layer.moves:
             none = np.zeros(self.boxes.size, dtype=np.int64)
-            return [self._shared(fixed, none, none + beside, none == 0)]
+            return [self._shared(fixed, none, none + beside, none, none == 0)]
         if n not in self._on:
             self._on[n] = self.hardware.on(n, self.boxes)
         on, pairs = self._on[n], self.hardware.pairs(n)
@@ -174,21 +185,39 @@ class SegmentCosts(PipelineCosts):
                 mine[self.names.index("bops")] += self._units("bops", bops(layer, w, a))
             if self.is_private[w_class]:
                 mine += self.of_class(w_class, w)
-            found.append(self._shared(mine, on.cycles, on.bits[k] + beside, on.runs[k]))
+            for way in range(len(on.bits)):
+                if on.runs[way, k].any():
+                    amounts = on.bits[way, k] + beside, on.spent[way, k], on.runs[way, k]
+                    found.append(self._shared(mine, on.cycles, *amounts))
         return found
+
+    def _beside_j(self, n: int, beside: int, bits: Mapping[int, int]) -> int:
+        """Energy of what is beside operands, in units: of DRAM bits, and of an output's in SRAM."""
+        assert self.energies is not None
+        energies, (c, count) = self.energies[0], self._beside(n)[0]
+        read = 0
+        if not self.network.layers[n].moves:
+            width = self.problem.choices.output_bits if c is None else self._width(c, bits)
+            read = count * width
+        return self._units(ENERGY, energies.dram * beside + energies.read * read)
 
     def _width(self, c: int, bits: Mapping[int, int]) -> int:
         return bits.get(c, self.domains[c][0])
 
-    def _shared(self, fixed: Whole, cycles: Whole, bits: Whole, runs: Whole) -> Shared:
-        dram = time = np.zeros(len(cycles), dtype=np.int64)
+    def _shared(
+        self, fixed: Whole, cycles: Whole, bits: Whole, spent: Whole, runs: Whole
+    ) -> Shared:
+        found = dict[str, Whole]()
         if DRAM in self.names:
-            dram = self._parts(bits, 1 / self.unit[DRAM])
+            found[DRAM] = self._parts(bits, 1 / self.unit[DRAM])
         if SEGMENT in self.names:
             unit, problem = self.unit[SEGMENT], self.problem
             own = self._parts(cycles, 1 / problem.clock_hz / unit)
-            time = np.maximum(own, self._parts(bits, 1 / problem.dram_bits_per_s / unit))
-        return Shared(fixed, dram, time, runs)
+            moved = self._parts(bits, 1 / problem.dram_bits_per_s / unit)
+            found[SEGMENT] = np.maximum(own, moved)
+        if ENERGY in self.names and self.hardware.energy is not None:
+            found[ENERGY] = self._parts(spent, self.hardware.energy.unit / self.unit[ENERGY])
+        return Shared(fixed, found, runs)
 
     @staticmethod
     def _parts(values: Whole, factor: Fraction) -> Whole:

@@ -11,9 +11,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from codesign.checking.certificate.pipeline_stages import AREA, DRAM
 from codesign.checking.certificate.pipeline_sums import BEYOND, LeastSums, Scope
-from codesign.checking.certificate.segment_costs import SEGMENT, SegmentCosts
+from codesign.checking.certificate.segment_costs import SegmentCosts
 from codesign.checking.certificate.whole_numbers import Whole
 
 
@@ -45,26 +44,18 @@ class SegmentSums(LeastSums):
         table = np.full((*sizes, boxes * self.count), BEYOND, dtype=np.int64)
         for index, bits in self._assignments(scope):
             for each in self.costs.shared(n, bits):
-                sums = each.fixed @ self.weights
+                sums = np.tile(each.fixed @ self.weights, (boxes, 1))
                 if not each.runs.all():
                     sums = np.where(each.runs[:, None], sums, BEYOND)
-                for name, amounts in ((DRAM, each.dram), (SEGMENT, each.time)):
-                    sums = sums + amounts[:, None] * self._weight(name)
+                for name, amounts in each.on_box.items():
+                    weights = self.weights[self.costs.names.index(name)]
+                    sums = sums + amounts[:, None] * weights
                 table[index] = np.minimum(table[index], sums.ravel())
         return table
 
-    def _weight(self, name: str) -> Whole:
-        """(multipliers,): of a metric; 0 where it is not limited."""
-        names = self.costs.names
-        found = self.weights[names.index(name)] if name in names else self.weights[0] * 0
-        return np.asarray(found)
-
     def _fixed(self) -> Whole:
-        areas = self.costs.areas - self.costs.areas.min() if AREA in self.costs.names else None
-        sums = super()._fixed()
-        if areas is None:
-            return np.tile(sums, self.costs.boxes.size)
-        return np.asarray((sums + areas[:, None] * self._weight(AREA)).ravel())
+        taken = self.costs.taken - self.costs.taken.min(axis=0)
+        return np.asarray((super()._fixed() + taken @ self.weights).ravel())
 
     def _plus(self, one: Whole, other: Whole) -> Whole:
         most = max(one.shape[-1], other.shape[-1])
