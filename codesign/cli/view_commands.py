@@ -24,7 +24,7 @@ DESCRIBED = {  # kinds of files that `show` finds descriptions in, by the folder
 }
 RESULTS = ("design", "dataflow", "evaluation", "assignment", "explanation", "comparison", "front")
 DRAWN = ("design", "dataflow", "evaluation", "front", "explanation", "comparison", "store")
-HELD = ("design", "evaluation")  # drawn too: what their SRAM holds, and their energy
+HELD = ("design", "evaluation")  # drawn too: what their SRAM holds
 OF_STORES = ("x", "y", "by", "panels")
 
 
@@ -77,7 +77,7 @@ def show(what: str | None, name: str | None, json: bool) -> None:
     params=[
         click.Argument(["file"], type=FILE),
         flag("--sram", "Of a design or evaluation: what the SRAM holds during each layer."),
-        flag("--energy", "Of a design or evaluation: the energy of each layer by part."),
+        flag("--energy", "Of a design, pipeline or evaluation: the energy of each layer by part."),
         option("--out PICTURE", "Write .png, .pdf or .svg.", FILE, shown="FILE's name with .png"),
         option("--x COLUMN", "Of a store: a parameter or metric.", shown="what varies most"),
         option("--y METRIC", "Of a store: a metric.", shown="the objective"),
@@ -108,9 +108,10 @@ def plot(**given: Any) -> None:
         raise SpecError(f"{path}: an assignment has no picture; codesign show prints it")
     if kind is None or kind not in DRAWN:
         raise refusal(path, kind, DRAWN)
-    for word in ("sram", "energy"):
-        if given[word] and kind not in HELD:
-            raise SpecError(f"--{word} is for a design or an evaluation.")
+    if given["sram"] and kind not in HELD:
+        raise SpecError("--sram is for a design or an evaluation.")
+    if given["energy"] and kind not in (*HELD, "dataflow"):
+        raise SpecError("--energy is for a design, a pipeline or an evaluation.")
     if given["sram"] and given["energy"]:
         raise SpecError("--sram and --energy are pictures of their own; give one of them.")
     if kind == "store":

@@ -35,7 +35,7 @@ from codesign.results.consistency import (
     check_positive,
     without_usual,
 )
-from codesign.results.energy import absence
+from codesign.results.energy import EnergyFigures, StageEnergy, absence, pipeline_energy_figures
 from codesign.results.records import (
     ArchitectureRecord,
     PipelineHardware,
@@ -283,13 +283,15 @@ class DataflowDesign(ResultFile):
         return tuple(found)
 
     @cached_property
-    def energy(self) -> tuple[dict[str, float], ...] | None:
-        """Energy of each stage by part, J for an image; None where it is not known."""
+    def energy(self) -> EnergyFigures[StageEnergy] | None:
+        """Energy by stage and part, for an image, and rates made of it; None where not known."""
         rates, _ = self.platform.rates(self.metrics.get("area_mm2"))
         if rates is None:
             return None
         on = self.network, self.platform, self.stages, self.tensor_bits
-        return tuple(pipeline_energy(*on, rates, self.metrics["interval_s"], self.segments))
+        stages_j = pipeline_energy(*on, rates, self.metrics["interval_s"], self.segments)
+        products = self.platform.machine.executed_products(self.network)
+        return pipeline_energy_figures(self.network, products, stages_j, self.metrics)
 
     @property
     @done_by("results.stage_tables:stage_frame")
@@ -304,6 +306,16 @@ class DataflowDesign(ResultFile):
         ------
         SpecError
             The picture cannot be written.
+        """
+
+    @done_by("results.plots.energy:plot_energy")
+    def plot_energy(self, path: str | Path | None = None) -> Figure:
+        """Draw the energy of each stage by part; save where a path is given.
+
+        Raises
+        ------
+        SpecError
+            No energy is known, it is 0, or the picture cannot be written.
         """
 
     @cached_property

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from codesign.costs.compute import macs_per_pe, windows
 from codesign.costs.fusion import FusedRun, runs_of
+from codesign.costs.layer_energy import LayerEnergy
 from codesign.costs.layers import LayerDesign, array_of, peak_macs_per_s
 from codesign.costs.totals import areas_mm2
 from codesign.costs.widths import all_widths
@@ -59,7 +60,7 @@ class HardwareResult(ResultFile):
         return areas_mm2(self.accelerator)[0]
 
     @cached_property
-    def energy(self) -> EnergyFigures | None:
+    def energy(self) -> EnergyFigures[LayerEnergy] | None:
         """Energy by layer and part, per image, and rates made of it; None where not known."""
         on = self.network, self.accelerator, self.tensor_bits
         stays = self.on_chip, self.fused_runs

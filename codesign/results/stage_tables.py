@@ -46,7 +46,9 @@ def stage_frame(design: DataflowDesign) -> pd.DataFrame:
             if design.segments:
                 columns["shared_area_mm2"] = parts.get("shared", {}).get("area_mm2", 0.0)
         if energy is not None:
-            columns["energy_j"] = math.fsum(energy[n].values())
+            spent = energy.layers[n]
+            columns |= {f"{part}_energy_j": x for part, x in spent.parts_j.items()}
+            columns["energy_j"] = spent.total_j
         rows.append(columns)
     return pd.DataFrame(rows).set_index("layer").convert_dtypes()
 

@@ -213,11 +213,24 @@ class PipelineSpace:
         if not found:
             raise SpecError(
                 f"layer {layer.name!r}: on an FPGA rows and columns divide the layer's channels, "
-                "and none on offer do; offer rows and cols of 1 too"
+                f"and none on offer do; {self._what_folds(layer)}"
             )
         table: list[Any] = [np.concatenate(x) for x in zip(*(y.table for y in found), strict=True)]
         each: list[Any] = [np.concatenate(x) for x in zip(*(y[:-1] for y in found), strict=True)]
         return StageOptions(*[*each, StageTable(*table)])
+
+    def _what_folds(self, layer: Layer) -> str:
+        """What to offer so that a layer folds on an FPGA."""
+        engine, one = self.problem.technology.engine, np.ones(1, dtype=np.int64)
+        zero_skipping = self.platform.machine.zero_skipping
+        for mapping in self.choices.mapping:
+            if folds_evenly(layer, mapping, engine, one, one, zero_skipping).any():
+                return "offer rows and cols of 1 too"
+        return (
+            f"a PE of {self.problem.technology.name!r} takes {engine} products at once, which fold "
+            "no part of it evenly; offer mapping 'output' too, or take a technology whose engine "
+            "is 1, such as 'finn-mvau'"
+        )
 
     def _of_mapping(self, layer: Layer, number: int, mapping: ArrayMapping) -> StageOptions | None:
         rows, cols = self._arrays(layer, mapping)

@@ -296,10 +296,6 @@ def _taken(metric: str, result: Result) -> dict[str, float]:
 
 def _energy(metric: str, result: Result) -> dict[str, float]:
     """Energy by part."""
-    if isinstance(result, DataflowDesign):
-        stages = result.energy or ()
-        names = dict.fromkeys(name for each in stages for name in each)
-        return {name: math.fsum(each.get(name, 0.0) for each in stages) for name in names}
     return {} if result.energy is None else dict(result.energy.parts_j)
 
 

@@ -11,6 +11,11 @@ import pytest
 from command_line import BUDGET, CHIP, SMALL, TINY, refused, run
 
 FPGA = (*SMALL, "--technology", "finn-lut")
+ODD = """
+name = "odd"
+layers = [{ name = "l1", input = "in", output = "out", K = 4, C = 10 }]
+tensors = { in = 10, out = 4 }
+"""
 LIMITS = ("--max-lut", "3000", "--max-dsp", "10", "--max-bram", "4")
 
 
@@ -19,6 +24,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "network.toml").write_text(TINY)
     (tmp_path / "chip.toml").write_text(CHIP)
+    (tmp_path / "odd.toml").write_text(ODD)
     return tmp_path
 
 
@@ -114,6 +120,7 @@ def test_what_an_accelerator_takes(folder: Path, capsys: pytest.CaptureFixture[s
 
 
 ON = ("solve", "network.toml", *FPGA)
+MVAU = ("--technology", "finn-mvau", "--architecture", "dataflow")
 
 
 @pytest.mark.parametrize(
@@ -124,6 +131,16 @@ ON = ("solve", "network.toml", *FPGA)
         (
             ("solve", "network.toml", *SMALL, "--max-lut", "9"),
             "budgets: 'lut' is not known in technology 'tsmc28', which tells area_mm2",
+        ),
+        (
+            ("solve", "odd.toml", *FPGA, "--architecture", "dataflow"),
+            "layer 'l1': on an FPGA rows and columns divide the layer's channels, and none on "
+            "offer do; a PE of 'finn-lut' takes 9 products at once, which fold no part of it "
+            "evenly; offer mapping 'output' too, or take a technology whose engine is 1, such as",
+        ),
+        (
+            ("solve", "odd.toml", *MVAU, "--rows", "3", "--cols", "1"),
+            "none on offer do; offer rows and cols of 1 too",
         ),
         ((*ON, "--sram-kbit", "20"), "20000 bits is no whole number of block RAMs of 18432 bits;"),
         ((*ON, "--sram", "single-port"), "'finn-lut' is an FPGA, whose SRAM is block RAM"),

@@ -101,17 +101,20 @@ def test_block_rams_are_whole() -> None:
 def test_energy_adds_up() -> None:
     design = made_up(PROBLEM)
     assert design.energy is not None
-    total = sum(sum(parts.values()) for parts in design.energy)
+    total = sum(x.total_j for x in design.energy.layers)
+    assert total == pytest.approx(sum(design.energy.parts_j.values()), rel=1e-12)
     assert total == pytest.approx(design.metrics["energy_j"], rel=1e-12)
     energy, dram_j = PROBLEM.technology.energy, PROBLEM.dram_energy_j_per_bit
     assert energy is not None
     assert dram_j is not None
-    read_j = energy.sram_read_j_per_bit or 0.0  # as much as a write
-    assert sum(x["dram"] for x in design.energy) == pytest.approx(202 * 4 * dram_j)
-    assert design.energy[2]["fifos"] == pytest.approx(2 * 256 * 4 * read_j)
+    read_j, stages = energy.sram_read_j_per_bit or 0.0, design.energy.layers  # as much as a write
+    assert design.energy.parts_j["dram"] == pytest.approx(202 * 4 * dram_j)
+    assert stages[2].parts_j["fifos"] == pytest.approx(2 * 256 * 4 * read_j)
     lines = 256 * 4 + 2 * 8 * 1 * 8 * 4 * 4  # written once; read by two turns over columns
-    assert design.energy[2]["lines"] == pytest.approx(lines * read_j)
-    assert design.energy[1]["weights"] == pytest.approx(8 * 144 * 4 * read_j)
+    assert stages[2].parts_j["lines"] == pytest.approx(lines * read_j)
+    assert stages[1].parts_j["weights"] == pytest.approx(8 * 144 * 4 * read_j)
+    assert design.layers["fifos_energy_j"].iloc[2] == stages[2].parts_j["fifos"]
+    assert design.layers["energy_j"].iloc[2] == stages[2].total_j
 
 
 def test_bands_of_as_many_are_the_lowest() -> None:

@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from codesign.results.dataflow_design import DataflowDesign
 from codesign.results.hardware_result import HardwareResult
 from codesign.results.html.parts import Chart, chart_text
 from codesign.results.memory_map import lives_of, patches, shown_bits
 from codesign.results.roofline import ceilings_gops_per_s, roofline_steps
 from codesign.results.run_figures import run_numbers
-from codesign.results.text.energy import LABELS
+from codesign.results.text.energy import part_labels
 from codesign.results.text.layout import counted
 from codesign.units import (
     BITS_PER_GBIT,
@@ -35,10 +36,20 @@ COLOURS = {"compute": "theme:a", "memory": "theme:b", "sram": "theme:c"}
 SYMBOLS = {"compute": "square", "memory": "circle", "sram": "diamond"}
 DASHES = ("dashdot", "solid", "dash")
 BIT_UNITS = (("Gbit", BITS_PER_GBIT), ("Mbit", BITS_PER_MBIT), ("kbit", BITS_PER_KBIT))
-PARTS = (  # looks of the parts of a stacked bar: a colour and a hatch
-    *(("theme:a", ""), ("theme:e", "/"), ("theme:e", "\\"), ("theme:e", ".")),
-    *(("theme:c", "-"), ("theme:c", "x"), ("theme:b", ""), ("theme:f", "|")),
-)
+PARTS = {  # of energy: a colour and a hatch
+    "macs": ("theme:a", ""),
+    "sram_weights": ("theme:e", "/"),
+    "sram_ifmap": ("theme:e", "\\"),
+    "sram_psum": ("theme:e", "."),
+    "sram_output": ("theme:c", "-"),
+    "sram_residual": ("theme:c", "x"),
+    "dram": ("theme:b", ""),
+    "weights": ("theme:e", "/"),
+    "lines": ("theme:e", "\\"),
+    "psums": ("theme:e", "."),
+    "fifos": ("theme:c", "x"),
+    "static": ("theme:f", "|"),
+}
 MOST_TICKS = 14  # of an axis of layers: no half layers, and room for them on a phone
 
 
@@ -339,27 +350,28 @@ def _patch_trace(patch: Any, scale: float, text: str, index: int, count: int) ->
     }
 
 
-def energy_charts(result: HardwareResult) -> list[Chart]:
-    """The energy of each layer by part; none where it is not known, or nothing."""
+def energy_charts(
+    result: HardwareResult | DataflowDesign, names: Sequence[str], of: str = "layer"
+) -> list[Chart]:
+    """The energy of each layer, or stage, by part; none where it is not known, or nothing."""
     energy = result.energy
     if energy is None or energy.total_j == 0:
         return []
-    unit, names = METRIC_UNITS["energy_j"], layer_names(result)
-    shown = [part for part in LABELS if energy.parts_j[part] > 0]
+    unit, labels = METRIC_UNITS["energy_j"], part_labels(energy)
     data = []
-    for part in shown:
-        look = PARTS[[*LABELS].index(part)]
+    for part, label in labels.items():
+        if not energy.parts_j[part] > 0:
+            continue
         each = [x.parts_j[part] for x in energy.layers]
         hover = [
-            f"{name}<br>{LABELS[part]}: {unit.amount(x)}"
-            for name, x in zip(names, each, strict=True)
+            f"{name}<br>{label}: {unit.amount(x)}" for name, x in zip(names, each, strict=True)
         ]
         values = [x / unit.scale for x in each]
-        data.append(bar([*range(1, len(names) + 1)], values, LABELS[part], look, hover))
+        data.append(bar([*range(1, len(names) + 1)], values, label, PARTS[part], hover))
     layout: Mapping[str, Any] = {
         "xaxis": layer_axis(names),
         "yaxis": axis(unit.heading),
         "barmode": "stack",
         "bargap": 0.12,
     }
-    return [Chart("Energy per layer by part", "the energy of each layer by part", data, layout)]
+    return [Chart(f"Energy per {of} by part", f"the energy of each {of} by part", data, layout)]

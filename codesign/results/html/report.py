@@ -43,7 +43,7 @@ from codesign.results.text import design as text_design
 from codesign.results.text import pipeline as text_pipeline
 from codesign.results.text.check import certificate_lines, report_lines
 from codesign.results.text.displays import problem_table
-from codesign.results.text.energy import energy_parts, pipeline_energy_parts
+from codesign.results.text.energy import energy_parts
 from codesign.results.text.explanation import explanation_parts
 from codesign.results.text.front import front_parts
 from codesign.results.text.layout import literal, short
@@ -246,7 +246,9 @@ def _hardware_tabs(result: HardwareResult, summary: Sequence[Part]) -> list[Tab]
     sram = [*_known([sram_chart(result)]), *residency_parts(result)]
     tabs += [Tab("SRAM", sram)] if sram else []
     if result.energy is not None:
-        tabs.append(Tab("energy", [*energy_parts(result), *energy_charts(result)]))
+        tabs.append(
+            Tab("energy", [*energy_parts(result), *energy_charts(result, layer_names_of(result))])
+        )
     return tabs
 
 
@@ -294,7 +296,7 @@ def _pipeline_tabs(design: DataflowDesign) -> list[Tab]:
         *taken_charts(design, names),
     ]
     proof: list[Part] = [text_pipeline.proof_line(design)]
-    energy = pipeline_energy_parts(design)
+    energy = [*energy_parts(design), *energy_charts(design, names, "stage")]
     return [
         Tab("summary", summary),
         *([Tab("energy", energy)] if energy else []),

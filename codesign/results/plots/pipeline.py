@@ -23,6 +23,7 @@ from codesign.results.plots.drawing import (
     short_label,
     title_and_legend,
 )
+from codesign.results.text.layout import counted
 from codesign.results.text.pipeline import PARTS, array_name, bottleneck_text, segment_text
 from codesign.units import METRIC_UNITS, MS_PER_S, four_digits, gap_text
 
@@ -42,7 +43,7 @@ def plot_pipeline(design: DataflowDesign, path: str | Path | None = None) -> Fig
 
 
 def _draw(design: DataflowDesign) -> Figure:
-    lines, height_in = _titles(design), 9.2
+    lines, height_in = pipeline_titles(design), 9.2
     line = 0.258 / height_in
     room = (0, 0, 1, 0.995 - line * len(lines))
     picture = canvas(14, height_in, w_pad=0.12, h_pad=0.1, rect=room)
@@ -61,7 +62,7 @@ def _draw(design: DataflowDesign) -> Figure:
     return picture
 
 
-def _titles(design: DataflowDesign) -> list[str]:
+def pipeline_titles(design: DataflowDesign) -> list[str]:
     """What was reached and how sure that is; what was asked; with what."""
     proof, unit = design.proof, METRIC_UNITS[design.problem.objective]
     sure = "proven optimal"
@@ -76,13 +77,14 @@ def _titles(design: DataflowDesign) -> list[str]:
         for x in design.problem.technology.hardware_metrics
     ]
     streamed = sum(row.weights == "stream" for row in design.stages)
+    from_dram = f"weights of {counted(streamed, 'stage')} streamed"
     stages = len(design.stages) - len(design.shared_layers)
     parts = [f"{pes:,} PEs in {stages} stages", *taken]
     names = [array_name(design, x).removeprefix("the ") for x in design.segments]
     shared = zip(names, map(segment_text, design.segments), strict=True)
     parts[1:1] = [f"{name}: {text}" for name, text in shared]
     parts.append(f"{four_digits(design.images_per_s)} images/s")
-    parts.append(f"weights of {streamed} stages streamed" if streamed else "all weights on chip")
+    parts.append(from_dram if streamed else "all weights on chip")
     limits = budgets_text(design.problem)
     two = len(design.segments) > 1  # a line of their own
     made = [", ".join(parts[:1] + parts[3:]), "; ".join(parts[1:3])] if two else [", ".join(parts)]

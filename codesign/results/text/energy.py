@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 from rich.console import RenderableType
 from rich.table import Table
 
 from codesign.results.dataflow_design import DataflowDesign
+from codesign.results.energy import EnergyFigures
 from codesign.results.hardware_result import HardwareResult
 from codesign.results.text.layout import percent, table
 from codesign.units import (
     METRIC_UNITS,
     MJ_PER_J,
     MS_PER_S,
-    OPS_PER_MAC,
-    OPS_PER_TOP,
     four_digits,
 )
 
@@ -41,27 +41,19 @@ OF_STAGES = {
 }
 
 
-def energy_parts(result: HardwareResult) -> list[RenderableType]:
+def energy_parts(result: HardwareResult | DataflowDesign) -> list[RenderableType]:
     """Rates in one line, then a row for each part; nothing where the energy is not known."""
     energy = result.energy
     if energy is None:
         return []
     rates = energy.average_w, energy.tops_per_w, energy.energy_delay_js
     line = _rates_line(energy.per_image_j, *rates)
-    return ["", line, "", _parts_table(LABELS, energy.parts_j, energy.total_j)]
+    return ["", line, "", _parts_table(part_labels(energy), energy.parts_j, energy.total_j)]
 
 
-def pipeline_energy_parts(design: DataflowDesign) -> list[RenderableType]:
-    """The same of a pipeline, for an image: power at its full rate, the delay from in to out."""
-    energy = design.energy
-    if energy is None:
-        return []
-    total_j, machine = design.metrics["energy_j"], design.platform.machine
-    tera = OPS_PER_MAC * machine.executed_products(design.network) / OPS_PER_TOP
-    watt = total_j / design.metrics["interval_s"]
-    rates = watt, tera / total_j if total_j else None, total_j * design.metrics["latency_s"]
-    each = {part: math.fsum(stage[part] for stage in energy) for part in OF_STAGES}
-    return ["", _rates_line(total_j, *rates), "", _parts_table(OF_STAGES, each, total_j)]
+def part_labels(energy: EnergyFigures[Any]) -> dict[str, str]:
+    """What the parts of a result's energy are called, in the order they are told in."""
+    return next(x for x in (LABELS, OF_STAGES) if x.keys() == energy.parts_j.keys())
 
 
 def _rates_line(

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from codesign.results.dataflow_design import DataflowDesign, utilisation
-from codesign.results.text.energy import pipeline_energy_parts
+from codesign.results.text.energy import energy_parts
 from codesign.results.text.layout import (
     BIT_UNITS,
     columns_table,
@@ -60,7 +60,7 @@ def pipeline_parts(design: DataflowDesign) -> list[RenderableType]:
     shown = in_display_order((*problem.metrics, *problem.energies))
     parts: list[RenderableType] = [question_line(subject(problem), problem), ""]
     parts += [hardware_table(design), rates_text(design), "", stage_table(design)]
-    parts += [*pipeline_energy_parts(design), ""]
+    parts += [*energy_parts(design), ""]
     parts += [totals_table(design.metrics, problem, shown), ""]
     parts += map(remark, design.notes)
     return [*parts, proof_line(design), *architecture_parts(design)]

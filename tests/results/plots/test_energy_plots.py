@@ -15,11 +15,12 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from pictures import GIVEN as PLAIN
 from pictures import NETWORK, panel
+from pipelines import dataflow, made_up
 from random_problems import ENERGIES
 
 from codesign import Evaluation, Layer, Network, SpecError, Suite, evaluate
 from codesign.results.plots.energy import LOOKS
-from codesign.results.text.energy import LABELS
+from codesign.results.text.energy import LABELS, OF_STAGES
 
 GIVEN = replace(
     PLAIN,
@@ -75,6 +76,25 @@ def test_the_legend_names_the_parts_that_are_there_with_their_share(
     ]
 
 
+def test_stages_of_a_pipeline_reach_to_their_energy() -> None:
+    layers = [
+        Layer(name=f"l{n}", input=f"t{n}", output=f"t{n + 1}", C=4, K=4, P=8, Q=8, H=8, W=8)
+        for n in range(3)
+    ]
+    network = Network(name="chain", layers=tuple(layers), tensors={f"t{n}": 256 for n in range(4)})
+    found = made_up(dataflow(network))
+    assert found.energy is not None
+    by_layer, whole = found.plot_energy().axes
+    tops = [sum(bars[n].get_height() for bars in by_layer.containers) for n in range(3)]
+    assert tops == pytest.approx([1e9 * x.total_j for x in found.energy.layers])
+    widths = [bars[0].get_width() for bars in whole.containers]
+    assert widths == pytest.approx([1e3 * x for x in found.energy.parts_j.values() if x])
+    assert by_layer.get_title(loc="left") == "Energy per stage by part"
+    legend = by_layer.get_legend()
+    assert legend is not None
+    assert legend.get_texts()[1].get_text().startswith("memories: weights: ")
+
+
 def test_blocks_of_layers_have_their_shares_of_the_energy() -> None:
     sizes = [16 if n < 4 else 4 for n in range(33)]
     layers = [
@@ -118,8 +138,8 @@ def test_neighbours_differ_in_grey_or_hatch() -> None:
         red, green, blue = to_rgb(LOOKS[part]["facecolor"])
         return 0.299 * red + 0.587 * green + 0.114 * blue
 
-    assert list(LOOKS) == list(LABELS)
-    for one, other in zip(LOOKS, list(LOOKS)[1:], strict=False):
+    assert set(LOOKS) == {*LABELS, *OF_STAGES}
+    for one, other in (*pairwise(LABELS), *pairwise(OF_STAGES)):
         hatched = LOOKS[one].get("hatch") != LOOKS[other].get("hatch")
         assert hatched or abs(grey(one) - grey(other)) > 0.1
 

@@ -63,7 +63,7 @@ def test_rates_and_parts_of_a_pipeline() -> None:
         in text
     )
     for part, label in OF_STAGES.items():
-        joules = sum(stage[part] for stage in found.energy)
+        joules = sum(stage.parts_j[part] for stage in found.energy.layers)
         lines = [x for x in text.splitlines() if x.startswith(f"{label} ") and x.endswith("%")]
         assert len(lines) == (joules > 0)
         if lines:
