@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from codesign.files import json_text, read_json, reason, write_folder
 from codesign.results.dataflow_design import DataflowDesign
 from codesign.results.design import Design
 from codesign.results.evaluation import Evaluation
+from codesign.specs.machine import MACHINE_FIELDS, OF_STAGES, Machine
 from codesign.units import kind_of
 
 FORMAT = "codesign-tables/1"
@@ -134,16 +135,25 @@ def _hardware(result: Result) -> dict[str, Cell]:
             "clock_hz": result.problem.clock_hz,
             "dram_bits_per_s": result.problem.dram_bits_per_s,
             "technology": result.problem.technology.name,
+            **_machine(result.problem.choices, OF_STAGES),
         }
     else:
         on = result.accelerator
         named = ("rows", "cols", "engine", "pe_weight_bits", "pe_activation_bits", "precision")
         given = {name: getattr(on, name) for name in named}
         given |= {name: getattr(on, name) for name in ("sram_bits", "clock_hz", "dram_bits_per_s")}
-        given["mapping"] = "+".join(on.mapping)
-        given["reconfigurable"] = on.reconfigurable
+        given |= _machine(on, MACHINE_FIELDS)
         given["technology"] = None if on.technology is None else on.technology.name
     return {name: _cell(value) for name, value in given.items()}
+
+
+def _machine(machine: Machine, names: Iterable[str]) -> dict[str, Any]:
+    """How the arrays work: fields of a machine, those of several values joined by plus signs."""
+    given = {name: getattr(machine, name) for name in names}
+    if "mapping" in given:
+        given["mapping"] = "+".join(machine.mapping)
+    factors = "+".join(f"{x}={factor}" for x, factor in machine.cycle_factors.items())
+    return given | {"cycle_factors": factors or None}
 
 
 def _cell(value: Any) -> Cell:

@@ -15,10 +15,11 @@ from codesign.costs.pixel_tiles import vertical
 from codesign.costs.segment import edge_elements
 from codesign.costs.stage_row import StageDesign
 from codesign.exports.nests import Statement
-from codesign.exports.sheet import OnArray, array_facts, array_part, shape_of, spatial
+from codesign.exports.sheet import OnArray, array_facts, array_part, shape_of, spatial, terms
 from codesign.results.dataflow_design import DataflowDesign, utilisation
 from codesign.specs.accelerator import Accelerator
 from codesign.specs.layer import Layer
+from codesign.specs.machine import OF_STAGES
 
 FORMAT = "codesign-pipeline-sheet/2"  # 1: `shared` was one array or none
 
@@ -34,6 +35,7 @@ def pipeline_sheet(design: DataflowDesign) -> dict[str, Any]:
         "images": network.images,
         "architecture": design.architecture,
         "technology": problem.technology.name,
+        "terms": terms(problem.choices, OF_STAGES),
         "clock_hz": problem.clock_hz,
         "dram_bits_per_s": problem.dram_bits_per_s,
         "interval_s": metrics["interval_s"],

@@ -8,6 +8,8 @@ from typing import Any
 from codesign.exports.nests import nest_text
 from codesign.exports.sheet_text import ABSENT, array_lines, at_once_text, shown, table, word_text
 from codesign.results.text.layout import counted, percent
+from codesign.results.text.machines import machine_phrases
+from codesign.specs.machine import Machine
 from codesign.units import METRIC_UNITS, RATE_UNITS
 
 
@@ -64,6 +66,8 @@ def _whole(content: Mapping[str, Any]) -> list[str]:
         for name, bits in moved.items()
         if bits
     }
+    if also := "; ".join(machine_phrases(Machine(**content["terms"]), "fixed")):
+        facts["of all arrays"] = also
     return table(("what", "value"), list(facts.items()))
 
 

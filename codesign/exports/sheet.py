@@ -31,6 +31,7 @@ from codesign.results.design import Design
 from codesign.results.evaluation import Evaluation
 from codesign.specs.accelerator import Accelerator
 from codesign.specs.layer import Layer, along
+from codesign.specs.machine import MACHINE_FIELDS, Machine, unusual
 from codesign.specs.network import Network
 
 FORMAT = "codesign-sheet/1"
@@ -107,9 +108,16 @@ def array_facts(on: Accelerator) -> dict[str, Any]:
         "product_bits": on.pe_weight_bits + on.pe_activation_bits,
         "precision": on.precision,
         "mapping": list(on.mapping),
+        "terms": terms(on),
         "clock_hz": on.clock_hz,
         "dram_bits_per_s": on.dram_bits_per_s,
     }
+
+
+def terms(machine: Machine, names: Iterable[str] = MACHINE_FIELDS) -> dict[str, Any]:
+    """What of a machine is not plain, by the name of its field; its mapping is told elsewhere."""
+    found = unusual(machine)
+    return {name: found[name] for name in names if name in found and name != "mapping"}
 
 
 def _accumulator(layers: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -8,11 +8,16 @@ from typing import Any
 
 from codesign.errors import printable
 from codesign.exports.nests import nest_text
+from codesign.problem.choices import OF_BUFFERS
+from codesign.results.text.machines import machine_phrases
+from codesign.specs.machine import Machine
 from codesign.units import METRIC_UNITS, RATE_UNITS
 
 ABSENT = "–"
 OPERANDS = {"weights": "weights", "ifmap": "ifmap", "psum": "partial sums"}
 UNITED = "in the SRAM"
+BY_LAYER = "; each layer takes its own"
+TOLD = ("reconfigurable", "sram_bits_per_cycle", *OF_BUFFERS)  # elsewhere in a sheet
 
 
 def sheet_markdown(content: Mapping[str, Any]) -> str:
@@ -75,7 +80,7 @@ def _hardware(content: Mapping[str, Any]) -> list[str]:
         f"{array['activation_bits']} bit activations",
         "product": f"{array['product_bits']} bit",
         "precision": array["precision"],
-        "mapping": ", ".join(array["mapping"]),
+        "mapping": ", ".join(array["mapping"]) + BY_LAYER * ("reconfigurable" in array["terms"]),
         "accumulator": None
         if sums["bits"] is None
         else f"{sums['bits']} bit, for {shown(sums['layer'])}",
@@ -89,6 +94,9 @@ def _hardware(content: Mapping[str, Any]) -> list[str]:
     }
     if sram["ports_bits_per_cycle"] is not None:
         facts["SRAM port"] = f"{sram['ports_bits_per_cycle']:,} bit per cycle"
+    told = {name: x for name, x in array["terms"].items() if name not in TOLD}
+    if also := "; ".join(machine_phrases(Machine(**told), array["precision"])):
+        facts["also"] = also
     return table(("what", "value"), list(facts.items()))
 
 

@@ -188,6 +188,11 @@ class Choices(Machine):
                     f"{where}: {name} is of one shared array; leave it out, or offer architecture "
                     "'array' too"
                 )
+        if self.on_chip == "bands":
+            raise SpecError(
+                f"{where}: on_chip 'bands' is of one shared array; leave it out, or offer "
+                "architecture 'array' too"
+            )
 
     def _check_hybrid(self, where: str) -> None:
         """Refuse machines that a hybrid's shared array is none of."""

@@ -198,6 +198,7 @@ PLAIN = Machine()
 UNCERTIFIED = ("sram_bits_per_cycle", "stored_channels")  # what certificates do not count
 UNFUSED = (*UNCERTIFIED, "zero_skipping")
 MACHINE_FIELDS = tuple(Machine.__dataclass_fields__)
+OF_STAGES = ("fill_cycles", "weight_load", "cycle_factors", "zero_skipping")  # of pipelines too
 
 
 def unusual(machine: Machine) -> dict[str, Any]:

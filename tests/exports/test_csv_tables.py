@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,13 @@ from random_networks import random_network
 from seeds import check_all, mostly_long
 
 from codesign import Accelerator, Layer, Network, SpecError, evaluate, solve
-from codesign.exports import read_tables, tables_of, write_tables
+from codesign.exports import (
+    pipeline_sheet,
+    pipeline_sheet_markdown,
+    read_tables,
+    tables_of,
+    write_tables,
+)
 from codesign.results.dataflow_design import DataflowDesign
 
 NAMES = ("12", "a,b", 'say "x"', "one\ntwo", "cr\rlf\r\n", " ", "=1+1", "é·λ", "\ttab")
@@ -65,6 +72,29 @@ def test_designs_and_pipelines(tmp_path: Path) -> None:
     assert proof["bound"] == design.proof.bound
     assert [row["metric"] for row in tables_of(design)["budgets"]] == [*design.problem.budgets]
     same(tmp_path, made_up(dataflow()))
+
+
+def test_terms_of_a_machine_are_told(tmp_path: Path) -> None:
+    layer = Layer(name="conv", input="in", output="out", K=4, C=4)
+    network = Network(name="one", layers=(layer,), tensors={"in": 4, "out": 4})
+    chip = {"rows": 2, "cols": 2, "engine": 9, "pe_weight_bits": 8, "pe_activation_bits": 8}
+    terms = {"weight_load": True, "sram_bits_per_cycle": 64, "accumulator_bits": 2000}
+    factors = {"cycle_factors": {"3x3": "4/9", "1x1": "2"}, "mapping": ("window",)}
+    on = Accelerator(
+        name="chip", clock_hz=1e8, sram_bits=10**5, dram_bits_per_s=1e9, **chip, **terms, **factors
+    )
+    found = evaluate(network, on)
+    same(tmp_path, found)
+    (row,) = tables_of(found)["hardware"]
+    assert {name: row[name] for name in terms} == terms
+    assert row["cycle_factors"] == "3x3=4/9+1x1=2"
+    assert row["stored_channels"] is None
+    assert (row["fill_cycles"], row["overlap"]) == (False, 1.0)
+    problem = replace(dataflow(), choices=replace(dataflow().choices, weight_load=True))
+    (row,) = tables_of(made_up(problem))["hardware"]
+    assert (row["weight_load"], row["fill_cycles"]) == (True, False)
+    text = pipeline_sheet_markdown(pipeline_sheet(made_up(problem)))
+    assert "| of all arrays | loading weights takes cycles |" in text
 
 
 def test_what_waits_and_a_shared_array(tmp_path: Path) -> None:

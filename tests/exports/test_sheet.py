@@ -18,6 +18,7 @@ from sheet_walk import check_sheet
 
 from codesign import Accelerator, Layer, Network, SpecError, evaluate
 from codesign.exports import sheet, sheet_markdown
+from codesign.specs.machine import MACHINE_FIELDS, Machine
 
 MACHINES = ("", "", "mapping", "reconfigurable", "widening")
 
@@ -33,6 +34,9 @@ def check_random(seed: int) -> None:
     content = sheet(found)
     check_sheet(content, plain and not machine.zero_skipping)
     assert json.loads(json.dumps(content)) == content
+    array = content["array"]
+    told = Machine(mapping=array["mapping"], **array["terms"])
+    assert all(getattr(told, x) == getattr(machine, x) for x in MACHINE_FIELDS)
     assert sheet_markdown(content).count("```") == 2 * sum(
         layer["kind"] == "tiled" for layer in content["layers"]
     )
@@ -58,6 +62,21 @@ def test_fused_runs_hold_what_they_need() -> None:
         check_sheet(content)
         fused += bool(content["runs"])
     assert fused > 3
+
+
+def test_terms_of_a_machine_are_told() -> None:
+    terms = {"fill_cycles": True, "overlap": 0.5, "stored_channels": 16, "zero_skipping": True}
+    more = {"cycle_factors": {"3x3": "4/9"}, "weight_buffer_bits": 4000, "reconfigurable": True}
+    on = replace(ON, mapping=("window", "output"), sram_bits_per_cycle=64, **terms, **more)
+    text = sheet_markdown(sheet(evaluate(network("net"), on, on_chip="none")))
+    assert (
+        "| also | filling and draining take cycles; inserted zeros are skipped; compute and DRAM "
+        "traffic overlap by 50.0 %; channels in DRAM in multiples of 16; 3×3 kernels take 4/9 of "
+        "the cycles |"
+    ) in text
+    assert "| SRAM port | 64 bit per cycle |" in text
+    assert "| mapping | window, output; each layer takes its own |" in text
+    assert "| also |" not in sheet_markdown(sheet(evaluate(network("net"), ON)))
 
 
 CHIP = {"rows": 2, "cols": 2, "engine": 9, "pe_weight_bits": 8, "pe_activation_bits": 8}
