@@ -256,8 +256,7 @@ def may_share(problem: Problem) -> bool:
     plain = machine.precision == "fixed" and not machine.exposed and not machine.reconfigurable
     bare = machine.buffers == (None, None, None) and machine.port_bits is None
     layers = sum(not layer.moves for layer in network.layers)
-    silicon = isinstance(problem.technology, Silicon)
-    return silicon and alone and plain and bare and not machine.stored_channels and layers > 1
+    return alone and plain and bare and not machine.stored_channels and layers > 1
 
 
 def _check_hybrid(problem: Problem, entry: Entry) -> None:

@@ -110,8 +110,8 @@ class HybridCloser(StageCloser):
         of = self.goals[0]
         if not all(x.any() for x in of.allowed):
             return None
-        most_mm2 = of.goal.limits.get("area_mm2", math.inf)
-        boxes = BoxTables(self.search.tables, of.allowed, most_mm2, of.pricing.energy)
+        most_taken = of.goal.limits.get(of.pricing.memory.metric, math.inf)
+        boxes = BoxTables(self.search.tables, of.allowed, most_taken, of.pricing.energy)
         pricings = (x.pricing for x in self.goals)
         every = AllSegments(self.space, pricings, of.pricing.rows, of.allowed)
         return HybridDual(every, boxes)

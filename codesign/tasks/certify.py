@@ -24,7 +24,6 @@ from codesign.results.records import ProofRecord
 from codesign.search.lexicographic import LexicographicSearch
 from codesign.search.member_spaces import problem_of_member
 from codesign.space.hardware import HardwareSpace
-from codesign.specs.fpga import Fpga
 from codesign.specs.machine import PLAIN, UNCERTIFIED
 from codesign.stopping import StopCondition
 from codesign.tasks.build_design import build_design
@@ -112,16 +111,14 @@ def check_certifiable(problem: Problem) -> None:
     Raises
     ------
     SpecError
-        Energy where layers may be fused; hybrids of two segments, or on an FPGA; a rate of the
-        SRAM's port, stored channels.
+        Energy where layers may be fused; hybrids of two segments; a rate of the SRAM's port, stored
+        channels.
     """
     asked = kinds_of((problem.objective, *problem.budgets))
     if ENERGY in asked and problem.choices.on_chip == "bands":
         raise SpecError(
             f"{ENERGY}: not in certificates where layers may be fused; check the design alone"
         )
-    if isinstance(problem.technology, Fpga) and "hybrid" in problem.choices.architecture:
-        raise SpecError("certificates of hybrids are of silicon; on an FPGA check the design alone")
     if problem.choices.segments > 1:
         raise SpecError("segments: certificates count one of a hybrid; check the design alone")
     for name in UNCERTIFIED:

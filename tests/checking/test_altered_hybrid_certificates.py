@@ -16,18 +16,19 @@ from codesign.results.text.check import certificate_lines
 
 Alter = Callable[[Any], None]
 SEED = 1  # of three layers, where multipliers or labels are needed
+ENERGY, FPGA = (37, "still"), (30, "fpga")  # likewise
 
 
 @cache
-def texts() -> tuple[str, str]:
+def texts(seed: int = SEED, kind: str = "") -> tuple[str, str]:
     """Files of a hybrid and its certificate."""
-    design = solve(hybrid_case(SEED).problem)
+    design = solve(hybrid_case(seed, kind).problem)
     return json.dumps(design.to_dict()), json.dumps(certify(design).to_dict())
 
 
-def told(alter: Alter) -> str:
+def told(alter: Alter, seed: int = SEED, kind: str = "") -> str:
     """What the check says first of an altered certificate; nothing where it holds."""
-    design, certificate = map(json.loads, texts())
+    design, certificate = map(json.loads, texts(seed, kind))
     alter(certificate)
     report = deep(design, certificate)
     assert not (report.findings and report.proven)
@@ -145,3 +146,26 @@ def _for_pipelines(given: Any) -> None:
 )
 def test_what_is_altered_is_refused(alter: Alter, expected: str) -> None:
     assert expected in told(alter)
+
+
+def _without(name: str) -> Alter:
+    """All multipliers of a metric left out, and labels too."""
+
+    def alter(given: Any) -> None:
+        for each in given["hybrids"]["segments"]:
+            for by in (x for y in each["ranges"] for x in y["rounds"]):
+                by["together"] = 0
+                by["prices"] = [{k: v for k, v in x.items() if k != name} for x in by["prices"]]
+
+    return alter
+
+
+@pytest.mark.parametrize(
+    ("seed", "kind", "alter"),
+    [(*ENERGY, _no_prices), (*ENERGY, _without("energy_j")), (*FPGA, _no_prices)],
+)
+def test_of_energy_and_on_an_fpga_too(seed: int, kind: str, alter: Alter) -> None:
+    assert told(lambda given: None, seed, kind) == ""
+    assert "rounds after which no hardware is left" in told(alter, seed, kind)
+    assert "bound" in told(_higher_bound, seed, kind)
+    assert "segments" in told(_no_segment, seed, kind)

@@ -13,7 +13,7 @@ from pipelines import residual, tiny
 from random_hybrids import drawn_hybrid, hybrid_case
 from seeds import half_long
 
-from codesign import Design, Problem, SpecError, certify, load_technology, solve
+from codesign import Design, Problem, SpecError, certify, solve
 from codesign.checking import Report
 from codesign.checking.certificate.verify import GAP
 from codesign.results.dataflow_design import DataflowDesign
@@ -22,8 +22,7 @@ from codesign.tasks.certificate_hybrids import HybridCloser
 
 SEEDS = (1, 4, 6, 13)
 LONG_SEEDS = tuple(x for x in range(60) if x not in SEEDS)
-OF_ENERGY = (4,)  # without power at all times
-LONG_OF_ENERGY = range(10, 70)
+LONG_OF_KINDS = range(10, 70)
 POWERED = 3  # an energy with power at all times
 FEW = 8  # ranges that are tried
 
@@ -75,17 +74,15 @@ def test_many_claims_are_proven_as_far_as_enumeration_bears_them_out(seed: int) 
     hold_to_enumeration(seed)
 
 
-@pytest.mark.parametrize("seed", OF_ENERGY)
-def test_claims_about_energy_are_proven_as_far_as_enumeration_bears_them_out(seed: int) -> None:
-    hold_to_enumeration(seed, "still")
+@pytest.mark.parametrize(("seed", "kind"), [(4, "still"), (0, "fpga"), (4, "fpga"), (9, "fpga")])
+def test_claims_about_energy_and_on_fpgas_are_proven_likewise(seed: int, kind: str) -> None:
+    hold_to_enumeration(seed, kind)
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("kind", ["still", "energy"])
-@pytest.mark.parametrize("seed", LONG_OF_ENERGY)
-def test_many_claims_about_energy_are_proven_as_far_as_enumeration_bears_them_out(
-    seed: int, kind: str
-) -> None:
+@pytest.mark.parametrize("kind", ["still", "energy", "fpga"])
+@pytest.mark.parametrize("seed", LONG_OF_KINDS)
+def test_many_claims_about_energy_and_on_fpgas_are_proven_likewise(seed: int, kind: str) -> None:
     hold_to_enumeration(seed, kind)
 
 
@@ -119,6 +116,14 @@ def test_without_the_question_asked_hybrids_are_the_search_s_word() -> None:
     report = deep(written(design.to_dict()), written(certify(design).to_dict()))
     assert report.holds
     assert report.proven is False
+
+
+def test_the_best_hybrid_on_an_fpga_is_proven() -> None:
+    design, report = certified(hybrid_case(9, "fpga").problem)
+    assert isinstance(design, DataflowDesign)
+    assert design.problem.budgets.keys() == {"bram"}
+    assert report.findings == ()
+    assert report.proven
 
 
 @pytest.mark.long
@@ -155,10 +160,3 @@ def test_what_is_left_when_time_is_up_is_the_search_s_word() -> None:
     assert report.holds
     assert report.proven is False
     assert any("hybrids that share a to a at intervals from 0 s" in x for x in report.notes)
-
-
-def test_what_is_not_counted_is_refused() -> None:
-    hybrid = tiny(("hybrid",), objective="interval_s", budgets={})
-    fpga = replace(hybrid, technology=load_technology("finn-lut"))
-    with pytest.raises(SpecError, match="certificates of hybrids are of silicon"):
-        certify(solve(fpga, ties="leave"), asked=fpga)

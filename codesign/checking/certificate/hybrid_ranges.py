@@ -43,12 +43,12 @@ from codesign.checking.entries import Entry
 from codesign.checking.findings import Unreadable
 from codesign.checking.network import Network
 from codesign.checking.problem import Problem, may_share
-from codesign.checking.technology import ENERGY, Silicon
+from codesign.checking.technology import ENERGY
 
 PART = ("layers", "detours", "ranges", "trusted")
 MOST_BOXES = 2**16  # of a segment
 MOST_ROUNDS = 100  # for a range
-LITTLE_MM2 = Fraction(1, 10**12)  # by which boxes are put in order
+LITTLE = Fraction(1, 10**12)  # of mm² or LUTs, by which boxes are put in order
 MOST_SUMS = 2**13  # of boxes and multipliers, that are worked out at once
 MOST_ENTRIES = 2**23  # of the largest table of these
 Prices = Sequence[Mapping[str, Fraction]]
@@ -169,9 +169,9 @@ class HybridVerifier(PipelineVerifier):
         return max(most // int(plan.weights.shape[1]), 1)
 
     def _ascending(self, boxes: Boxes) -> Boxes:
-        """Boxes by their area."""
-        areas = self.hardware.areas(boxes, LITTLE_MM2)
-        return boxes.take(np.argsort(areas, kind="stable"))
+        """Boxes by their area, or LUTs."""
+        name = next(iter(self.problem.technology.per_bit))
+        return boxes.take(np.argsort(self.hardware.taken(boxes, name, LITTLE), kind="stable"))
 
     def _costs(
         self, span: Range, segment: range, detours: Sequence[Detour], boxes: Boxes
@@ -205,8 +205,6 @@ def verify_hybrids(
     What of that is taken from the search, in words.
     """
     entry.known_keys(("segments", "asked"))
-    if not isinstance(problem.technology, Silicon):
-        entry.fault("no certificate: hybrids on an FPGA are not counted")
     if not may_share(problem):
         entry.fault("no part on hybrids: there are none of such a machine or network")
     verifier, network = HybridVerifier(problem, bound), problem.network

@@ -20,7 +20,7 @@ import numpy as np
 
 from codesign.checking.certificate.metric_units import Threshold
 from codesign.checking.certificate.pipeline_costs import PipelineCosts
-from codesign.checking.certificate.pipeline_stages import AREA, DRAM, MOST_PARTS, Range
+from codesign.checking.certificate.pipeline_stages import DRAM, MOST_PARTS, Range
 from codesign.checking.certificate.pipeline_waits import Detour
 from codesign.checking.certificate.shared_boxes import Boxes
 from codesign.checking.certificate.shared_hardware import SharedHardware
@@ -135,15 +135,16 @@ class SegmentCosts(PipelineCosts):
     def taken(self) -> Whole:
         """(B, rows): what the hardware takes, and its power at all times."""
         found = np.zeros((self.boxes.size, self.rows), dtype=np.int64)
-        if AREA not in self.names:
-            return found
-        areas = self.hardware.areas(self.boxes, self.unit[AREA])
-        found[:, self.names.index(AREA)] = np.minimum(areas, MOST_PARTS)
-        static = self._static_by_area * self.unit[AREA]
-        if static:
-            static /= self.unit[ENERGY]
-            spent = areas.astype(object) * static.numerator // static.denominator
-            found[:, self.names.index(ENERGY)] = np.minimum(spent, MOST_PARTS)
+        for name in self.problem.technology.per_bit:
+            if name not in self.names:
+                continue
+            taken = self.hardware.taken(self.boxes, name, self.unit[name])
+            found[:, self.names.index(name)] = np.minimum(taken, MOST_PARTS)
+            static = self._static_by_area * self.unit[name]  # 0 on an FPGA
+            if static:
+                static /= self.unit[ENERGY]
+                spent = taken.astype(object) * static.numerator // static.denominator
+                found[:, self.names.index(ENERGY)] = np.minimum(spent, MOST_PARTS)
         return found
 
     def constant(self) -> Whole:

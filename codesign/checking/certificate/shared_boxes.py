@@ -1,6 +1,7 @@
 """Boxes of hardware that a segment may share.
 
-A box is a mapping, ranges of rows, columns and widths of PEs on offer, and a range of SRAM bits.
+A box is a mapping, ranges of rows, columns and widths of PEs on offer, and a range of SRAM sizes:
+bits, or on an FPGA whole block RAMs.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ class Boxes(NamedTuple):
     first, end : whole numbers, shape (B, 4)
         Of ranges of indices of rows, columns, PE widths for weights and activations.
     least_sram, most_sram : whole numbers, shape (B,)
-        Bits.
+        Bits, or block RAMs.
     """
 
     mapping: Whole

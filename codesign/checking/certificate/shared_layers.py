@@ -65,6 +65,7 @@ class SharedLayers:
     ) -> None:
         self.problem, self.choices, self.energy = problem, problem.choices, energy
         self.network, self.check_time = problem.network, check_time
+        self.block_bits = problem.technology.block_bits
         every = (problem.allowed(source) for source in self.network.sources)
         self.widths = tuple(sorted({bits for each in every for bits in each}))
         self._tilings: dict[object, LayerTilings] = {}
@@ -95,7 +96,7 @@ class SharedLayers:
             key = tuple(side)
             if self._arrays(key):
                 cycles[mine] = self._least_cycles(n, key)
-                found.append((mine, self._tiled(n, key, boxes.most_sram[mine])))
+                found.append((mine, self._tiled(n, key, boxes.most_sram[mine] * self.block_bits)))
         ways = max((len(bits) for _, (bits, _, _) in found), default=1)
         shape = ways, len(pairs), count
         moved, spent = (np.zeros(shape, dtype=np.int64) for _ in range(2))
