@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -58,3 +59,8 @@ class Goal:
     def kept_by(self, metrics: Mapping[str, float]) -> bool:
         """Whether a design with these metrics is within every limit."""
         return all(keeps(metrics[name], limit) for name, limit in self.limits.items())
+
+    def holds_all_of(self, other: Goal) -> bool:
+        """Whether all that is within another's limits is within these."""
+        limits = self.limits.items()
+        return all(other.limits.get(name, math.inf) <= most for name, most in limits)

@@ -21,8 +21,9 @@ from codesign.results.dataflow_design import DataflowDesign, platform_of
 from codesign.results.records import PipelineSolverRecord, ProofRecord
 from codesign.search.dataflow.goal_bounds import OnProgress
 from codesign.search.dataflow.hybrid import HybridSearch
+from codesign.search.dataflow.pipeline_search import PipelineSearch
 from codesign.search.dataflow.pricing import Pipeline
-from codesign.search.dataflow.search import PipelineSearch, Proven
+from codesign.search.dataflow.search import Proven
 from codesign.search.infeasibility import (
     clash_message,
     clashes_of,

@@ -7,7 +7,7 @@ ellipsoid says how much better any other λ could be; of two by where tangents c
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,7 +47,7 @@ class Ascent:
 def ascend(
     dual: Weighted,
     targets: Mapping[str, float],
-    objective: str | None = None,
+    objective: Sequence[str] = (),
     full: bool = False,
 ) -> Ascent:
     """Find weights that prove that targets cannot all be kept, or the best there are.
@@ -56,15 +56,15 @@ def ascend(
     ----------
     targets : mapping of str to float
         Above 0, by metric.
-    objective : str, optional
-        One of them, of which a lower bound is wanted.
+    objective : sequence of str
+        Of them, of which a lower bound is wanted: rows that are no more than one metric, each.
     full : bool
         Go on to the best, even where nothing is to be ruled out.
     """
-    patient = full or objective is not None
+    patient = full or bool(objective)
     scale = dual.scaled(targets)
     used = [dual.rows.index(name) for name in targets]
-    main = used.index(dual.rows.index(objective)) if objective is not None else None
+    main = [used.index(dual.rows.index(name)) for name in objective]
     count = len(used)
     found = Ascent(-math.inf, [], [], -math.inf)
 
@@ -76,10 +76,10 @@ def ascend(
         if answer.value > found.value:
             found.value = answer.value
             found.weights.append(weights)
-        if main is not None and shares[main] > 0:
-            others = answer.value - (shares.sum() - shares[main])
-            bound = others / shares[main] * targets[objective or ""]
-            found.objective = max(found.objective, bound)
+        mine = float(shares[main].sum()) if main else 0.0
+        if mine > 0:
+            others = answer.value - (shares.sum() - mine)
+            found.objective = max(found.objective, float(others / mine * targets[objective[0]]))
         return answer.value, answer.metrics[used] * scale[used]
 
     if count == 1:
@@ -141,7 +141,7 @@ def _ellipsoid(evaluate: Evaluate, found: Ascent, count: int, patient: bool) -> 
             length = math.sqrt(max(float(slope @ shape @ slope), 0.0))
             if _done(found, value + length, patient) or length == 0:
                 return
-        length = math.sqrt(float(slope @ shape @ slope))
+        length = math.sqrt(max(float(slope @ shape @ slope), 0.0))
         if length <= depth or length < 1e-14:
             return
         deep = depth / length

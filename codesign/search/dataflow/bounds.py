@@ -21,6 +21,7 @@ import numpy as np
 from codesign.arrays import Bools, Floats, Ints
 from codesign.search.dataflow.table import Pricing, Range, Table
 
+FETCHED = "{} as fetched"  # a product whose interval is that of its DRAM bits
 PRUNED = 1 + 1e-8  # φ from which nothing keeps the targets, rounding or not
 
 
@@ -85,12 +86,28 @@ class Weighted:
 
 
 class Dual(Weighted):
-    """The relaxation of a table in a range of the interval."""
+    """The relaxation of a table in a range of the interval.
 
-    def __init__(self, pricing: Pricing, table: Table, span: Range) -> None:
+    Parameters
+    ----------
+    floors : mapping of str to float, optional
+        Of products with the interval, no design has less of what it is multiplied by. Of these
+        there is another row (`FETCHED`): with ``T·S ≥ T_least·S + (T − T_least)·S_least`` and ``T``
+        at least what the DRAM bits take (McCormick 1976).
+    """
+
+    def __init__(
+        self,
+        pricing: Pricing,
+        table: Table,
+        span: Range,
+        floors: Mapping[str, float] | None = None,
+    ) -> None:
         self.pricing, self.table, self.space = pricing, table, pricing.space
-        self.rows = table.rows
+        self.rows, self.least_s = table.rows, span.least_s
         self.cost, self.class_cost, self.constant = self._with_waits(span)
+        for name, floor in (floors or {}).items():
+            self._add_fetched(name, floor, span)
         self._index()
 
     # What is summed -----------------------------------------------------------------------------
@@ -133,6 +150,19 @@ class Dual(Weighted):
                 for each in class_cost:
                     each[:, e] += per_area * each[:, a]
         return cost, class_cost, constant
+
+    def _add_fetched(self, name: str, floor: float, span: Range) -> None:
+        """Add the row of a product whose interval is that of its DRAM bits."""
+        r, d = self.rows.index(name), self.rows.index("dram_bits")
+        each = floor / self.space.platform.dram_bits_per_s
+
+        def added(costs: Floats) -> Floats:
+            return np.column_stack([costs, costs[:, r] + each * costs[:, d]])
+
+        self.rows = (*self.rows, FETCHED.format(name))
+        self.cost, self.class_cost = added(self.cost), [added(x) for x in self.class_cost]
+        self.constant = added(self.constant[None])[0]
+        self.constant[-1] -= floor * span.least_s
 
     def _index(self) -> None:
         """Where each column stands among layers and widths, and who shares what."""

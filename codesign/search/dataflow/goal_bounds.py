@@ -13,7 +13,7 @@ from codesign.arrays import Bools, Floats
 from codesign.problem.goal import Goal
 from codesign.problem.tolerances import CLOSING_GAP, beyond, ceiling
 from codesign.search.dataflow.ascent import ascend
-from codesign.search.dataflow.bounds import PRUNED, Dual, Relaxed
+from codesign.search.dataflow.bounds import FETCHED, PRUNED, Dual, Relaxed
 from codesign.search.dataflow.fifos import Fifos
 from codesign.search.dataflow.pricing import Pipeline, chosen_options, with_good_starts
 from codesign.search.dataflow.table import Pricing, Range
@@ -68,6 +68,23 @@ class Labelled:
         return float(self.metrics[kept, self.rows.index(goal.metric)].min(initial=math.inf))
 
 
+@dataclass(frozen=True)
+class Closed:
+    """A range of the interval that a goal has been searched for.
+
+    Attributes
+    ----------
+    goal : Goal
+    span : Range
+    lower : float
+        No design of the range within the limits has a smaller metric.
+    """
+
+    goal: Goal
+    span: Range
+    lower: float
+
+
 @dataclass
 class Shared:
     """What searches over one space share.
@@ -87,6 +104,7 @@ class Shared:
     counts: Counts = field(default_factory=Counts)
     known: Fifos | None = None
     labelled: Labelled | None = None
+    closed: list[list[Closed]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.fifos = self.known or Fifos(self.space)
@@ -228,9 +246,10 @@ class GoalBounds:
         value, worst = dual.solve(weights).value, dual.worst(metric)
         if not math.isfinite(value) or worst <= 0:
             return value
-        others = {name: x for name, x in targets.items() if name != metric}
+        rows = [x for x in (metric, FETCHED.format(metric)) if x in dual.rows]
+        others = {name: x for name, x in targets.items() if name not in rows}
         if metric == self.goal.metric and math.isfinite(self.value) and others and self.value > 0:
-            found = ascend(dual, {**others, metric: self.value}, metric)
+            found = ascend(dual, {**others, **dict.fromkeys(rows, self.value)}, rows)
             self.try_choices(dual, found.choices)
             value = max(value, min(found.objective, self.value))
             if value > self.value * (1 - NEAR):
@@ -238,7 +257,7 @@ class GoalBounds:
         for _ in range(DINKELBACH if others else 0):
             self.stop.check()
             aim = max(value, 1e-12 * worst)
-            found = ascend(dual, {**others, metric: aim}, metric)
+            found = ascend(dual, {**others, **dict.fromkeys(rows, aim)}, rows)
             self.try_choices(dual, found.choices)
             if found.value <= 1 + 1e-6 or found.objective <= value:
                 return max(value, found.objective)

@@ -14,14 +14,13 @@ limits is found in order of one (`dominance.least_sums`).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 import numpy as np
 
-from codesign.arrays import Bools, Floats, Ints
+from codesign.arrays import Floats, Ints
 from codesign.search.dataflow.ascent import ascend
-from codesign.search.dataflow.bounds import PRUNED, Dual, Relaxed, Sums, Weighted
+from codesign.search.dataflow.bounds import FETCHED, PRUNED, Dual, Relaxed, Sums, Weighted
 from codesign.search.dataflow.dominance import (
     AXES,
     Sieve,
@@ -30,63 +29,14 @@ from codesign.search.dataflow.dominance import (
     on_axes,
     varying,
 )
+from codesign.search.dataflow.fifos import Cycle
+from codesign.search.dataflow.partial_choices import NONE, Effort, Labels, TooManyLabels, joined
+from codesign.search.dataflow.programme import LATENCY
 
-NONE = np.zeros(0, dtype=np.int64)
 AT_ONCE = 2**18  # partial choices that are put together in one step
 NEAREST = 64  # choices of the first of the last two parts that are followed up, at least
 SOME = 1e-3  # bits: that surely wait
 SAME = 4e-9  # relative: of objectives, within which all choices are found
-
-
-@dataclass(frozen=True)
-class Effort:
-    """What is spent at most before labels are too many.
-
-    Attributes
-    ----------
-    joined : int
-        Partial choices that are put together at once.
-    compared : int
-        Of them, that are compared with each other; in more costs than three.
-    work : int
-        That some Lagrangian leaves, in all.
-    kept : int
-        Labels of a part.
-    """
-
-    joined: int = 2**21
-    compared: int = 2**13
-    work: int = 2**17
-    kept: int = 2**13
-
-
-class TooManyLabels(Exception):
-    """Raised where there are more than are looked at."""
-
-
-@dataclass(frozen=True)
-class Labels:
-    """Partial choices.
-
-    Attributes
-    ----------
-    cycles : floats, shape (n,)
-        Of the slowest stage.
-    metrics : floats, shape (n, rows)
-    made : ints, shape (n,)
-        By which `LabelSetting.choice` finds how each is made; −1: of nothing.
-    """
-
-    cycles: Floats
-    metrics: Floats
-    made: Ints
-
-    def __len__(self) -> int:
-        return len(self.metrics)
-
-    def take(self, kept: Ints | Bools) -> Labels:
-        """Some of them."""
-        return Labels(*(getattr(self, x.name)[kept] for x in fields(self)))
 
 
 class TwoSided(NamedTuple):
@@ -138,8 +88,8 @@ class LabelSetting:
     ) -> None:
         self.dual, self.slow = dual, min(least_cycles, float(dual.table.cycles.max()))
         self.check_time = check_time
-        self.two_sided = self._two_sided()
-        more = np.zeros((len(self.two_sided), len(weights)))
+        self.two_sided, self.behind = self._two_sided(), self._behind()
+        more = np.zeros((len(self.two_sided) + len(self.behind), len(weights)))
         self.weights = np.vstack([np.stack(weights, axis=1), more])
         self.effort, self.most_each, self.cut = effort or Effort(), most_each, False
         self.counted = [*range(len(dual.rows))] if counted is None else [*counted]
@@ -237,7 +187,7 @@ class LabelSetting:
                 *found.weights[-self.weights.shape[1] :],
                 *(hull.scaled({x: targets[x]}) for x in targets),
             ]
-            more = np.zeros((len(self.two_sided), len(some)))
+            more = np.zeros((len(self.two_sided) + len(self.behind), len(some)))
             self.weights = np.vstack([np.stack(some, axis=1), more])
         fixed = self.dual.constant @ self.weights[: len(self.dual.rows)]
         least = [(x.metrics @ self.weights).min(axis=0, initial=np.inf) for x in trees]
@@ -265,9 +215,10 @@ class LabelSetting:
             self._fold(child, parent, layers, found, folded)
         best, trees = np.array([x.best for x in self.sums]), []
         for root in dual.roots.tolist():
-            tree = _joined(found.pop(root) if root in found else self._star(root, folded))
+            tree = joined(found.pop(root) if root in found else self._star(root, folded))
             rest = best - self.stars[:, root].min(axis=1)
-            trees.append(self._kept(self._corrected(self._kept(tree, rest)), rest))
+            tree = self._corrected(self._late(self._kept(tree, rest)))
+            trees.append(self._kept(tree, rest))
         return trees
 
     def _two_sided(self) -> list[TwoSided]:
@@ -289,6 +240,29 @@ class LabelSetting:
             costs = (0.0 if sure[beside].any() else fixed), (0.0 if sure[main] else fixed)
             found.append(TwoSided(k, float(each[beside].min()) / most, dearer, *costs))
         return found
+
+    def _behind(self) -> list[Cycle]:
+        """Of two paths, of which the one counts in latency, those where the other may be longer."""
+        fifos = self.dual.pricing.fifos
+        if LATENCY not in self.dual.rows or not self.dual.table.joint:
+            return []
+        critical, found = {*fifos.critical.tolist()}, []
+        for cycle in (fifos.lasting[k] for k in fifos.two_sided):
+            on_path = {x for x, n in cycle.factors.items() if n > 0}
+            if {*cycle.factors} <= {*self.dual.layers.tolist()} and (
+                critical.intersection(cycle.factors) == on_path
+            ):
+                found.append(cycle)
+        return found
+
+    def _late(self, labels: Labels) -> Labels:
+        """With latency by the longer of two paths."""
+        dual, metrics = self.dual, labels.metrics.copy()
+        rows = [r for r, x in enumerate(dual.rows) if x in (LATENCY, FETCHED.format(LATENCY))]
+        for n in range(len(self.behind)):
+            more = np.maximum(metrics[:, len(dual.rows) + len(self.two_sided) + n], 0.0)
+            metrics[:, rows] += dual.least_s * more[:, None]
+        return Labels(labels.cycles, metrics, labels.made)
 
     def _corrected(self, labels: Labels) -> Labels:
         """With what waits on two paths, counted as less than nothing until here, as it is."""
@@ -357,7 +331,7 @@ class LabelSetting:
             sums = [(x.stars[child] + x.between[child][:, p]).min() for x in self.sums]
             folded[:, parent, p] += sums
             rest = self.above[:, parent, p] - folded[:, parent, p]
-            mine[p] = self._product(labels, _joined([*parts, self._none().take(NONE)]), rest)
+            mine[p] = self._product(labels, joined([*parts, self._none().take(NONE)]), rest)
 
     def _coupled(self, child: int, b: int, p: int, layers: Sequence[int], labels: Labels) -> Labels:
         """Labels of a child at its width, with the layers coupled to it and its parent."""
@@ -385,7 +359,8 @@ class LabelSetting:
             metrics = metrics + dual.leaf_share[n] * leaf[table.weight[mine]]
         _, cycle = dual.pricing.fifos.couplings.get(int(dual.layers[n]), (0, -1))
         waits = [-table.tied[mine] * (x.number == cycle) for x in self.two_sided]
-        metrics = np.column_stack([metrics, *waits])
+        later = [-x.factors.get(int(dual.layers[n]), 0) * table.lag[mine] for x in self.behind]
+        metrics = np.column_stack([metrics, *waits, *later])
         return Labels(np.maximum(table.cycles[mine], self.slow), metrics, mine)
 
     def _kept(self, labels: Labels, rest: Floats) -> Labels:
@@ -487,9 +462,3 @@ class Hull(Weighted):
         """Its value and metrics; no widths."""
         metrics = self.constant + sum(x[int((x @ weights).argmin())] for x in self.trees)
         return Relaxed(float(metrics @ weights), metrics, NONE, NONE)
-
-
-def _joined(parts: Sequence[Labels]) -> Labels:
-    """All of some."""
-    each = (np.concatenate([getattr(y, x.name) for y in parts]) for x in fields(Labels))
-    return Labels(*each)

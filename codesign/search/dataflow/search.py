@@ -20,7 +20,7 @@ import numpy as np
 
 from codesign.arrays import Floats
 from codesign.problem.goal import Goal
-from codesign.problem.tolerances import CLOSING_GAP, ceiling
+from codesign.problem.tolerances import ceiling
 from codesign.search.dataflow.ascent import ascend
 from codesign.search.dataflow.bounds import PRUNED, Dual
 from codesign.search.dataflow.goal_bounds import (
@@ -29,10 +29,9 @@ from codesign.search.dataflow.goal_bounds import (
     PRICED,
     GoalBounds,
     Labelled,
-    OnProgress,
-    Shared,
 )
-from codesign.search.dataflow.labels import SAME, Effort, LabelSetting, TooManyLabels
+from codesign.search.dataflow.labels import SAME, LabelSetting
+from codesign.search.dataflow.partial_choices import Effort, TooManyLabels
 from codesign.search.dataflow.pricing import Pipeline, chosen_options, with_good_starts
 from codesign.search.dataflow.programme import least_of
 from codesign.search.dataflow.solve import RangeResult, solve_range
@@ -70,22 +69,16 @@ class Proven:
     complete: bool
 
 
-class PipelineSearch(Shared):
-    """Searches over one space."""
-
-    def prove(
-        self,
-        goal: Goal,
-        incumbent: Pipeline | None = None,
-        report: OnProgress | None = None,
-        rel_gap: float = CLOSING_GAP,
-    ) -> Proven:
-        """Minimise a goal's metric, starting from a design within its limits where one is known."""
-        return GoalSearch(self, goal, incumbent, report, rel_gap).run()
-
-
 class GoalSearch(GoalBounds):
-    """The search for one goal."""
+    """The search for one goal.
+
+    Attributes
+    ----------
+    fetched_s : float
+        What the DRAM bits take of the least label that was seen last.
+    """
+
+    fetched_s = 0.0
 
     # The search ---------------------------------------------------------------------------------
 
@@ -151,9 +144,14 @@ class GoalSearch(GoalBounds):
             if least >= min(aim, self.cutoff):
                 self._nothing_below(aim, span) if least >= aim else None
                 return
+        self._decide(table, lower, aim, span)
+
+    def _decide(self, table: Table, lower: float, aim: float, span: Range) -> None:
+        """Search what is left of a range up to a guess by a MILP."""
         if aim < self.value and len(table) <= FEW and not (self.products or self.search.whole):
             self._search_above(table, lower, aim, span)
             return
+        whole = self._upto(lower, aim, span)
         goal = Goal(self.goal.metric, self._limits(aim))
         found = self._solve(table, whole, goal, lower, self.gap / 2)
         if found.design is not None:
@@ -266,7 +264,9 @@ class GoalSearch(GoalBounds):
         First of few labels, for an incumbent by which there are fewer.
         """
         whole = self._upto(lower, aim, span)
-        least, cut = self._by_labels(table, whole, aim, FEW_LABELS)
+        self.make_ready(table, whole, aim)
+        few = FEW_LABELS if aim < self.value or not self.products else None
+        least, cut = self._by_labels(table, whole, aim, few)
         if lower >= self.cutoff:
             return lower, table, self.value
         if cut and self.value < aim:
@@ -275,7 +275,8 @@ class GoalSearch(GoalBounds):
             if again is None:
                 return aim, table, aim
             table, whole = again, self._upto(lower, aim, span)
-        least = self._by_labels(table, whole, aim)[0] if cut else least
+            self.make_ready(table, whole, aim)
+        least = self._by_labels(table, whole, aim)[0] if cut and few else least
         return least, table, min(aim, self.value)
 
     def _by_labels(
@@ -287,17 +288,20 @@ class GoalSearch(GoalBounds):
         """
         timed, clock, rate = self.goal.metric == INTERVAL, self.search.clock, self.search.rate
         dual, weights = self.dual(table, span), self.multipliers
-        row = dual.rows.index("dram_bits" if timed else self.goal.metric)
+        row = dual.rows.index(self.label_row)
         counted = [r for r in range(len(dual.rows)) if r == row or any(x[r] for x in weights)]
         fewest = span.least_s * clock if timed else math.inf
         setting = LabelSetting(dual, weights, fewest, self.stop.check, EFFORT, counted, most_each)
         try:
-            labels = setting.least(row, self.targets(span, aim))
+            labels = setting.least(row, self.label_targets(span, aim))
         except TooManyLabels:
             return -math.inf, True
-        values = labels.metrics[:, row]
+        values = labels.metrics[:, [row, *self.as_well(dual, counted)]].max(axis=1)
         if timed:
             values = np.maximum(labels.cycles / clock, values / rate)
+        if len(values):
+            moved = labels.metrics[int(values.argmin()), dual.rows.index("dram_bits")]
+            self.fetched_s = float(moved) / rate
         others = [labels.metrics[:, r] for r in counted if r != row]
         for n in np.lexsort([*others[::-1], values])[:PRICED].tolist():
             if values[n] < self.value:
@@ -305,9 +309,25 @@ class GoalSearch(GoalBounds):
                 options = chosen_options(dual.layers, columns, table.option)
                 self.update(with_good_starts(self.space, self.fifos, options, widths))
         least = float(values.min(initial=math.inf))
-        if not setting.cut:
+        if not (setting.cut or self.products):
             self._remember(dual.rows, row, span, labels.metrics[:, counted], counted)
         return (-math.inf if setting.cut else least), setting.cut
+
+    def make_ready(self, table: Table, span: Range, aim: float) -> None:
+        """Find the multipliers of labels, where they are not those of a table's reduction."""
+
+    @property
+    def label_row(self) -> str:
+        """Of which labels are to have least."""
+        return "dram_bits" if self.goal.metric == INTERVAL else self.goal.metric
+
+    def as_well(self, dual: Dual, counted: Sequence[int]) -> list[int]:
+        """Further rows of what labels have least of, among those that are counted."""
+        return [r for r in counted if dual.rows[r] == self.goal.metric]
+
+    def label_targets(self, span: Range, aim: float) -> dict[str, float]:
+        """What labels keep."""
+        return self.targets(span, aim)
 
     def _remember(
         self, rows: Sequence[str], row: int, span: Range, metrics: Floats, counted: list[int]

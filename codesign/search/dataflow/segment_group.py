@@ -18,7 +18,8 @@ from codesign.search.dataflow.ascent import ascend
 from codesign.search.dataflow.bounds import PRUNED, Dual
 from codesign.search.dataflow.dominance import best_rows
 from codesign.search.dataflow.goal_bounds import INTERVAL, PRICED
-from codesign.search.dataflow.labels import LabelSetting, TooManyLabels
+from codesign.search.dataflow.labels import LabelSetting
+from codesign.search.dataflow.partial_choices import TooManyLabels
 from codesign.search.dataflow.pricing import chosen_options
 from codesign.search.dataflow.search import MULTIPLIERS
 from codesign.search.dataflow.segment_goal import ENOUGH, ROUNDS, SegmentGoal
