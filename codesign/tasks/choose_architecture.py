@@ -1,7 +1,7 @@
 """From a problem that offers several architectures to the best of all, proven over all of them.
 
-Pipelines come first, then hybrids, then arrays, each searched for what is no worse than the best so
-far. Layers of an array run one after the other: its interval is its latency, and a limit on the one
+Pipelines come first, then arrays, then hybrids, of which there are most: each is searched for what
+is no worse than the best so far. Layers of an array run one after the other: its interval is its latency, and a limit on the one
 is a limit on the other.
 """
 
@@ -31,6 +31,7 @@ from codesign.search.lexicographic import (
 from codesign.tasks.build_design import build_design
 from codesign.tasks.solve_dataflow import FoundPipeline, PipelineSolver
 
+ORDER: tuple[Architecture, ...] = ("dataflow", "array", "hybrid")  # in which they are searched
 MakeRecord = Callable[[LexicographicSearch, LexicographicResult], SolverRecord]
 
 
@@ -99,16 +100,18 @@ class Architectures:
     ) -> tuple[Tried | None, list[Tried]]:
         """The best within limits, by metrics in order and then by what breaks ties; and all tried.
 
-        Each architecture is searched for what is no worse than the best of those before.
+        Each architecture is searched for what is no worse than the best of those before; all tried
+        are told in the order of the pipelines, then the array.
         """
-        tried, best = list[Tried](), None
-        for solver in self.pipelines:
-            tried.append(_pipeline_beside(solver, best, order, limits, report))
-            best = self._better(order, best, tried[-1])
-        if self.search is not None:
-            tried.append(self._array_beside(self.search, best, order, limits, report, ties))
-            best = self._better(order, best, tried[-1])
-        return best, tried
+        found, best = dict[Architecture, Tried](), None
+        solvers = {x.architecture: x for x in self.pipelines}
+        for each in ORDER:
+            if each == "array" and self.search is not None:
+                found[each] = self._array_beside(self.search, best, order, limits, report, ties)
+            elif each in solvers:
+                found[each] = _pipeline_beside(solvers[each], best, order, limits, report)
+            best = self._better(order, best, found[each]) if each in found else best
+        return best, [found[x] for x in (*solvers, "array") if x in found]
 
     def design(
         self,
