@@ -1,8 +1,8 @@
 """From a problem that offers several architectures to the best of all, proven over all of them.
 
 Pipelines come first, then arrays, then hybrids, of which there are most: each is searched for what
-is no worse than the best so far. Layers of an array run one after the other: its interval is its latency, and a limit on the one
-is a limit on the other.
+is no worse than the best so far. Layers of an array run one after the other: its interval is its
+latency, and a limit on the one is a limit on the other.
 """
 
 from __future__ import annotations

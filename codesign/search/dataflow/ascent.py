@@ -49,6 +49,7 @@ def ascend(
     targets: Mapping[str, float],
     objective: Sequence[str] = (),
     full: bool = False,
+    near: float = 0.0,
 ) -> Ascent:
     """Find weights that prove that targets cannot all be kept, or the best there are.
 
@@ -60,6 +61,8 @@ def ascend(
         Of them, of which a lower bound is wanted: rows that are no more than one metric, each.
     full : bool
         Go on to the best, even where nothing is to be ruled out.
+    near : float
+        Enough, too, is what another λ may better by this part of what φ lacks of 1.
     """
     patient = full or bool(objective)
     scale = dual.scaled(targets)
@@ -86,20 +89,20 @@ def ascend(
         evaluate(np.ones(1))
         return found
     if count == 2:
-        _bisect(evaluate, found, patient)
+        _bisect(evaluate, found, patient, near)
         return found
-    _ellipsoid(evaluate, found, count, patient)
+    _ellipsoid(evaluate, found, count, patient, near)
     return found
 
 
-def _done(found: Ascent, most: float, patient: bool) -> bool:
+def _done(found: Ascent, most: float, patient: bool, near: float) -> bool:
     """Whether φ is the best, has proven something, or cannot any more."""
-    if most - found.value < ENOUGH:
+    if most - found.value < max(ENOUGH, near * (1 - found.value)):
         return True
     return not patient and (found.value > PRUNED or most < EASY)
 
 
-def _bisect(evaluate: Evaluate, found: Ascent, patient: bool) -> None:
+def _bisect(evaluate: Evaluate, found: Ascent, patient: bool, near: float) -> None:
     """Of two targets: tangents from both ends, and where they cross."""
     ends = []
     for share in (0.0, 1.0):
@@ -114,14 +117,14 @@ def _bisect(evaluate: Evaluate, found: Ascent, patient: bool) -> None:
             return
         x = (v1 - v0 + g0 * x0 - g1 * x1) / (g0 - g1)
         most = v0 + g0 * (x - x0)
-        if _done(found, most, patient) or not x0 < x < x1:
+        if _done(found, most, patient, near) or not x0 < x < x1:
             return
         value, slopes = evaluate(np.array([x, 1 - x]))
         slope = slopes[0] - slopes[1]
         ends[0 if slope > 0 else 1] = (x, value, slope)
 
 
-def _ellipsoid(evaluate: Evaluate, found: Ascent, count: int, patient: bool) -> None:
+def _ellipsoid(evaluate: Evaluate, found: Ascent, count: int, patient: bool, near: float) -> None:
     """Of three or more: the ellipsoid method on the simplex, with deep cuts."""
     n = count - 1
     basis = np.linalg.qr(np.vstack([np.eye(n), -np.ones(n)]))[0]  # (count, n), columns sum to 0
@@ -139,7 +142,7 @@ def _ellipsoid(evaluate: Evaluate, found: Ascent, count: int, patient: bool) -> 
             slope = basis.T @ slopes
             depth = found.value - value
             length = math.sqrt(max(float(slope @ shape @ slope), 0.0))
-            if _done(found, value + length, patient) or length == 0:
+            if _done(found, value + length, patient, near) or length == 0:
                 return
         length = math.sqrt(max(float(slope @ shape @ slope), 0.0))
         if length <= depth or length < 1e-14:

@@ -7,16 +7,19 @@ each state the sums are worked out once, whatever the segment. A copy of a class
 each layer, layers whose lag makes another class wait at its least width, and weights that are
 activations at the least that any segment makes of them: relaxations.
 
-Pairs above 1 are ruled out. Boxes of those that are left are cut in half, until nothing is left or
-nothing to cut.
+Pairs above 1 are ruled out. Of the others the sum says how little of a goal's metric they may have:
+with shares λ of the metric's own targets that sum to Λ, all scaled to an aim, and ρ of the others,
+no less than ``aim·(φ − ρ)/Λ``, up to the aim. Boxes of those that are left are cut in half, until
+nothing is left or nothing to cut.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -29,6 +32,27 @@ from codesign.space.hardware_boxes import BoxCosts, Boxes, BoxTables
 
 FEW_SEGMENTS = 24  # are summed up one by one
 FEW_ALIVE = 0.7  # of boxes: so few, and the others are dropped
+LEAST_SHARE = 1e-3  # of all, of the metric's own targets: with less of them nothing is told of it
+
+
+class Kept(NamedTuple):
+    """Pairs that are left, put by.
+
+    Attributes
+    ----------
+    boxes : Boxes
+    number : ints
+        Of the segments.
+    at : tuple of ints
+        Where they are among those and the boxes.
+    lower : floats
+        Of each a bound on the metric.
+    """
+
+    boxes: Boxes
+    number: Ints
+    at: tuple[Ints, ...]
+    lower: Floats
 
 
 @dataclass(frozen=True)
@@ -50,9 +74,13 @@ class HybridDual(Weighted):
 
     Attributes
     ----------
-    alive : bools, shape (segments, B)
-    value : floats
-        Of the same shape: the largest sum that was met of each pair.
+    number : ints
+        Of the segments of which some box may be left.
+    alive : bools, shape (those segments, B)
+    origin : ints, shape (B,)
+        What number each box had when this was copied.
+    lower : floats
+        Of the same shape: no design of a pair has less of the goal's metric.
     """
 
     def __init__(self, of: AllSegments, boxes: BoxTables) -> None:
@@ -64,12 +92,13 @@ class HybridDual(Weighted):
         self.boxes = boxes.first()
         self.costs = self.tables.costs(self.boxes)
         self.alive: Bools = np.ones((len(of.terms), len(self.boxes.mapping)), dtype=bool)
-        self.value = np.full(self.alive.shape, -np.inf)
+        self.lower, self.aim = np.full(self.alive.shape, -np.inf), math.inf
+        self.number = np.arange(len(of.terms))
+        self.origin = np.arange(len(self.boxes.mapping))
 
     def within(self, span: Range) -> None:
         """Set the range of the interval."""
         of, self.span = self.of, span
-        self.value = np.full(self.alive.shape, -np.inf)
         self.constants = np.array([x.constant for x in of.terms])
         if "latency_s" in self.rows:
             ends = np.array([x.latency for x in of.terms])
@@ -105,6 +134,13 @@ class HybridDual(Weighted):
         self.cells, self.starts = np.unique(flat, return_index=True)
         self.variant_layer = np.array([n for n, _ in of.variants], dtype=np.int64)
 
+    def toward(self, targets: Mapping[str, float], own: Iterable[str], aim: float) -> None:
+        """Tell bounds on a metric, from targets for an aim of which some are its own."""
+        self.aim, self.target = aim, np.zeros(len(self.rows))
+        for name, most in targets.items():
+            self.target[self.rows.index(name)] = most
+        self.own = np.isin(self.rows, [*own])
+
     def keep_alive(self) -> None:
         """Drop boxes of which no pair is left."""
         kept: Bools = np.asarray(self.alive.any(axis=tuple(range(self.alive.ndim - 1))))
@@ -113,26 +149,53 @@ class HybridDual(Weighted):
 
     def _take(self, kept: Ints | Bools) -> None:
         self.boxes, self.costs = self.boxes.take(kept), BoxCosts(*(x[kept] for x in self.costs))
-        self.alive, self.value = self.alive[..., kept], self.value[..., kept]
+        self.alive, self.lower = self.alive[..., kept], self.lower[..., kept]
+        self.origin = self.origin[kept]
 
     def halve(self) -> None:
         """Cut all boxes in half."""
         self.boxes, of = self.boxes.halved()
         self.costs = self.tables.costs(self.boxes)
-        self.alive, self.value = self.alive[..., of], self.value[..., of]
+        self.alive, self.lower = self.alive[..., of], self.lower[..., of]
+        self.origin = self.origin[of]
 
     def copied(self) -> HybridDual:
-        """One of its own."""
+        """One of its own, whose boxes are numbered anew."""
         found = copy(self)
-        found.alive, found.value = self.alive.copy(), self.value.copy()
+        found.origin = np.arange(len(self.boxes.mapping))
+        found.alive, found.lower = self.alive.copy(), self.lower.copy()
+        return found
+
+    def kept(self) -> Kept:
+        """What is left."""
+        there: Bools = np.asarray(self.alive.any(axis=tuple(range(self.alive.ndim - 1))))
+        some = self.alive.any(axis=tuple(range(1, self.alive.ndim)))
+        alive, lower = self.alive[some][..., there], self.lower[some][..., there]
+        at = np.nonzero(alive)
+        return Kept(self.boxes.take(there), self.number[some], at, lower[at])
+
+    def of_kept(self, kept: Kept) -> HybridDual:
+        """The same relaxations of what has been put by."""
+        found, count = copy(self), len(kept.boxes.mapping)
+        shape = (len(kept.number), *self.alive.shape[1:-1], count)
+        found.boxes, found.costs = kept.boxes, self.tables.costs(kept.boxes)
+        found.number, found.origin = kept.number, np.arange(count)
+        found.alive, found.lower = np.zeros(shape, dtype=bool), np.full(shape, -np.inf)
+        found.alive[kept.at], found.lower[kept.at] = True, kept.lower
         return found
 
     def of_segment(self, s: int) -> HybridDual:
         """What is left for one segment."""
         found = self.copied()
-        found.alive[np.arange(len(found.alive)) != s] = False
+        found.alive[found.number != s] = False
         found.keep_alive()
         return found
+
+    def take_in(self, of: HybridDual, least: float) -> None:
+        """Take in bounds of a copy, in which pairs have been ruled out that have no less."""
+        lower = np.full(self.alive.shape, least)
+        lower[..., of.origin] = np.where(of.alive, of.lower, least)
+        self.lower = np.maximum(self.lower, lower)
 
     def group(self, s: int) -> tuple[BoxCosts, ...]:
         """What boxes cost that are left for a segment, as those of `of_segment`."""
@@ -147,37 +210,72 @@ class HybridDual(Weighted):
         return len(self.boxes.mapping) <= most
 
     def split(self) -> Sequence[HybridDual]:
-        """The same in two parts."""
-        return self.parted(-(-self.alive.shape[1] // 2))
+        """The same in two parts, the boxes that take the least first."""
+        order = np.argsort(self.costs.hardware[:, 0], kind="stable")
+        half = -(-len(order) // 2)
+        return [self._only_boxes(order[:half]), self._only_boxes(order[half:])]
 
-    def parted(self, most: int) -> Sequence[HybridDual]:
-        """The same in parts of so many boxes at most, those that take the least first."""
-        count = self.alive.shape[1]
-        if count <= most:
-            return [self]
-        order, found = np.argsort(self.costs.hardware[:, 0], kind="stable"), []
-        for first in range(0, count, most):
-            part = self.copied()
-            part._take(order[first : first + most])
-            found.append(part)
-        return found
+    def batch(self, most: int) -> list[HybridDual]:
+        """Boxes of the least bounds, so many at most once they are cut in half; and the others."""
+        order = np.argsort(self.least_of(axis=0), kind="stable")
+        halves = 2 ** (self.boxes.most - self.boxes.least > 1).sum(axis=1)[order]
+        count = max(1, int((np.cumsum(halves) <= most).sum()))
+        parts = [order[:count], order[count:]]
+        return [self._only_boxes(x) for x in parts if len(x)]
 
-    def promising(self, most: int, segments: int) -> HybridDual:
-        """So many boxes and segments at most, of the least sums that were met."""
-        found = self.copied()
-        found.alive[np.setdiff1d(np.arange(len(found.alive)), self.segments_left()[:segments])] = 0
-        found.keep_alive()
-        found._take(np.argsort(found._least(axis=0), kind="stable")[:most])
-        return found
+    def apart(self) -> list[HybridDual]:
+        """Boxes that can be cut, and those that cannot."""
+        whole = self.boxes.whole
+        return [
+            self._only_boxes(x) for x in (np.flatnonzero(whole), np.flatnonzero(~whole)) if len(x)
+        ]
+
+    def divided(self, aim: float) -> list[HybridDual]:
+        """What has bounds below an aim, and what has none."""
+        below = self.lower < aim
+        parts = [self.copied(), self.copied()]
+        parts[0].alive &= below
+        parts[1].alive &= ~below
+        for x in parts:
+            x.keep_alive()
+        return parts
+
+    def _only_boxes(self, kept: Ints) -> HybridDual:
+        """What is left in some boxes."""
+        part = self.copied()
+        part._take(kept)
+        return part
 
     @property
     def least(self) -> float:
-        """The least of the sums that were met of pairs that are left."""
-        return float(self._least(axis=0).min())
+        """The least bound on the metric of pairs that are left; inf where none is."""
+        return float(self.least_of(axis=0).min(initial=np.inf))
 
-    def _least(self, axis: int) -> Floats:
-        """Of pairs that are left, the least of the sums met, by box or by segment."""
-        return np.asarray(np.where(self.alive, self.value, np.inf).min(axis=axis))
+    def least_of(self, axis: int) -> Floats:
+        """Of pairs that are left, the least of their bounds, by box or by segment."""
+        return np.asarray(np.where(self.alive, self.lower, np.inf).min(axis=axis, initial=np.inf))
+
+    def drop(self, least: float) -> None:
+        """Rule out what has no less of the metric than that."""
+        self.alive &= self.lower < least
+        self.keep_alive()
+
+    def no_less(self, bound: float) -> None:
+        """Take in that nothing that is left has less of the metric."""
+        self.lower = np.maximum(self.lower, bound)
+
+    def _meet(self, found: Floats, weights: Floats, rule_out: bool) -> None:
+        """Take in the least sums of all."""
+        if math.isfinite(self.aim):
+            used = weights > 0
+            shares = weights[used] * self.target[used]
+            own = float(shares[self.own[used]].sum())
+            rest = float(shares[~self.own[used]].sum())
+            if own > LEAST_SHARE * (own + rest) and (self.target[used] > 0).all():
+                bound = self.aim * (found / PRUNED - rest) / own
+                self.lower = np.maximum(self.lower, np.minimum(bound, self.aim))
+        if rule_out:
+            self.alive &= found <= PRUNED
 
     # The relaxation -----------------------------------------------------------------------------
 
@@ -228,7 +326,8 @@ class HybridDual(Weighted):
         stage = self._stages(weights, leaves)[0].min(axis=2)
         shared = self._shared(self.costs, weights, leaves).min(axis=3)
         left = np.flatnonzero(self.alive.any(axis=1))
-        asked = np.unique(of.state[left])
+        named = self.number[left]
+        asked = np.unique(of.state[named])
         alone, vectors = np.zeros(len(of.states.of)), dict[int, Floats]()
         for x in asked.tolist():
             each = self._star(x, weights, stage, shared).min(axis=-1)
@@ -240,10 +339,10 @@ class HybridDual(Weighted):
         if len(left) > FEW_SEGMENTS:
             self._growing(found, vectors)
         else:
-            for s in left.tolist():
+            for row, s in zip(left.tolist(), named.tolist(), strict=True):
                 mine = (vectors[x] for x in of.state[s].tolist() if of.mixed[x])
-                found[s] = sum(mine, np.zeros(self.alive.shape[1]))
-        fixed = alone[of.state[left]].sum(axis=1) + self.constants[left] @ weights
+                found[row] = sum(mine, np.zeros(self.alive.shape[1]))
+        fixed = alone[of.state[named]].sum(axis=1) + self.constants[named] @ weights
         found[left] += fixed[:, None]
         return found + self.costs.hardware @ self._of_hardware(weights), stage, shared
 
@@ -259,17 +358,17 @@ class HybridDual(Weighted):
     def _growing(self, found: Floats, vectors: Mapping[int, Floats]) -> None:
         """Put together the sums of states with layers that share, of all segments in turn."""
         nothing = np.zeros(found.shape[1])
-        running = nothing
+        running, row = nothing, {s: r for r, s in enumerate(self.number.tolist())}
         for s, settled, pending in self.of.steps:
             for x in settled:
                 running = nothing if x < 0 else running + vectors.get(x, nothing)
-            if self.alive[s].any():
-                found[s] = sum((vectors[x] for x in pending), running)
+            if s in row and self.alive[row[s]].any():
+                found[row[s]] = sum((vectors[x] for x in pending), running)
 
     def segments_left(self) -> list[int]:
         """Numbers of segments of which a pair is left, the most promising first."""
-        order = np.argsort(self._least(axis=1), kind="stable").tolist()
-        return [s for s in order if self.alive[s].any()]
+        order = np.argsort(self.least_of(axis=1), kind="stable").tolist()
+        return [int(self.number[row]) for row in order if self.alive[row].any()]
 
     def solve(self, weights: Floats, rule_out: bool = True) -> Pick:
         """The least of the pairs that were left; those above 1 are ruled out from now on."""
@@ -277,11 +376,9 @@ class HybridDual(Weighted):
             return self._none()
         found, stage, shared = self.sums(weights)
         found = np.where(self.alive, found, np.inf)
-        s, b = (int(x) for x in np.unravel_index(int(found.argmin()), found.shape))
-        value = float(found[s, b])
-        if rule_out:
-            self.alive &= found <= PRUNED
-        self.value = np.maximum(self.value, found)
+        row, b = (int(x) for x in np.unravel_index(int(found.argmin()), found.shape))
+        s, value = int(self.number[row]), float(found[row, b])
+        self._meet(found, weights, rule_out)
         if not math.isfinite(value):
             return self._none()
         pick = self._pick(value, s, b, weights, stage, shared)

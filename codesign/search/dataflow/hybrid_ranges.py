@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
+from codesign.arrays import Floats
 from codesign.search.dataflow.goal_bounds import Counts, Shared
-from codesign.search.dataflow.hybrid_bounds import HybridDual
+from codesign.search.dataflow.hybrid_bounds import HybridDual, Kept
 from codesign.search.dataflow.segment_goal import SegmentGoal
 from codesign.search.dataflow.table import Range
 from codesign.space.dataflow import PipelineSpace
@@ -18,7 +20,6 @@ from codesign.space.segments import (
 )
 from codesign.stopping import StopCondition
 
-FIRST_GUESS = 2e-3  # above a bound, relative
 Segments = tuple[range, ...]
 
 
@@ -40,17 +41,54 @@ class Family:
     first: HybridDual | None
 
 
-@dataclass(order=True)
+@dataclass
 class Node:
-    """A range of the interval, with a bound on the goal's metric."""
+    """A range of the interval, of which a family is searched.
+
+    Attributes
+    ----------
+    lower : float
+        A bound on the goal's metric.
+    raised : bool
+        Whether to where something may be below.
+    aim : float
+        Up to which bounds tell the metric, with their targets there and prices that ruled out most.
+    dual : HybridDual or None
+        Of the family, in the range up to the aim.
+    """
+
+    lower: float
+    span: Range
+    of: Family
+    raised: bool = False
+    aim: float = math.nan
+    targets: dict[str, float] = field(default_factory=dict)
+    dual: HybridDual | None = None
+    prices: list[Floats] = field(default_factory=list)
+
+
+@dataclass(order=True)
+class Part:
+    """Pairs of segments and boxes in a range.
+
+    Attributes
+    ----------
+    lower : float
+        The least of their bounds.
+    kept : Kept or None
+        None: all there are, not bounded yet.
+    tried : bool
+        Whether they were searched, up to some gap.
+    capped : bool
+        Whether their bounds are the last aim, and other aims may tell more.
+    """
 
     lower: float
     number: int
-    span: Range = field(compare=False)
-    of: Family = field(compare=False)
-    guess: float = field(compare=False, default=FIRST_GUESS)
-    guesses: int = field(compare=False, default=0)
-    raised: bool = field(compare=False, default=False)  # to where something may be below
+    node: Node = field(compare=False)
+    kept: Kept | None = field(compare=False, default=None)
+    tried: bool = field(compare=False, default=False)
+    capped: bool = field(compare=False, default=False)
 
 
 class SharedSearches:

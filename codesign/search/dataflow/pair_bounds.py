@@ -15,7 +15,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from codesign.arrays import Bools, Floats
-from codesign.search.dataflow.bounds import PRUNED
 from codesign.search.dataflow.hybrid_bounds import HybridDual, Pick
 from codesign.search.dataflow.segment_pricing import ENERGY, SEGMENTS
 from codesign.search.dataflow.segment_states import AllSegments
@@ -49,8 +48,8 @@ class PairDual(HybridDual):
     Attributes
     ----------
     alive : bools, shape (pairs, 2, B)
-    value : floats
-        Of the same shape: the largest sum that was met with each box for either segment.
+    lower : floats
+        Of the same shape, of each box for either segment.
     """
 
     of: AllPairs
@@ -58,17 +57,21 @@ class PairDual(HybridDual):
     def __init__(self, of: AllPairs, boxes: BoxTables) -> None:
         super().__init__(of, boxes)
         self.alive = np.ones((len(of.terms), 2, len(self.boxes.mapping)), dtype=bool)
-        self.value = np.full(self.alive.shape, -np.inf)
+        self.lower = np.full(self.alive.shape, -np.inf)
 
     # What is left -------------------------------------------------------------------------------
 
     def group(self, s: int) -> tuple[BoxCosts, ...]:
         """As of `HybridDual`, of either segment."""
-        return tuple(BoxCosts(*(x[mine] for x in self.costs)) for mine in self.alive[s])
+        return tuple(BoxCosts(*(x[mine] for x in self.costs)) for mine in self._row(s))
 
     def boxes_of(self, s: int) -> list[Boxes]:
         """The boxes that are left for either segment of a pair."""
-        return [self.boxes.take(mine) for mine in self.alive[s]]
+        return [self.boxes.take(mine) for mine in self._row(s)]
+
+    def _row(self, s: int) -> Bools:
+        """(2, B): which are left for either segment of a pair."""
+        return np.asarray(self.alive[int(np.flatnonzero(self.number == s)[0])])
 
     def few(self, most: int) -> bool:
         """As of `HybridDual`, of two boxes together."""
@@ -86,7 +89,7 @@ class PairDual(HybridDual):
         left = self.segments_left()
         if len(left) > 1:
             return [self._only(left[: len(left) // 2]), self._only(left[len(left) // 2 :])]
-        (s,) = left
+        (s,) = np.flatnonzero(self.number == left[0])
         side = int(self.alive[s].sum(axis=1).argmax())
         mine = np.flatnonzero(self.alive[s, side])
         order, found = mine[np.argsort(self.costs.hardware[mine, 0], kind="stable")], []
@@ -98,14 +101,34 @@ class PairDual(HybridDual):
             found.append(half)
         return found
 
-    def parted(self, most: int) -> Sequence[PairDual]:
-        """As of `HybridDual`; in two, of which either may have too many boxes still."""
-        return [self] if self.alive.shape[2] <= most or self.few(1) else self.split()
+    def batch(self, most: int) -> list[HybridDual]:
+        """As of `HybridDual`, of pairs with all of their boxes; or some boxes for a segment."""
+        left = self.segments_left()
+        halves = 2 ** (self.boxes.most - self.boxes.least > 1).sum(axis=1)
+        if len(left) == 1:
+            few = halves[self._row(left[0]).any(axis=0)].sum() <= most or self.few(1)
+            return [self] if few else [*self.split()]
+        there = np.array([self._row(s).any(axis=0) for s in left])
+        there = np.maximum.accumulate(there, axis=0)
+        count = max(1, int((there @ halves <= most).sum()))
+        return [self._only(x) for x in (left[:count], left[count:]) if x]
+
+    def apart(self) -> list[HybridDual]:
+        """As of `HybridDual`, pairs of which a box can be cut."""
+        left = self.segments_left()
+        cut = [bool(self.boxes.whole[self._row(s).any(axis=0)].any()) for s in left]
+        parts = [[s for s, x in zip(left, cut, strict=True) if x is y] for y in (True, False)]
+        return [self._only(x) for x in parts if x]
+
+    def divided(self, aim: float) -> list[HybridDual]:
+        """As of `HybridDual`, pairs with all of their boxes."""
+        below = self.least_of(axis=1) < aim
+        return [self._only(self.number[below].tolist()), self._only(self.number[~below].tolist())]
 
     def _only(self, pairs: Sequence[int]) -> PairDual:
         """What is left for some pairs."""
         found = self.copied()
-        found.alive[np.setdiff1d(np.arange(len(found.alive)), pairs)] = False
+        found.alive[~np.isin(found.number, pairs)] = False
         found.keep_alive()
         return found
 
@@ -115,21 +138,20 @@ class PairDual(HybridDual):
         assert isinstance(found, PairDual)
         return found
 
-    def promising(self, most: int, segments: int) -> PairDual:
-        """As of `HybridDual`: so many pairs, and boxes for either segment of each."""
-        found = self._only(self.segments_left()[:segments])
-        value = np.where(found.alive, found.value, np.inf)
-        order = np.argsort(value, axis=2, kind="stable")
-        kept = np.zeros_like(found.alive)
-        np.put_along_axis(kept, order[:, :, :most], True, axis=2)
-        found.alive &= kept
-        found.keep_alive()
-        return found
-
-    def _least(self, axis: int) -> Floats:
+    def least_of(self, axis: int) -> Floats:
         """As of `HybridDual`, by box or by pair."""
-        value = np.where(self.alive, self.value, np.inf)
-        return np.asarray(value.min(axis=(1, 2) if axis else (0, 1)))
+        lower = np.where(self.alive, self.lower, np.inf)
+        return np.asarray(lower.min(axis=(1, 2) if axis else (0, 1), initial=np.inf))
+
+    def drop(self, least: float) -> None:
+        """As of `HybridDual`; a pair needs a box for either segment."""
+        self.alive &= self.lower < least
+        self._both()
+        self.keep_alive()
+
+    def _both(self) -> None:
+        some: Bools = np.asarray(self.alive.any(axis=2))
+        self.alive &= (some[:, 0] & some[:, 1])[:, None, None]
 
     # The relaxation -----------------------------------------------------------------------------
 
@@ -160,9 +182,10 @@ class PairDual(HybridDual):
         stage = self._stages(weights, leaves)[0].min(axis=2)
         cells = self._cells(weights, leaves)
         left = np.flatnonzero(self.alive.any(axis=(1, 2)))
+        named = self.number[left]
         count = len(of.sides), self.alive.shape[2]
         alone, each, none = np.zeros(count[0]), np.zeros(count), np.zeros(count)
-        for x in np.unique(of.state[left]).tolist():
+        for x in np.unique(of.state[named]).tolist():
             mine = self._sum(x, weights, stage, cells).min(axis=-1)
             if of.sides[x]:
                 each[x] = np.minimum(mine, FAR)
@@ -171,9 +194,9 @@ class PairDual(HybridDual):
             if len(of.sides[x]) > 1:  # boxes that cannot do what they are not counted for
                 second = [cells[1][:, n].min(axis=1) for n, v in of.states.of[x][2] if v == -2]
                 none[x] = np.where(np.isinf(second).any(axis=0), FAR, 0.0)
-        fixed = self.constants[left] @ weights + of.alone[left] @ alone
-        sides = [x[left] @ each for x in of.of_side]
-        sides[1] += of.of_both[left] @ none
+        fixed = self.constants[named] @ weights + of.alone[named] @ alone
+        sides = [x[named] @ each for x in of.of_side]
+        sides[1] += of.of_both[named] @ none
         alive, found = self.alive[left], np.full(self.alive.shape, np.inf)
         taken = self.costs.hardware @ self._of_hardware(weights)
         sides = [x + taken for x in sides]
@@ -187,17 +210,13 @@ class PairDual(HybridDual):
         if not self.alive.any():
             return self._none()
         found, stage, cells = self.pair_sums(weights)
-        s = int(found.min(axis=(1, 2)).argmin())
-        value, boxes = float(found[s].min()), found[s].argmin(axis=1).tolist()
-        self.value = np.maximum(self.value, found)
-        if rule_out:
-            self.alive &= found <= PRUNED
-            some: Bools = np.asarray(self.alive.any(axis=2))
-            both = some[:, 0] & some[:, 1]
-            self.alive &= both[:, None, None]
+        row = int(found.min(axis=(1, 2)).argmin())
+        value, boxes = float(found[row].min()), found[row].argmin(axis=1).tolist()
+        self._meet(found, weights, rule_out)
+        self._both()
         if not math.isfinite(value):
             return self._none()
-        return self._pick_of(value, s, boxes, weights, stage, cells)
+        return self._pick_of(value, int(self.number[row]), boxes, weights, stage, cells)
 
     def _pick_of(
         self,

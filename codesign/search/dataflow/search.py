@@ -141,8 +141,11 @@ class GoalSearch(GoalBounds):
                     return
                 self.near, self.growth = True, GROWTH  # programmes are to decide, of more at once
             lower = max(lower, min(least, self.value))
-            if least >= min(aim, self.cutoff):
-                self._nothing_below(aim, span) if least >= aim else None
+            if least >= aim:
+                self._nothing_below(aim, span)
+                return
+            if least >= self.cutoff:
+                self._push(least, span)
                 return
         self._decide(table, lower, aim, span)
 
@@ -205,7 +208,7 @@ class GoalSearch(GoalBounds):
 
     def _nothing_below(self, aim: float, span: Range) -> None:
         """A guess is a bound where nothing is below."""
-        if aim < self.cutoff and math.isfinite(aim):
+        if aim < self.value and math.isfinite(aim):
             self.guess *= self.growth
             self._push(aim, span)
 

@@ -101,6 +101,13 @@ class OfSegment(GoalBounds):
         most = float(ceiling(span.most_s))
         return {**super().targets(span, value), **dict.fromkeys(self.times, most)}
 
+    def own(self, span: Range, targets: Mapping[str, float]) -> list[str]:
+        """Which targets of a range are those of the goal's metric."""
+        if self.goal.metric != INTERVAL:
+            return [self.goal.metric]
+        moved = targets.get("dram_bits") == self.rate_limit(span.most_s)
+        return [*self.times, *(["dram_bits"] if moved else [])]
+
     def interval_of(self, dual: Dual, choice: Relaxed) -> float:
         """As of `GoalBounds`."""
         taken = (float(choice.metrics[dual.rows.index(x)]) for x in self.times)
