@@ -16,6 +16,8 @@ from seeds import mostly_long
 
 from codesign import InfeasibleError, SpecError, solve
 from codesign.results.dataflow_design import DataflowDesign
+from codesign.search.dataflow.hybrid import HybridSearch
+from codesign.search.dataflow.search import Proven
 from codesign.search.lexicographic import Method, tie_breakers
 from codesign.tasks import solve_dataflow
 
@@ -24,6 +26,7 @@ PAIR_SEEDS, LONG_PAIR_SEEDS = (19, 21, 38), (12, 37, *range(100, 160))
 LONG_SEEDS, WHOLE_SEEDS = range(100, 220), (2, 5, 12)
 FPGA_SEEDS, LONG_FPGA_SEEDS = (0, 4, 7), range(8, 120)
 ENERGY_SEEDS, LONG_ENERGY_SEEDS = (1, 8), (4, *range(9, 90))
+GAPS = mostly_long([(0, 0.03), (4, 0.03), (1, 0.3), *((x, 0.1) for x in range(5, 60))], 3)
 SAME = 2e-6  # of what breaks ties, whose first metric is held with its tolerance
 
 
@@ -90,6 +93,17 @@ def test_a_programme_for_each_array_agrees_in_other_costs(seed: int, kind: str) 
     compare(seed, "whole", kind)
 
 
+@pytest.mark.parametrize(("seed", "gap"), GAPS)
+def test_a_bound_told_with_a_gap_holds(seed: int, gap: float) -> None:
+    case = hybrid_case(seed)
+    best = dataflow_oracle.best(case.problem, case.groups)
+    design = solve(case.problem, rel_gap=gap, ties="leave")
+    assert best is not None
+    value = best.metrics[case.problem.objective]
+    assert design.proof.bound <= value * (1 + 1e-7)
+    assert design.metrics[case.problem.objective] <= value / (1 - gap) * (1 + 1e-7)
+
+
 @pytest.mark.parametrize("seed", PAIR_SEEDS)
 def test_best_hybrid_of_two_segments_is_the_enumerated_one(seed: int) -> None:
     compare(seed, "search", segments=2)
@@ -127,6 +141,21 @@ def test_best_of_all_architectures_is_no_worse_than_any(area_mm2: float) -> None
     assert {*outcomes} == {*values}
     (best,) = (x for x, outcome in outcomes.items() if outcome == "best")
     assert math.isclose(values[best], value, rel_tol=1e-9)
+
+
+def test_time_that_hybrids_use_up_leaves_the_best_of_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = {"objective": "interval_s", "budgets": {"area_mm2": 0.2}}
+    others = solve(tiny(("array", "dataflow"), **asked), ties="leave")
+    unfinished = Proven(None, 0.0, False)
+    monkeypatch.setattr(HybridSearch, "prove", lambda *args, **kwargs: unfinished)
+    design = solve(tiny(("array", "dataflow", "hybrid"), **asked), ties="leave")
+    assert design.metrics == others.metrics
+    outcomes = {x.architecture: x.outcome for x in design.architectures}
+    assert outcomes["hybrid"] == "open"
+    assert "best" in outcomes.values()
+    assert design.proof.bound == 0
 
 
 def test_two_segments_of_no_hybrid_are_refused() -> None:

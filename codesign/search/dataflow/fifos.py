@@ -92,8 +92,13 @@ class Fifos:
 
     def _least_ahead(self, lags: Floats) -> Floats:
         """Of every read, by how much it is ahead at least, where others lead to its reader too."""
-        pairs = zip(self.writer.tolist(), self.reader.tolist(), strict=True)
-        after = np.array([self.longest(w, lags)[x] for w, x in pairs])
+        found = np.full((self.count + 1, self.count + 1), -np.inf)  # as of `longest`, from each
+        for read in np.argsort(self.reader, kind="stable").tolist():
+            w, x = self.writer[read], self.reader[read]
+            since = found[:, w] + lags[w]
+            since[w] = 0.0
+            found[:, x] = np.maximum(found[:, x], since + self.least[read])
+        after = found[self.writer, self.reader]
         return np.asarray(after - self.least)
 
     def longest(self, start: int, lags: Floats) -> Floats:

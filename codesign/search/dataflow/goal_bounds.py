@@ -170,12 +170,11 @@ class GoalBounds:
         allowed = [np.ones(len(bits), dtype=bool) for bits in self.space.bits]
         if "noise" not in self.goal.limits or self.search.whole:
             return allowed
-        each = self.pricing.class_costs()
-        r, most = self.pricing.rows.index("noise"), beyond(self.goal.limits["noise"])
-        least = [float(x[:, r].min()) for x in each]
+        each, most = self.space.class_noise, beyond(self.goal.limits["noise"])
+        least = [float(x.min()) for x in each]
         total = math.fsum(least)
         return [
-            total - own + costs[:, r] <= most * (1 + CLOSING_GAP)
+            total - own + costs <= most * (1 + CLOSING_GAP)
             for own, costs in zip(least, each, strict=True)
         ]
 
@@ -206,11 +205,12 @@ class GoalBounds:
         tables = [x.table for x in self.space.options if x is not None]
         fastest = max((float(x.cycles.min()) for x in tables), default=0.0) / self.search.clock
         slowest = max((float(x.cycles.max()) for x in tables), default=0.0) / self.search.clock
-        r, least, most = self.pricing.rows.index("dram_bits"), [0.0], [0.0]
-        for costs in self.pricing.class_costs():
-            least.append(float(costs[:, r].min()))
-            most.append(float(costs[:, r].max()))
-        out = float(self.pricing.constant()[r])
+        moved, results = self.space.moved
+        least, most = (
+            [n * bits[end] for n, bits in zip(moved, self.space.bits, strict=True)]
+            for end in (0, -1)
+        )
+        out = results * self.space.choices.output_bits
         for x, c in zip(self.space.options, self.space.weight_class, strict=True):
             if x is not None and c is not None:
                 least.append(float(x.table.fetched.min() * self.space.bits[c][0]))

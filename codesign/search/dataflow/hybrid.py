@@ -313,20 +313,20 @@ class HybridGoal(OnHardware):
         for s in left.segments_left():
             self.search.stop.check()
             mine, aim = left.of_segment(s), min(node.aim, self._most())
-            if mine.least >= min(self._above(node, aim), self.cutoff):
-                self._push(node, mine, tried)
-                continue
-            told = self._group(node, mine, s, aim)
+            near = mine.copied()
+            near.drop(min(self._above(node, aim), self.cutoff))
+            told = self._group(node, near, s, aim) if near.alive.any() else math.inf
             aim = min(aim, self._most())
-            mine.no_less(min(told, self._above(node, aim)))
+            above = self._above(node, aim)
+            mine.no_less(min(told, above))
             if told == math.inf or mine.least >= self.cutoff:
                 self._push(node, mine, tried)
-            elif self._to_split(mine, told):
+            elif self._to_split(near, told):
                 for x in mine.split():
                     self._push(node, x)
             else:
                 far = self.incumbent is None or mine.least < self.value * (1 - 2 * LEAF_GAP)
                 gap = LEAF_GAP if far and not tried else 0.0
-                least = self._search_segments(node, mine, s, aim, gap)
+                least = self._search_segments(node, near, s, aim, gap)
                 mine.no_less(min(least, self._above(node, min(aim, self._most()))))
                 self._push(node, mine, True)

@@ -273,7 +273,8 @@ class HybridDual(Weighted):
             rest = float(shares[~self.own[used]].sum())
             if own > LEAST_SHARE * (own + rest) and (self.target[used] > 0).all():
                 bound = self.aim * (found / PRUNED - rest) / own
-                self.lower = np.maximum(self.lower, np.minimum(bound, self.aim))
+                told = np.where(np.isinf(found), np.inf, np.minimum(bound, self.aim))
+                self.lower = np.maximum(self.lower, told)
         if rule_out:
             self.alive &= found <= PRUNED
 
