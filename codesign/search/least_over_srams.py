@@ -90,31 +90,26 @@ class LeastOverSrams(SramTrials):
         if self.incumbent is None:
             start = self._try_srams(options, self._whole_range(shape)[0], high)
         known = self.shape_ranges.get(shape, [self._whole_range(shape)])
-        parts = [
-            SramRanges(
-                options,
-                np.clip(self.least_sram_bits[options], low, high),
-                np.minimum(high, most),
-                np.maximum(self.lower[options], bound),
-                start,
-                np.full(len(options), np.inf),
-            )
-            for low, most, bound in known
-            if bound < self.cutoff
-        ]
-        closed = min((bound for _, _, bound in known if bound >= self.cutoff), default=np.inf)
-        if not parts:
+        near = [x for x in known if x[2] < self.cutoff]
+        closed = least_bound([x for x in known if x[2] >= self.cutoff])
+        if not near:
             self.raise_bounds(options, np.full(len(options), closed))
             return
-        rows = parts[0].take(np.zeros(len(options), dtype=bool))
-        for part in parts:
-            rows = rows + part.take(part.high >= part.low)
 
         def tables(mine: SramRanges) -> Batch:
             given = mine.option, mine.high
             return self.batches.of_options(*given, powered_bits=mine.low, roughly=True)
 
-        rows, over_all = self._bounded(rows, tables, True), (self.relaxation, self.left_out)
+        over_all, lower = (self.relaxation, self.left_out), self.lower[options]
+        never = np.full(len(options), np.inf)
+        every = SramRanges(options, self.least_sram_bits[options], high, lower, start, never)
+        # Most are closed over ranges that lie side by side as one.
+        joined = adjacent_joined(near, self.space.capacities)
+        rows = self._bounded(every.within(joined), tables, True)
+        if len(joined) < len(near):
+            left = rows.bound < self.cutoff
+            parts = rows.take(left).within(near)
+            rows = rows.take(~left) + self._bounded(parts, tables, True)
         while self._halving(rows, HALVED).any() and self._leave_out_narrowest(rows, tables):
             pass
         every = self._halved(rows, tables, HALVED, priced=True)
@@ -353,6 +348,8 @@ class LeastOverSrams(SramTrials):
         rounds: int = MAX_ROUNDS,
     ) -> SramRanges:
         """The same ranges, better bounded."""
+        if not len(rows):
+            return rows
         batch = tables(rows)
         found = self.dual_bound(
             batch, rows.multipliers, 1e-4, rounds, below=0.0 if priced else BELOW

@@ -72,6 +72,15 @@ class SramRanges:
         below, above = replace(self, high=most), replace(self, low=middle)
         return below.take(below.high >= below.low) + above.take(above.high >= above.low)
 
+    def within(self, ranges: Sequence[SramRange]) -> SramRanges:
+        """What they have of each of some ranges, whose bounds hold for them."""
+        found = self.take(np.zeros(len(self), dtype=bool))
+        for low, high, bound in ranges:
+            ends = {"low": np.maximum(self.low, low), "high": np.minimum(self.high, high)}
+            part = replace(self, **ends, bound=np.maximum(self.bound, bound))
+            found = found + part.take(part.high >= part.low)
+        return found
+
     def range(self, n: int) -> SramRange:
         """SRAM bits from and to, and the bound, of one."""
         return float(self.low[n]), float(self.high[n]), float(self.bound[n])
