@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -73,79 +72,52 @@ def eliminate(
     ``sizes`` are how many values each variable may have; ``check_time`` is called before each step
     and may raise.
     """
-    parts = _Parts(scopes, len(sizes))
-
-    def entries(v: int) -> int:
-        return _entries(parts.joined[v], sizes)
-
-    queue = [(entries(v), v) for v in range(len(sizes))]
-    heapq.heapify(queue)
+    order = _order(scopes, sizes, check_time)
+    place = {variable: n for n, (variable, _) in enumerate(order)}
+    layers: list[list[int]] = [[] for _ in order]
+    messages: list[list[int]] = [[] for _ in order]
+    for i, scope in enumerate(scopes):
+        if scope:
+            layers[min(place[v] for v in scope)].append(i)
     buckets: list[Bucket] = []
+    for n, (variable, scope) in enumerate(order):
+        buckets.append(Bucket(variable, scope, tuple(layers[n]), tuple(messages[n])))
+        if buckets[n].rest:
+            messages[min(place[v] for v in buckets[n].rest)].append(n)
+    return buckets
+
+
+def _order(
+    scopes: Sequence[Scope], sizes: Sequence[int], check_time: Callable[[], None]
+) -> list[tuple[int, Scope]]:
+    """Variables in the order of `eliminate`, and what the sum of tables over each runs over."""
+    met = [{v} for v in range(len(sizes))]  # in tables; a sum runs over all that its tables do
+    for scope in scopes:
+        for v in scope:
+            met[v].update(scope)
+    counts = [_entries(each, sizes) for each in met]
+    queue = [(count, v) for v, count in enumerate(counts)]
+    heapq.heapify(queue)
+    order: list[tuple[int, Scope]] = []
     while queue:
         count, variable = heapq.heappop(queue)
-        if not parts.joined[variable] or count != entries(variable):
-            continue  # its table has changed since: it stands elsewhere, or is gone
+        if count != counts[variable]:
+            continue  # its table has changed since, or it is gone
         check_time()
-        scope, mine = parts.take(variable)
-        buckets.append(
-            Bucket(
-                variable,
-                scope,
-                tuple(i for kind, i in mine if kind == "layer"),
-                tuple(i for kind, i in mine if kind == "message"),
-            )
-        )
-        parts.add(("message", len(buckets) - 1), buckets[-1].rest)
-        for other in buckets[-1].rest:
-            heapq.heappush(queue, (entries(other), other))
-    return buckets
+        rest, counts[variable] = met[variable] - {variable}, -1
+        order.append((variable, tuple(sorted(met[variable]))))
+        for other in rest:
+            met[other] |= rest
+            met[other].discard(variable)
+            counts[other] = _entries(met[other], sizes)
+            heapq.heappush(queue, (counts[other], other))
+    return order
 
 
 def _entries(scope: Collection[int], sizes: Sequence[int]) -> int:
     """Entries of a table; with more axes than arrays should have, as if it had many more."""
-    count = math.prod(sizes[v] for v in scope)
+    count = math.prod(map(sizes.__getitem__, scope))
     return int(count << 2 * max(len(scope) - AXES, 0))
-
-
-class _Parts:
-    """Tables not yet joined, by the variables they run over.
-
-    Attributes
-    ----------
-    touching : list of dict
-        Of each variable: the tables over it, with their scopes.
-    joined : list of Counter
-        Of each variable: in how many of those tables it meets which; itself once more.
-    """
-
-    def __init__(self, scopes: Sequence[Scope], variables: int) -> None:
-        self.touching: list[dict[tuple[str, int], Scope]] = [{} for _ in range(variables)]
-        self.joined = [Counter((v,)) for v in range(variables)]
-        for i, scope in enumerate(scopes):
-            self.add(("layer", i), scope)
-
-    def add(self, part: tuple[str, int], scope: Scope) -> None:
-        for variable in scope:
-            self.touching[variable][part] = scope
-            self.joined[variable].update(scope)
-
-    def take(self, variable: int) -> tuple[Scope, list[tuple[str, int]]]:
-        """Remove a variable with all tables over it: the scope of their sum, and which they are."""
-        scope, mine = tuple(sorted(self.joined[variable])), self.touching[variable]
-        for part, its_scope in mine.items():
-            for other in its_scope:
-                if other != variable:
-                    del self.touching[other][part]
-                    self._part(other, its_scope)
-        self.joined[variable].clear()
-        return scope, list(mine)
-
-    def _part(self, variable: int, scope: Scope) -> None:
-        met = self.joined[variable]
-        for other in scope:
-            met[other] -= 1
-            if not met[other]:
-                del met[other]
 
 
 def choose_scopes(
@@ -228,8 +200,7 @@ def _largest(
     own = tuple(sizes[v] for v in variables)
     asked = tuple(tuple(number[v] for v in x) for x in scopes), own
     if asked not in _KNOWN:
-        buckets = eliminate(*asked, check_time)
-        counted = ((_entries(x.scope, own), x.scope) for x in buckets)
+        counted = ((_entries(x, own), x) for _, x in _order(*asked, check_time))
         found = max(counted, key=lambda each: each[0])
         if len(_KNOWN) >= MOST_KNOWN:
             _KNOWN.clear()
