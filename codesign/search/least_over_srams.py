@@ -41,6 +41,7 @@ PROBED = 12  # shapes, for multipliers
 FEW_SHAPES = 8  # that are as soon bounded with tilings of their own
 IDEAL_HALVINGS, WORTH_IDEAL = 2, 0.75  # of ranges; of shapes, where more are left by the first
 FEW_TILINGS = 4  # sides of an array from which on layers have few
+NEAREST, FIRST_HALVINGS = 8, 1  # shapes bounded first with tilings of their own; of their ranges
 FEW_OPTIONS = 2  # of a shape that are as soon bounded one by one
 
 
@@ -50,6 +51,7 @@ class LeastOverSrams(SramTrials):
     def __init__(self, task: GoalTask) -> None:
         super().__init__(task)
         self.ranges: dict[int, list[SramRange]] = {}  # of options
+        self.by_own = np.zeros(len(self.space.shapes), dtype=bool)  # bounded so before any finer
         self.trying = True  # further ones, as long as that finds anything
         self.labelling = True  # the best option of further shapes, likewise
         self.left_out = np.inf  # what designs of widths that are left out cost at least
@@ -139,14 +141,15 @@ class LeastOverSrams(SramTrials):
 
         def left() -> Ints:
             options = self.open_options()
-            return options[shapes[self.space.shape_of[options]]]
+            mine = self.space.shape_of[options]
+            return options[shapes[mine] & ~self.by_own[mine]]
 
         if len(self.space.shapes_among(left())) <= FEW_SHAPES:
             return
         if self.incumbent is None:
             self._probe(left())
             self._bound_shape_ranges(left(), finer=True, halvings=0, rounds=1)
-            self._try_nearest(left())
+            self._try_nearest(self._bound_nearest(left()))
         over_all = self.relaxation, self.left_out
         ideal = self._has_many_tilings(finer)
         if ideal:
@@ -158,6 +161,20 @@ class LeastOverSrams(SramTrials):
         if len(left()) and self.trying:
             self._try_nearest(left())
             self.trying = self.incumbent is not known
+
+    def _bound_nearest(self, options: Ints) -> Ints:
+        """Bound the shapes of least bounds with tilings of their own; returns their options.
+
+        That has to be done sooner or later. They tell better which is the best, and a better
+        incumbent closes more of the others with finer tilings.
+        """
+        shape_of = self.space.shape_of
+        order = options[np.argsort(self.lower[options], kind="stable")]
+        nearest = [*dict.fromkeys(shape_of[order].tolist())][:NEAREST]
+        self.by_own[nearest] = True
+        mine = options[self.by_own[shape_of[options]]]
+        self._bound_shape_ranges(mine, halvings=FIRST_HALVINGS)
+        return mine
 
     def _has_many_tilings(self, shape: int) -> bool:
         """Whether a finer shape has far more tilings than others."""

@@ -264,7 +264,7 @@ def test_the_tilings_of_finer_shapes_bound_all(
 
     And widths are left out however small the tables, as of larger networks.
     """
-    few = {"FEW_SHAPES": 0, "FEW_TILINGS": 9, "WORTH_IDEAL": 1, "LARGE_TABLES": 0}
+    few = {"FEW_SHAPES": 0, "FEW_TILINGS": 9, "WORTH_IDEAL": 1, "LARGE_TABLES": 0, "NEAREST": 1}
     for name, value in few.items():
         monkeypatch.setattr(least_over_srams, name, value)
     monkeypatch.setattr(shape_order, "COARSE_SIDES", (4, 2))
