@@ -9,8 +9,9 @@ does depend on, with more than one trip, runs inside.
 
 Need and traffic are linear in the three widths ``(bw, ba, bacc)`` of weights, ifmap and partial
 sums, so a tiling is kept as its coefficients: elements per operand. Of channels only the smallest
-tile of each trip count is listed (same traffic, least SRAM), of pixels only tiles that no other
-one dominates, and of the six orders only those that no other order of the same tile dominates.
+tile of each trip count is listed (same traffic, least SRAM), and of those whose trips fetch nothing
+again only the smallest; of pixels only tiles that no other one dominates, and of the six orders
+only those that no other order of the same tile dominates.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from codesign.costs.compute import (
     side_by_side,
 )
 from codesign.costs.pixel_tiles import (
+    PixelTiles,
     count_pixel_tiles,
     horizontal,
     pixel_tiles,
@@ -102,38 +104,52 @@ def tilings(layer: Layer, array: PEArray) -> Tilings:
         order = np.zeros(1, dtype=np.int64)
         return Tilings(tile, order, need=none, traffic=np.array([[0, layer.ifmap, 0]]))
     folding = fold(layer, array)
-    channels, pixels = (
-        _channel_tiles(layer, folding),
-        pixel_tiles(layer, folding.pixels, folding.phases),
-    )
-    i, j = (grid.ravel() for grid in np.indices((len(channels), len(pixels.p))))
+    channels = _channel_tiles(layer, folding)
+    pixels = pixel_tiles(layer, folding.pixels, folding.phases)
+    order, i, j = _worth_listing(channels, pixels)
     g, k, c, trips_g, trips_k, trips_c = channels[i].T
     trips_p = pixels.trips[j]
+    many = trips_g > 1, trips_k > 1, trips_c > 1, trips_p > 1
+    again = _orders()[1][order, 4 * many[1] + 2 * many[2] + many[3]]
+    tile = np.stack([g, k, c, pixels.p[j], pixels.q[j], pixels.images[j]], axis=1)
+    need, traffic = (np.empty((len(i), 3), dtype=np.int64) for _ in range(2))
+    need[:, 0] = g * k * c * layer.window << (many[0] | many[1] | many[2])
+    need[:, 1] = g * c * pixels.held[j] << (many[0] | many[2] | many[3])
+    need[:, 2] = g * k * pixels.pixels[j] << (many[0] | many[1] | many[3])
+    traffic[:, 0] = np.where(again[:, 0], trips_p, 1) * layer.weights
+    traffic[:, 1] = np.where(again[:, 1], trips_k, 1) * pixels.read[j] * (layer.G * layer.C)
+    # The first visit of an output is no spill.
+    traffic[:, 2] = (np.where(again[:, 2], trips_c, 1) - 1) * (2 * layer.computed_outputs)
+    found = Tilings(tile, order, need, traffic)
+    # Groups outside, or side by side, double buffers that the other loops do not.
+    return found.take(_least_need(need, traffic.T)) if layer.G > 1 else found
 
-    tiles_of = [
-        trips_g * trips_k * trips_c,
-        trips_g * trips_c * trips_p,
-        trips_g * trips_k * trips_p,
-    ]
-    elements = [g * k * c * layer.window, g * c * pixels.held[j], g * k * pixels.pixels[j]]
-    need = np.stack([e * np.where(t > 1, 2, 1) for e, t in zip(elements, tiles_of, strict=True)], 1)
 
-    keep, again = _orders()
-    cut = (trips_k > 1) * 4 + (trips_c > 1) * 2 + (trips_p > 1)
-    # Where weights are fetched once, pixel tiles differ by less.
-    order, row = np.nonzero(keep[:, cut] & (again[:, cut, 0] | pixels.frugal[j]))
-    trips = np.stack([trips_p, trips_k, trips_c])[:, row]
-    moved = np.where(again[order, cut[row]].T, trips, 1)
-    moved[1] *= pixels.read[j[row]]
-    moved[2] -= 1  # the first visit of an output is no spill
-    kept = _least_need(need[row], moved)
-    row = row[kept]
-    j, need = j[row], need[row]
-    once = np.array([layer.weights, layer.G * layer.C, 2 * layer.computed_outputs])
-    traffic = moved[:, kept].T * once
-    of_pixels = pixels.p[j], pixels.q[j], pixels.images[j]
-    tile = np.stack([g[row], k[row], c[row], *of_pixels], axis=1)
-    return Tilings(tile, order[kept], need, traffic)
+def _worth_listing(channels: Ints, pixels: PixelTiles) -> tuple[Ints, Ints, Ints]:
+    """Order, channel tile and pixel tile of every tiling that no other one clearly dominates.
+
+    Where trips over channels fetch nothing again, of the tiles that are not all channels the
+    smallest is as good as any; where weights are fetched once, pixel tiles differ by less.
+    """
+    _, trips_k, trips_c = channels.T[3:]
+    small_k, small_c = ((x == 1) | (x == x.max()) for x in (trips_k, trips_c))
+    of_channels = 8 * (trips_k > 1) + 4 * (trips_c > 1) + 2 * small_k + small_c
+    of_pixels = 2 * (pixels.trips > 1) + pixels.frugal
+    return np.nonzero(_listed()[:, of_channels[:, None], of_pixels])
+
+
+@cache
+def _listed() -> Bools:
+    """(orders, 16, 4): which orders are worth listing of tiles of channels and of pixels.
+
+    By whether k and c have more than one trip, and their tiles are all channels or the smallest
+    (8, 4, 2, 1); and by whether p has, and pixel tiles are `PixelTiles.frugal` (2, 1).
+    """
+    keep, again = (x.reshape(len(ORDERS), 4, 1, 1, 2, 1, *x.shape[2:]) for x in _orders())
+    either = np.array([False, True])
+    small = either[:, None, None, None], either[:, None, None], either
+    again_k, again_c = again[..., 1] | small[0], again[..., 2] | small[1]
+    return np.asarray(keep & (again[..., 0] | small[2]) & again_k & again_c).reshape(-1, 16, 4)
 
 
 def least_needs(
@@ -303,11 +319,11 @@ def _channel_tiles(layer: Layer, folding: Folding) -> Ints:
     if folding.side_by_side > 1:
         groups = smallest_tiles(layer.G, folding.side_by_side)
         return np.array([[g, layer.K, layer.C, t, 1, 1] for g, t in groups], dtype=np.int64)
-    return np.array(
-        [
-            [1, k, c, layer.G, trips_k, trips_c]
-            for k, trips_k in smallest_tiles(layer.K, folding.tile_k)
-            for c, trips_c in smallest_tiles(layer.C, folding.tile_c)
-        ],
-        dtype=np.int64,
+    of_k, of_c = (
+        np.array(smallest_tiles(size, granule), dtype=np.int64)
+        for size, granule in ((layer.K, folding.tile_k), (layer.C, folding.tile_c))
     )
+    found = np.empty((len(of_k), len(of_c), 6), dtype=np.int64)
+    found[..., 0], found[..., 3] = 1, layer.G
+    found[..., [1, 4]], found[..., [2, 5]] = of_k[:, None], of_c
+    return found.reshape(-1, 6)

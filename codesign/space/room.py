@@ -44,6 +44,12 @@ class RoomTable:
         keys[:, 1:] = np.where(real[:, 1:], need, 0.0).astype(np.int64) + 1
         keys += self.span * np.arange(len(need))[:, None]
         self._keys, self._traffic = keys[real], traffic.reshape(len(need), -1)[real]
+        # Of each row need of the smallest and of the last step, and traffic of the last.
+        last = np.cumsum(real.sum(axis=1)) - 1
+        fits = real[:, 1]
+        self._first_need = np.where(fits, np.floor(need[:, 0]), np.inf)
+        self._last_need = np.where(fits, (self._keys[last] - 1) % self.span, np.inf)
+        self._last_traffic = self._traffic[last]
         self.shape = shape
         self._remembered: dict[tuple[int, int, int, float], tuple[Floats, Ints, Ints]] = {}
 
@@ -67,8 +73,8 @@ class RoomTable:
 
     def within(self, sram_bits: Floats) -> Floats:
         """(capacities, kinds, w, w): least DRAM bits with all of an SRAM; inf where none fits."""
-        rows = np.arange(math.prod(self.shape)).reshape(self.shape)
-        return self.traffic(rows, sram_bits[:, None, None, None])
+        rows = np.arange(math.prod(self.shape))
+        return self._moved(rows, sram_bits[:, None]).reshape(-1, *self.shape)
 
     def steps(self, row: Ints, least: Floats, most: Floats) -> tuple[Ints, Ints, Floats]:
         """Every tiling that is best in some room of a range.
@@ -96,7 +102,17 @@ class RoomTable:
 
         Both broadcast together.
         """
-        return np.asarray(self._traffic[self._step_within(row, room)])
+        return self._moved(*np.broadcast_arrays(row, room))
+
+    def _moved(self, row: Ints, room: Floats) -> Floats:
+        """The same; most rooms hold the last step, or none, and need not be looked up."""
+        last = room >= self._last_need[row]
+        found = np.where(last, self._last_traffic[row], np.inf)
+        between = np.nonzero(~last & (room >= self._first_need[row]))
+        if len(between[0]):
+            row, room = (np.broadcast_to(x, found.shape)[between] for x in (row, room))
+            found[between] = self._traffic[self._step_within(row, room)]
+        return found
 
     def traffic_beside(self, row: Ints, held: Ints, sram_bits: Floats) -> Floats:
         """(n, m): least DRAM bits of rows beside so many bits, (m,) each, in some SRAMs (n,).

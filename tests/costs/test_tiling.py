@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from small_layers import ENGINE, layer, rows_of, square
+from small_layers import ENGINE, best_of, layer, rows_of, square
 
 from codesign import Layer
 from codesign.costs import tiling
@@ -157,7 +157,7 @@ def test_tiles_of_a_fitting_layer() -> None:
     # min(4 + 2, 2·4) = 6; else 4; of 2 channels and 2 columns. In one tile the layer needs twice as
     # much as of 4 rows and one column, but without a second buffer: the same.
     fitting = layer(K=3, C=2, P=4, H=4, Q=2, W=2, R=3)
-    found = rows_of(tilings(fitting, PEArray(4, 4, ENGINE)))
+    found = best_of(tilings(fitting, PEArray(4, 4, ENGINE)))
     assert found == {
         ((1, 3, 2, 1, 1, 1), "kcp"): ([18, 2 * 2 * 3, 2 * 3 * 1], [18, 2 * 10 * 2, 0]),
         ((1, 3, 2, 2, 1, 1), "kcp"): ([18, 2 * 2 * 4, 2 * 3 * 2], [18, 2 * 6 * 2, 0]),
@@ -182,7 +182,7 @@ def test_double_buffers_of_cut_outputs() -> None:
     # Fully connected 5 → 3 on one column: one output at a time, 3 trips. Weights and outputs have
     # three tiles and are held twice, the inputs one. Two outputs at a time hold 2·10 weights, all
     # three 15: more, for the same traffic.
-    assert rows_of(tilings(layer(K=3, C=5), PEArray(1, 1, ENGINE))) == {
+    assert best_of(tilings(layer(K=3, C=5), PEArray(1, 1, ENGINE))) == {
         ((1, 1, 5, 1, 1, 1), "kcp"): ([2 * 5, 5, 2 * 1], [15, 5, 0])
     }
 
@@ -197,7 +197,7 @@ def test_whole_images_of_a_batch() -> None:
     assert tiles.images.tolist() == [4, 2, 1, 1]
     assert tiles.trips.tolist() == [1, 2, 4, 8]
     # One row at a time moves as little as the whole batch and holds least: the rest is dropped.
-    assert rows_of(tilings(batch, PEArray(1, 1, ENGINE))) == {
+    assert best_of(tilings(batch, PEArray(1, 1, ENGINE))) == {
         ((1, 1, 1, 1, 1, 1), "kcp"): ([1, 2, 2], [1, 8, 0])
     }
     # With a 3-row kernel the halo makes rows dearer: 3·1 + … per image min(2 + 2, 2·2) = 4 rows.

@@ -28,3 +28,15 @@ def rows_of(found: Tilings) -> dict[tuple[tuple[int, ...], str], tuple[list[int]
         (tuple(tile), ORDERS[order]): (need, traffic)
         for tile, order, need, traffic in zip(*lists, strict=True)
     }
+
+
+def best_of(found: Tilings) -> dict[tuple[tuple[int, ...], str], tuple[list[int], list[int]]]:
+    """The same of those that no other one beats in all needs and traffics; of equal ones, one."""
+    rows = rows_of(found)
+    costs = {(*need, *traffic): key for key, (need, traffic) in reversed(rows.items())}
+
+    def beats(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
+        return one != other and all(x <= y for x, y in zip(one, other, strict=True))
+
+    kept = {key for x, key in costs.items() if not any(beats(y, x) for y in costs)}
+    return {key: row for key, row in rows.items() if key in kept}
