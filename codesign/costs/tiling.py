@@ -135,7 +135,8 @@ def _worth_listing(channels: Ints, pixels: PixelTiles) -> tuple[Ints, Ints, Ints
     small_k, small_c = ((x == 1) | (x == x.max()) for x in (trips_k, trips_c))
     of_channels = 8 * (trips_k > 1) + 4 * (trips_c > 1) + 2 * small_k + small_c
     of_pixels = 2 * (pixels.trips > 1) + pixels.frugal
-    return np.nonzero(_listed()[:, of_channels[:, None], of_pixels])
+    order, i, j = np.nonzero(_listed()[:, of_channels[:, None], of_pixels])
+    return order, i, j
 
 
 @cache

@@ -110,8 +110,9 @@ class RoomTable:
         found = np.where(last, self._last_traffic[row], np.inf)
         between = np.nonzero(~last & (room >= self._first_need[row]))
         if len(between[0]):
-            row, room = (np.broadcast_to(x, found.shape)[between] for x in (row, room))
-            found[between] = self._traffic[self._step_within(row, room)]
+            rows, rooms = np.broadcast_to(row, found.shape), np.broadcast_to(room, found.shape)
+            step = self._step_within(rows[between], rooms[between])
+            found[between] = self._traffic[step]
         return found
 
     def traffic_beside(self, row: Ints, held: Ints, sram_bits: Floats) -> Floats:

@@ -15,7 +15,7 @@ from codesign.space.capacities import Capacities
 MAX_PRICED = 2**18  # tilings times pairs of widths priced at once
 MOST_KEY_BITS = 62  # of a key, need and place
 AS_SOON_SORTED = 200  # tilings: no comparing of so few
-COMPARED = 4  # steps of a staircase that all tilings are compared with at once
+COMPARED = 8  # steps of a staircase that all tilings are compared with at once
 WORTH_COMPARING = 0.9  # of tilings: no further steps where those at once leave more
 
 
@@ -128,13 +128,14 @@ def _undominated(tiles: Tilings, bits: Ints, buffers: Buffers) -> Ints:
     kept = np.arange(len(tiles))
     if len(tiles) <= AS_SOON_SORTED:
         return kept
-    corners = bits[[0, 0, -1, -1], [0, -1, 0, -1]]
     shared = in_unified(buffers)
-    costs = np.concatenate(
-        [corners @ (tiles.need * shared).T, corners @ tiles.traffic.T, tiles.need.T[shared == 0]]
-    )
-    middle = bits[len(bits) // 2, bits.shape[1] // 2]
-    rows = _stairs_of_rows(tiles, kept, middle[None].astype(np.float64), buffers)[2][0]
+    need, moved = (x.T.astype(np.float64) for x in (tiles.need * shared, tiles.traffic))
+    corners = bits[[0, 0, -1, -1], [0, -1, 0, -1]].astype(np.float64)
+    costs = np.concatenate([corners @ need, corners @ moved, tiles.need.T[shared == 0]])
+    middle = bits[len(bits) // 2, bits.shape[1] // 2].astype(np.float64)
+    order = np.argsort(middle @ need)
+    least = np.minimum.accumulate((middle @ moved)[order])
+    rows = order[np.append(0, np.flatnonzero(least[1:] < least[:-1]) + 1)]
     number = np.arange(1, len(rows) + 1)
     steps = rows[np.argsort(-(number & -number), kind="stable")]  # from few far between to many
     of_steps = costs[:, steps, None]
@@ -143,8 +144,12 @@ def _undominated(tiles: Tilings, bits: Ints, buffers: Buffers) -> Ints:
         undominated = (costs[:, None] < of_steps[:, others]).any(axis=0)
         undominated |= kept == steps[others, None]
         by_none = undominated.all(axis=0)
-        costs, kept = costs[:, by_none], kept[by_none]
-        if by_none.mean() > WORTH_COMPARING:
+        if by_none.all():
+            break
+        left = np.flatnonzero(by_none)
+        enough = len(left) > WORTH_COMPARING * len(kept)
+        costs, kept = costs[:, left], kept[left]
+        if enough:
             break
     return kept
 
@@ -166,28 +171,30 @@ def _stairs_of_rows(
     The tilings kept are sorted by need and traffic; a step is one with less traffic than all
     before. Shorter staircases end in steps of infinite need and traffic.
     """
-    need = bits @ (tiles.need[kept] * in_unified(buffers)).T.astype(np.float64)
-    traffic = bits @ tiles.traffic[kept].T.astype(np.float64)
+    held = tiles.need[kept] if buffers == NO_BUFFERS else tiles.need[kept] * in_unified(buffers)
+    need, traffic = (bits @ x.T.astype(np.float64) for x in (held, tiles.traffic[kept]))
     if buffers != NO_BUFFERS:
         misfit = ~fits_buffers(tiles.need[kept], bits, buffers)
         need[misfit] = traffic[misfit] = np.inf
-    order = _by_need(need)
-    least = np.minimum.accumulate(np.take_along_axis(traffic, order, axis=-1), axis=-1)
-    falls = np.ones(need.shape, dtype=bool)
-    falls[:, 1:] = least[:, 1:] < least[:, :-1]
-    pair, place = np.nonzero(falls)
-    tiling = order[pair, place]
-    needed = need[pair, tiling]
+    count, pairs = len(kept), np.arange(len(bits))
+    order = (_by_need(need) + count * pairs[:, None]).ravel()  # among all of them
+    need, traffic = need.ravel(), traffic.ravel()
+    least = np.minimum.accumulate(traffic[order].reshape(len(bits), count), axis=-1)
+    falls = np.ones(least.shape, dtype=bool)
+    np.less(least[:, 1:], least[:, :-1], out=falls[:, 1:])
+    place = np.flatnonzero(falls)
+    pair, tiling = place // count, order[place]
+    needed = need[tiling]
     real = np.ones(len(pair), dtype=bool)  # of those of one need, the last
     real[:-1] = (pair[1:] != pair[:-1]) | (needed[1:] != needed[:-1])
     pair, tiling, needed = pair[real], tiling[real], needed[real]
-    count = np.bincount(pair)
-    step = np.arange(len(pair)) - (np.cumsum(count) - count)[pair]
-    shape = len(bits), int(count.max())
+    steps = np.bincount(pair)
+    shape = len(bits), int(steps.max())
+    step = np.arange(len(pair)) + (shape[1] * pairs - np.cumsum(steps) + steps)[pair]
     needs, traffics = np.full(shape, np.inf), np.full(shape, np.inf)
-    needs[pair, step], traffics[pair, step] = needed, traffic[pair, tiling]
     rows = np.zeros(shape, dtype=np.int64)
-    rows[pair, step] = kept[tiling]
+    needs.ravel()[step], traffics.ravel()[step] = needed, traffic[tiling]
+    rows.ravel()[step] = kept[tiling % count]
     return needs, traffics, rows
 
 
