@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from functools import reduce
 
 import numpy as np
 
@@ -18,7 +19,6 @@ from codesign.search.bounds.batch import Batch
 from codesign.search.bounds.energy_tables import (
     EnergyTables,
     envelope_of_energies,
-    least_fused,
     least_of_energies,
 )
 from codesign.space.hardware import HardwareSpace
@@ -56,13 +56,11 @@ class OptionBatches:
         powered_bits = least_sram_bits if powered_bits is None else powered_bits
         shape_of, modes = self.space.shape_of[options], []
         for mode in range(len(self.space.modes)):
-            traffic = np.empty((len(options), *self.space.compulsory_traffic.shape))
-            for shape in self.space.shapes_among(options):
-                mine = shape_of == shape
-                traffic[mine] = self.traffic(int(shape), sram_bits[mine], mode)
+            traffic = self._traffic_on(shape_of, sram_bits, mode)
             made = self._runnable(options, traffic, self.space.cycles_on(options, mode))
             made = self._ported(made, options, np.arange(len(options)), mode)
-            energy = self._energy(options, sram_bits, powered_bits, mode, roughly)
+            moved = traffic if roughly else None
+            energy = self._energy(options, sram_bits, powered_bits, mode, moved)
             modes.append(replace(made, energy=energy))
         batch = _least_of(modes)
         every, range_bits = options, sram_bits
@@ -77,16 +75,24 @@ class OptionBatches:
         sram_bits: Floats,
         powered_bits: Floats | None,
         mode: int,
-        roughly: bool,
+        moved: Floats | None,
     ) -> EnergyTables | None:
-        """Energies of options with at most so much SRAM each, and at least."""
+        """Energies of options with at most so much SRAM each, and at least.
+
+        ``moved``: DRAM bits of operands, whose number alone bounds what they cost.
+        """
         costs, space = self.energy, self.space
         if costs is None:
             return None
-        least = np.empty((len(options), *space.compulsory_traffic.shape))
-        for shape in space.shapes_among(options):
-            mine = space.shape_of[options] == shape
-            least[mine] = self._energy_rooms(int(shape), mode, roughly).within(sram_bits[mine])
+        shape_of = space.shape_of[options]
+        if moved is not None:
+            least = self._priced(shape_of, mode, moved)
+        else:
+            least = np.empty((len(options), *space.compulsory_traffic.shape))
+            for shape in space.shapes_among(options):
+                mine = shape_of == shape
+                rooms = self._energy_rooms(int(shape), mode, roughly=False)
+                least[mine] = rooms.within(sram_bits[mine])
         static_w = costs.static_w(space.least_area_mm2(options, powered_bits))
         constant, fused = costs.constants(options, mode), self._fused_energy(options)
         return EnergyTables(constant, least, static_w, fused=fused)
@@ -110,19 +116,33 @@ class OptionBatches:
         costs, space = self.energy, self.space
         if costs is None:
             return None
-        constant, static_w, fused = [], [], []
-        area_mm2 = space.least_area_mm2(options, powered_bits)
-        for n in range(count):
-            mine = np.flatnonzero(row == n)
-            alike = np.unique(space.shape_of[options[mine]], return_index=True)[1]
-            first = options[mine] if space.widens else options[mine[alike]]
-            each = (costs.constants(first, mode).min(axis=0) for mode in range(len(space.modes)))
-            constant.append(np.min([*each], axis=0))
-            static_w.append(float(costs.static_w(area_mm2[mine].min())))
-            fused.append(least_fused([self._fused_energy(first)]))
+        area_mm2 = np.full(count, np.inf)
+        np.minimum.at(area_mm2, row, space.least_area_mm2(options, powered_bits))
+        among = np.zeros((count, len(space.shapes)), dtype=bool)
+        among[row, space.shape_of[options]] = True
+        every = np.nonzero(among)[1] * space.pe_pairs  # an option of each shape of each row
+        known: dict[bytes, tuple[Floats, Floats]] = {}
+        if len(every) == count:
+            constant, fused = self._least_constants(every[:, None])
+        else:
+            for shapes in among:
+                first = np.flatnonzero(shapes)[None] * space.pe_pairs
+                if shapes.tobytes() not in known:
+                    known[shapes.tobytes()] = self._least_constants(first)
+            each = [known[shapes.tobytes()] for shapes in among]
+            constant, fused = (np.concatenate(x) for x in zip(*each, strict=True))
         ideal = np.broadcast_to(space.compulsory_j, (count, *space.compulsory_j.shape))
-        of_fused = np.concatenate(fused)
-        return EnergyTables(np.stack(constant), ideal, np.array(static_w), fused=of_fused)
+        return EnergyTables(constant, ideal, costs.static_w(area_mm2), fused=fused)
+
+    def _least_constants(self, options: Ints) -> tuple[Floats, Floats]:
+        """Least `EnergyCosts.constants` of options (n, m) in any mode, and `fused`: (n, …) each."""
+        assert self.energy is not None
+        every, shape = options.ravel(), options.shape
+        modes = range(len(self.space.modes))
+        each = (self.energy.constants(every, mode) for mode in modes)
+        found = reduce(np.minimum, each), self._fused_energy(every)
+        least, fused = (x.reshape(*shape, *x.shape[1:]).min(axis=1) if len(x) else x for x in found)
+        return least, fused
 
     def _ported(self, batch: Batch, options: Ints, row: Ints, mode: int | None = None) -> Batch:
         """The tables, no layer faster than the SRAM's port; ``row`` says whose is each option's.
@@ -147,6 +167,22 @@ class OptionBatches:
         where it does, where no metric depends on it. In a mode, or in the best.
         """
         return self.space.rooms(shape, self.moves_data, mode).within(sram_bits)
+
+    def _traffic_on(self, shapes: Ints, sram_bits: Floats, mode: int | None = None) -> Floats:
+        """(n, variants × geometries, w, w): `traffic` on shapes (n,) with so much SRAM each."""
+        found = np.empty((len(shapes), *self.space.compulsory_traffic.shape))
+        for shape in np.flatnonzero(np.bincount(shapes)).tolist():
+            mine = shapes == shape
+            found[mine] = self.traffic(shape, sram_bits[mine], mode)
+        return found
+
+    def _priced(self, shapes: Ints, mode: int | None, traffic: Floats) -> Floats:
+        """(n, variants × geometries, w, w): what so many DRAM bits cost at least on shapes (n,)."""
+        found = np.empty(traffic.shape)
+        for shape in np.flatnonzero(np.bincount(shapes)).tolist():
+            mine = shapes == shape
+            found[mine] = self.space.priced_rooms(shape, mode).of_traffic(traffic[mine])
+        return found
 
     def of_pe_pairs(
         self, options: Ints, traffic: Floats, sram: tuple[int, float] | None = None
@@ -208,16 +244,13 @@ class OptionBatches:
         compute_s = cycles / space.problem.clock_hz
         traffic = space.compulsory_traffic
         if sram_bits is not None:
-            each = zip(tiled.tolist(), sram_bits[:, None], strict=True)
-            traffic = np.concatenate([self.traffic(shape, bits)[None, 0] for shape, bits in each])
+            traffic = self._traffic_on(tiled, sram_bits)
         batch = Batch(compute_s, np.where(self._of_variants(runs), traffic, np.inf))
         batch = self._ported(self._with_pairs(batch, runs), options, row)
         powered_bits = None if powered_bits is None else powered_bits[row]
         energy = self._ideal_energy(options, row, len(shapes), powered_bits)
         if energy is not None and sram_bits is not None:
-            rooms = (self._energy_rooms(shape, None, True) for shape in tiled.tolist())
-            each = zip(rooms, sram_bits[:, None], strict=True)
-            energy = replace(energy, least=np.concatenate([x.within(bits) for x, bits in each]))
+            energy = replace(energy, least=self._priced(tiled, None, traffic))
         batch = replace(batch, energy=energy)
         if sram_bits is None:
             return replace(batch, places=all_free(space))

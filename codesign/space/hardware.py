@@ -104,6 +104,7 @@ class HardwareSpace(WidthSpace):
             self.count_energy()
         self.shape_tilings = ShapeTilings(self, self.pace, self.energy, self._declared)
         self._rooms: dict[tuple[int, bool, int | None, bool], RoomTable] = {}
+        self._prices: dict[tuple[Mapping, ...], tuple[Floats, Floats]] = {}  # of `priced_rooms`
         self.ideally_tiled = False  # see `with_ideal_tilings`
 
     def count_energy(self) -> None:
@@ -321,12 +322,14 @@ class HardwareSpace(WidthSpace):
         """A bound on `rooms` in J that takes no tilings but those of least traffic."""
         assert self.energy is not None
         every = range(len(self.modes)) if mode is None else [mode]
-        mappings = [self.energy.mapping(shape, m) for m in every]
-        kinds = range(len(self.geometries))
-        each = [[self.energy.per_bit(x, g).min() for g in kinds] for x in mappings]
-        per_bit = np.tile(np.min(each, axis=0), self.variant_count)[:, None, None]
-        further = self.compulsory_j - per_bit * self.compulsory_traffic
-        return PricedRooms(self.rooms(shape, True, mode), per_bit, further)
+        mappings = tuple(self.energy.mapping(shape, m) for m in every)
+        if mappings not in self._prices:
+            kinds = range(len(self.geometries))
+            each = [[self.energy.per_bit(x, g).min() for g in kinds] for x in mappings]
+            per_bit = np.tile(np.min(each, axis=0), self.variant_count)[:, None, None]
+            further = self.compulsory_j - per_bit * self.compulsory_traffic
+            self._prices[mappings] = per_bit, further
+        return PricedRooms(self.rooms(shape, True, mode), *self._prices[mappings])
 
     def most_need(self, shape: int, moves_data: bool) -> Floats:
         """(variants × geometries, w, w): SRAM bits beyond which no mode's tilings are better.

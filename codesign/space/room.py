@@ -155,8 +155,11 @@ class PricedRooms:
 
     def within(self, sram_bits: Floats) -> Floats:
         """(capacities, kinds, w, w): the least with all of an SRAM; inf where no tile fits."""
-        found = self.table.within(sram_bits)
-        return found * self._per_bit.reshape(self.shape) + self._further.reshape(self.shape)
+        return self.of_traffic(self.table.within(sram_bits))
+
+    def of_traffic(self, bits: Floats) -> Floats:
+        """(…, kinds, w, w): the least of so many DRAM bits."""
+        return bits * self._per_bit.reshape(self.shape) + self._further.reshape(self.shape)
 
     def traffic(self, row: Ints, room: Floats) -> Floats:
         """The least of rows within so much room each; inf where no tile fits."""

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from codesign.arrays import Floats, Ints
-from codesign.costs.compute import PEArray, fold
+from codesign.costs.compute import Folding, PEArray, fold
 from codesign.costs.residency import without_resident
 from codesign.costs.stored import stored_tilings
 from codesign.costs.tiling import Tilings, operand_bits, tilings
@@ -36,6 +36,7 @@ class ShapeTilings:
     ) -> None:
         self.space, self._pace, self._energy, self._declared = space, pace, energy, declared
         self._staircases: dict[tuple[object, ...], Staircase] = {}
+        self._folds: dict[tuple[int, PEArray], Folding] = {}
         self._asked: dict[tuple[int, int, int, int, bool], Staircase] = {}  # by what is asked
 
     def staircase(
@@ -98,7 +99,10 @@ class ShapeTilings:
     ) -> Staircase:
         layer, widths = self.space.geometries[geometry], self.space.widths
         # Arrays that a layer folds onto with the same granules share their tilings.
-        key = (geometry, fold(layer, array), variant, array.mapping if energy else None)
+        if (geometry, array) not in self._folds:
+            self._folds[geometry, array] = fold(layer, array)
+        folding = self._folds[geometry, array]
+        key = (geometry, folding, variant, array.mapping if energy else None)
         if key not in self._staircases:
             if energy:
                 assert self._energy is not None
