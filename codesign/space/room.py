@@ -120,7 +120,10 @@ class RoomTable:
 
         Remembered: many options and ranges end at the same SRAM, and ask for the same rows.
         """
-        sizes, which = np.unique(sram_bits, return_inverse=True)
+        if len(sram_bits) == 1:
+            sizes, which = sram_bits, np.zeros(1, dtype=np.int64)
+        else:
+            sizes, which = np.unique(sram_bits, return_inverse=True)
         found = np.empty((len(sizes), len(row)))
         asked = row.ctypes.data, held.ctypes.data, len(row)
         for n, size in enumerate(sizes.tolist()):
@@ -204,6 +207,9 @@ def traffic_beside(
         return least
     found = np.empty_like(least)
     for n, table in enumerate(rooms):
+        if row.ndim == 1 and len(rooms) == 1:
+            found = table.traffic_beside(row, held, sram_bits)
+            break
         mine = np.flatnonzero(room_of == n)
         if row.ndim == 1:
             found[mine] = table.traffic_beside(row, held, sram_bits[mine])

@@ -16,6 +16,8 @@ from codesign.arrays import Bools, Floats, Ints
 from codesign.search.bounds.energy_tables import EnergyTables
 from codesign.space.room import RoomTable, taken, traffic_beside
 
+Rows = npt.NDArray[np.int64] | npt.NDArray[np.bool_] | slice
+
 
 @dataclass(frozen=True)
 class RunPrices:
@@ -35,7 +37,7 @@ class RunPrices:
     price: Floats
     sram_bits: Floats
 
-    def take(self, rows: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> RunPrices:
+    def take(self, rows: Rows) -> RunPrices:
         """The same for some of the options."""
         return RunPrices(self.share[rows], self.price[rows], self.sram_bits[rows])
 
@@ -89,8 +91,12 @@ class Batch:
     def __len__(self) -> int:
         return len(self.traffic)
 
-    def take(self, rows: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> Batch:
+    def take(self, rows: Rows) -> Batch:
         """The same for some of the options."""
+        if not isinstance(rows, slice) and rows.dtype != np.bool_ and len(rows):
+            first, last = int(rows[0]), int(rows[-1]) + 1
+            if last - first == len(rows) and (np.diff(rows) == 1).all():
+                rows = slice(first, last)  # of which views will do
         known = {part: tuple(x[rows] for x in each) for part, each in self.fixed.items()}
         room_of, sram_bits = self.room_of, self.sram_bits
         if self.rooms:

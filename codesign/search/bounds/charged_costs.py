@@ -65,33 +65,47 @@ def energies_alone(family: Family, batch: Batch, dram_bits_per_s: float) -> Floa
     tables, static = batch.energy, static_w(batch)
     assert tables is not None
     per_bit = static / dram_bits_per_s
-    barred, which = family.spread(family.barred[None]), None
-    if family.settled:
-        bits = family.spread(family.traffic(batch)) + barred
-        memory_j = _times(bits, per_bit)
-        dynamic_j = family.spread(_finite(family.of_kinds(tables.layers())))
-    else:
-        rows, held, which = family.rooms_asked
-        moved = batch.traffic_beside(rows, held)
-        asked = rows, held, batch.room_of, batch.sram_bits
-        memory_j, dynamic_j = _times(moved, per_bit), _finite(tables.beside(*asked, moved))
+    shape = len(batch), len(family.geometry), *family.sizes
+    if not family.settled:
+        return _by_room(family, batch, per_bit).reshape(shape)
+    bits = family.spread(family.traffic(batch)) + family.spread(family.barred[None])
     compute_s = family.compute_s(batch)
-    compute_j = compute_s * along(static, compute_s)
+    total = np.empty(shape)
     extra_bits = family.extra_bits[None]
-    extra_j = extra_bits * along(per_bit, extra_bits)
-    total = np.empty((len(batch), len(family.geometry), *family.sizes))
-    step = max(1, CACHED // family.entries)
-    for first in range(0, len(batch), step):
-        mine = slice(first, first + step)
-        memory, dynamic = memory_j[mine], dynamic_j[mine]
-        if which is not None:
-            memory = np.take(memory, which, axis=1) + barred
-            dynamic = np.take(dynamic, which, axis=1)
-        some = total[mine]
-        np.add(memory, extra_j[mine], out=some)
-        np.maximum(some, compute_j[mine], out=some)
-        some += dynamic
-        some += family.extra_j
+    np.add(_times(bits, per_bit), extra_bits * along(per_bit, extra_bits), out=total)
+    np.maximum(total, compute_s * along(static, compute_s), out=total)
+    total += family.spread(_finite(family.of_kinds(tables.layers())))
+    total += family.extra_j
+    return total
+
+
+def _by_room(family: Family, batch: Batch, per_bit: Floats) -> Floats:
+    """(B, entries): `energies_alone` where tensors on chip leave layers less room.
+
+    What a layer takes in some room is worked out once for all entries that ask for it, by either
+    roof; the two are compared beside what each moves of other tensors.
+    """
+    rows, held, _ = family.rooms_asked
+    tables, compute_s = batch.energy, batch.compute_s
+    assert tables is not None
+    moved = batch.traffic_beside(rows, held)
+    dynamic_j = _finite(tables.beside(rows, held, batch.room_of, batch.sram_bits, moved))
+    by_memory = _times(moved, per_bit)
+    by_memory += dynamic_j
+    pairs = family.every_width**2 if compute_s.shape[-1] > 1 else 1
+    pace = rows // (family.every_width**2 // pairs) % (family.geometries * pairs)
+    by_compute = np.take(compute_s.reshape(len(batch), -1), pace, axis=1)
+    by_compute *= static_w(batch)[:, None]
+    by_compute += dynamic_j
+    which, extra_bits, extra_j = family.beside_rooms
+    total, other = np.empty((len(batch), len(which))), np.empty(len(which))
+    for n, some in enumerate(total):  # row by row, so that they stay near the processor
+        np.take(by_memory[n], which, out=some, mode="clip")
+        np.multiply(extra_bits, per_bit[n], out=other)
+        some += other
+        np.take(by_compute[n], which, out=other, mode="clip")
+        np.maximum(some, other, out=some)
+        some += extra_j
     return total
 
 

@@ -40,7 +40,7 @@ class EnergyTables:
     rooms: Sequence[RoomTable | PricedRooms] = ()
     fused: Floats = field(default_factory=lambda: np.zeros((0, 0, 0, 0)))
 
-    def take(self, rows: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> EnergyTables:
+    def take(self, rows: npt.NDArray[np.int64] | npt.NDArray[np.bool_] | slice) -> EnergyTables:
         """The same for some of the options."""
         return replace(
             self,
@@ -80,6 +80,9 @@ class EnergyTables:
         constant = taken(flat, row)
         priced = [x for x in self.rooms if isinstance(x, PricedRooms)]
         if traffic is not None and len(priced) == len(self.rooms) > 0:
+            if len(priced) == 1:
+                constant += priced[0].priced(row, traffic)
+                return constant
             for n, rooms in enumerate(priced):
                 mine = room_of == n
                 constant[mine] += rooms.priced(row if row.ndim == 1 else row[mine], traffic[mine])

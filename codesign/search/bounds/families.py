@@ -210,6 +210,18 @@ class Family:
         pairs, which = _numbered(row_of * len(helds) + held_of.reshape(self.held_bits.shape))
         return rows[pairs // len(helds)], helds[pairs % len(helds)], which
 
+    @cached_property
+    def beside_rooms(self) -> tuple[Ints, Floats, Floats]:
+        """(entries,) each, along all axes: which of `rooms_asked`, `extra_bits`, and `extra_j`.
+
+        The last inf where widths are barred.
+        """
+        shape = len(self.geometry), *self.sizes
+        extra_j = self.extra_j + self.spread(self.barred[None])[0]
+        each = self.asked_by_entry, self.extra_bits, extra_j
+        which, bits, energy = (np.broadcast_to(x, shape).ravel() for x in each)
+        return which, bits, energy
+
     @property
     def asked_by_entry(self) -> Ints:
         """View (K, …): which of `rooms_asked` each entry asks for, along all axes."""
