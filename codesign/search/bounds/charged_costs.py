@@ -74,7 +74,7 @@ def energies_alone(family: Family, batch: Batch, dram_bits_per_s: float) -> Floa
     extra_bits = family.extra_bits[None]
     np.add(_times(bits, per_bit), extra_bits * along(per_bit, extra_bits), out=total)
     np.maximum(total, compute_s * along(static, compute_s), out=total)
-    total += family.spread(_finite(family.of_kinds(tables.layers())))
+    total += family.spread(_finite(family.of_kinds(tables.layers)))
     total += family.extra_j
     return total
 

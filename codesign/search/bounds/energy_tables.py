@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -50,13 +51,14 @@ class EnergyTables:
             fused=self.fused[rows] if len(self.fused) else self.fused,
         )
 
+    @cached_property
     def layers(self) -> Floats:
         """(B, U, w, w): J of a layer in all of the SRAM; inf where no tile fits."""
         return self.constant + self.least
 
     def dominates(self, other: EnergyTables) -> bool:
         """Whether no layer takes more, and no power at all times is more, in all of the SRAM."""
-        dynamic = (self.layers() <= other.layers()).all()
+        dynamic = (self.layers <= other.layers).all()
         return bool(dynamic and (self.static_w <= other.static_w).all())
 
     def beside(

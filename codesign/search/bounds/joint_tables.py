@@ -46,7 +46,7 @@ class Sweep:
         for turn in plan.turns:
             joint = self.joints[turn.kind][turn.tables]
             for source, _, added, axes in turn.messages:
-                joint += _along(axes, joint, self.messages[source][added])
+                joint += _along(axes, joint.shape, self.messages[source][added])
             least = self.messages[turn.kind][turn.tables]
             np.minimum.reduce(joint, axis=2 + plan.kinds[turn.kind].axis, out=least)
         self.value = np.zeros(self.count)
@@ -68,19 +68,14 @@ class Sweep:
     def _parts_of(self, kind: StepKind, own: Floats) -> Floats:
         """(T, B, w, …): the variables' own rows and layers' tables, added up."""
         size, shape = kind.shape[kind.axis], (len(kind.first), self.count, *kind.shape)
-        tables = [self.tables[x.family].swapaxes(0, 1)[x.members[kind.first]] for x in kind.parts]
-        own = own[kind.variables[kind.first], :, :size]
-        if kind.parts and all(kind.parts[0].axes):  # a copy already
-            joint = tables[0].reshape(shape)
-            joint += _along(kind.own, joint, own)
-        else:
-            joint = np.empty(shape)
-            joint[...] = _along(kind.own, joint, own)
-            if kind.parts:
-                joint += _along(kind.parts[0].axes, joint, tables[0])
-        for part, table in zip(kind.parts[1:], tables[1:], strict=True):
-            joint += _along(part.axes, joint, table)
-        return joint
+        joint = _along(kind.own, shape, own[kind.variables[kind.first], :, :size])
+        # Those of few axes first: then all but the last sum are over few.
+        for part in sorted(kind.parts, key=lambda part: sum(part.axes)):
+            table = self.tables[part.family].swapaxes(0, 1)[part.members[kind.first]]
+            table = _along(part.axes, shape, table)
+            out = table if table.shape == shape else None  # a copy already
+            joint = np.add(joint, table, out=out)
+        return joint if joint.shape == shape else np.broadcast_to(joint, shape).copy()
 
     def best(self) -> Ints:
         """(B, V): index of the best width of each variable."""
@@ -155,10 +150,10 @@ class Sweep:
         return own.swapaxes(0, 1), parts
 
 
-def _along(axes: Axes, joint: Floats, tables: Floats) -> Floats:
+def _along(axes: Axes, shape: tuple[int, ...], tables: Floats) -> Floats:
     """Tables (S, B, w, …) with an axis of length 1 for each of a joint table's they have not."""
-    shape = (size if kept else 1 for size, kept in zip(joint.shape[2:], axes, strict=True))
-    return tables.reshape(-1, joint.shape[1], *shape)
+    sizes = (size if kept else 1 for size, kept in zip(shape[2:], axes, strict=True))
+    return tables.reshape(-1, shape[1], *sizes)
 
 
 def _without(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:

@@ -30,13 +30,19 @@ class LayerMeasures:
         space, ba = self.space, variable_width[:, self.space.input_index]
         moved = space.moved_bits(variable_width, on_chip)[..., None]
         found: list[tuple[Floats, Floats, Floats, Bools]] = []
+        asked = self._rooms_asked(variable_width, on_chip) if space.placed else None
         for mode in batch.each_mode:
-            traffic = self._traffic(mode, variable_width, on_chip)
+            traffic = self._traffic(mode, ba, asked)
             runs = np.isfinite(traffic)
             total = np.where(runs, traffic, 0.0) + moved
             roofs = compute_s(mode, space, ba), total / space.dram_bits_per_s
             latency_s = longer(*roofs, space.exposed)
-            energy_j = self._energy(mode, variable_width, on_chip, latency_s, runs)
+            energy_j = np.zeros((1, 1, 1))
+            if mode.energy is not None:
+                moved_j = space.moved_j(variable_width, on_chip)[..., None]
+                static_j = mode.energy.static_w[:, None, None] * latency_s
+                own_j = self._operands_j(mode, ba, asked, traffic)
+                energy_j = np.where(runs, own_j + moved_j + static_j, 0.0)
             found.append((latency_s, total, energy_j, runs))
         if len(found) == 1:
             return found[0]
@@ -51,32 +57,26 @@ class LayerMeasures:
         )
         return latency_s, total, energy_j, np.asarray(runs, dtype=bool)
 
-    def _energy(
-        self, batch: Batch, variable_width: Ints, on_chip: Bools, latency_s: Floats, runs: Bools
+    def _operands_j(
+        self, batch: Batch, input_width: Ints, asked: tuple[Ints, Ints] | None, traffic: Floats
     ) -> Floats:
-        """(B, layers, w): energy of each layer; 0 where it does not run, or is not counted."""
-        space, tables = self.space, batch.energy
-        if tables is None:
-            return np.zeros((1, 1, 1))
-        if space.placed:
-            row, held = self._rooms_asked(variable_width, on_chip)
-            asked = row.reshape(len(batch), -1), held, batch.room_of, batch.sram_bits
-            found = tables.beside(*asked).reshape(row.shape)
-        else:
-            ba, b = variable_width[:, space.input_index], np.arange(len(batch))[:, None]
-            found = tables.layers()[b, space.geometry_of[None, :], :, ba]
-        moved = space.moved_j(variable_width, on_chip)[..., None]
-        static = tables.static_w[:, None, None] * latency_s
-        return np.where(runs, np.where(np.isinf(found), 0.0, found) + moved + static, 0.0)
+        """(B, layers, w): J of each layer beside outputs and residuals, without static power."""
+        tables, b = batch.energy, np.arange(len(batch))[:, None]
+        assert tables is not None
+        if asked is None:
+            u = self.space.geometry_of[None, :]
+            return np.asarray(tables.layers[b, u, :, input_width])
+        row, held = asked
+        known = row.reshape(len(batch), -1), held, batch.room_of, batch.sram_bits
+        return tables.beside(*known, traffic.reshape(held.shape)).reshape(row.shape)
 
-    def _traffic(self, batch: Batch, variable_width: Ints, on_chip: Bools) -> Floats:
+    def _traffic(self, batch: Batch, input_width: Ints, asked: tuple[Ints, Ints] | None) -> Floats:
         """(B, layers, w): DRAM bits of each layer's tiling at each width of its weights."""
-        space, count = self.space, len(batch)
-        if not space.placed:
-            ba, u = variable_width[:, space.input_index], space.geometry_of[None, :]
-            found = batch.traffic[np.arange(count)[:, None], u, :, ba]
-            return np.asarray(found)
-        row, held = self._rooms_asked(variable_width, on_chip)
+        count = len(batch)
+        if asked is None:
+            u = self.space.geometry_of[None, :]
+            return np.asarray(batch.traffic[np.arange(count)[:, None], u, :, input_width])
+        row, held = asked
         return batch.traffic_beside(row.reshape(count, -1), held).reshape(row.shape)
 
     def _rooms_asked(self, variable_width: Ints, on_chip: Bools) -> tuple[Ints, Ints]:

@@ -335,7 +335,7 @@ class LayerTables:
         if tables is None:
             return []
         if family.settled:
-            found = family.spread(family.of_kinds(tables.layers()))
+            found = family.spread(family.of_kinds(tables.layers))
         else:
             rows, helds, which = family.rooms_asked
             asked = rows, helds, batch.room_of, batch.sram_bits
@@ -460,6 +460,10 @@ class LayerTables:
             each = [self.largest(number, mode, metric) for mode in batch.modes]
             return np.asarray(np.max(each, axis=0))
         family = self.families[number]
+        if self.space.shares.kinds[metric] == ENERGY and not family.fused:  # needed anyway
+            each_j = self._energies(number, batch)
+            each_j = np.where(np.isinf(each_j), -np.inf, each_j)
+            return np.asarray(each_j.max(axis=tuple(range(2, each_j.ndim))))
         latency_s, dram_bits, *energies = self.costs_of(number, batch)
         runs = np.isfinite(latency_s)
         if family.fused:  # a run takes no longer than its layers, each by the larger of its roofs
@@ -476,16 +480,14 @@ class LayerTables:
             value = energies[0] + along(static_w(batch), latency_s) * np.where(runs, latency_s, 0)
             if family.bands:
                 value = value + self._most_of_bands(family, batch)
-            if family.fused:
-                value = np.where(unknown, np.inf, value)
+            value = np.where(unknown, np.inf, value)
         else:
             if metric in (NOISE, MODEL):
                 rows = family.noise if metric == NOISE else family.weights[:, None] * self.widths
                 pairs = np.broadcast_to(rows[..., None], family.bops.shape)
             else:
-                pairs = (
-                    family.bops if metric == BOPS else family.costs[metric - len(ADDITIVE_METRICS)]
-                )
+                own = metric - len(ADDITIVE_METRICS)
+                pairs = family.bops if metric == BOPS else family.costs[own]
             most = np.repeat(pairs[None].max(axis=3)[..., None], family.bands, axis=3)
             value = family.spread(pairs[None], most if family.bands else None)
         entries = np.where(runs, value, -np.inf)
