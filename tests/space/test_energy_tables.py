@@ -14,6 +14,10 @@ from random_problems import random_case
 
 from codesign.costs.tiling import Tilings, operand_bits
 from codesign.problem.problem import Problem
+from codesign.search.bounds.charged_costs import charged_costs, energies_alone
+from codesign.search.bounds.layer_tables import ONLY_ENERGY
+from codesign.search.bounds.relaxation import Relaxation
+from codesign.search.option_batches import OptionBatches
 from codesign.space.hardware import HardwareSpace
 from codesign.specs.network import Layer, Network
 
@@ -113,3 +117,51 @@ def test_no_tiling_is_better_than_ideal(seed: int, on_chip: bool) -> None:
             energy_j = space.rooms(shape, energy=True).within(room)
             assert (ideal.priced_rooms(finest).within(room) <= energy_j * ROUNDING).all()
         assert (ideal.rooms(finest).most <= space.rooms(shape).most).all()
+
+
+@pytest.mark.parametrize("on_chip", [False, True])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_rooms_are_looked_up_where_one_step_ends_and_the_next_begins(
+    seed: int, on_chip: bool
+) -> None:
+    """One less than each tiling needs, just so much, and one more; and beside tensors on chip."""
+    space = space_of("", on_chip, seed)
+    for shape in (0, len(space.shapes) - 1):
+        table = space.rooms(shape)
+        row = np.arange(table.least.size)
+        which, need, traffic = table.steps(row, np.zeros(len(row)), np.full(len(row), np.inf))
+        asked = np.repeat(which, 3)
+        room = np.repeat(need, 3) + np.tile([-1, 0, 1], len(need))
+        fits = (which == asked[:, None]) & (need <= room[:, None])
+        right = np.where(fits, traffic, np.inf).min(axis=1)
+        assert np.array_equal(table.traffic(asked, room.astype(float)), right)
+        sram_bits = np.array([room.max() + 7, room.max() + 7, 1])
+        held = (sram_bits[0] - room).astype(np.int64)
+        beside = table.traffic_beside(asked, held, sram_bits.astype(float))
+        assert np.array_equal(beside[:2], [right, right])
+        assert np.array_equal(beside[2], table.traffic(asked, 1.0 - held))
+
+
+@pytest.mark.parametrize("roughly", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_energies_of_tables_are_their_parts_added_up(seed: int, kind: str, roughly: bool) -> None:
+    """Those of layers beside open places, which are worked out in one go."""
+    space = space_of(kind, True, seed)
+    batches = OptionBatches(space, ("energy_j",))
+    options = np.arange(0, len(space.shape_of), max(1, len(space.shape_of) // 5))
+    sram_bits = np.linspace(1.1, 3.0, len(options)) * space.min_sram_bits_of_shapes.max()
+    batch = batches.of_options(options, sram_bits, roughly=roughly)
+    tables, some = Relaxation(space).of(batch).tables, np.arange(1, len(batch))
+    energy = space.additive_metrics.index("energy_j")
+    for n, family in enumerate(tables.families):
+        shape = len(batch), len(family.geometry), *family.sizes
+        for mode in batch.each_mode:
+            parts = charged_costs(mode, ONLY_ENERGY, *tables.costs_of(n, mode))
+            right = np.broadcast_to(sum(parts[1:], parts[0]), shape)
+            found = energies_alone(family, mode, space.dram_bits_per_s)
+            assert np.allclose(found, right, rtol=1e-12, atol=0)
+            apart = energies_alone(family, mode.take(some), space.dram_bits_per_s)
+            assert np.array_equal(apart, found[some])
+            most = np.where(np.isinf(found), -np.inf, found).max(axis=tuple(range(2, found.ndim)))
+            assert np.array_equal(tables.largest(n, mode, energy), most)
