@@ -18,7 +18,13 @@ import numpy as np
 from codesign.arrays import Floats
 from codesign.errors import SpecError
 from codesign.problem.goal import Goal, front_objectives
-from codesign.problem.metrics import INTERVAL, by_metric, check_members_named, check_metrics_on
+from codesign.problem.metrics import (
+    INTERVAL,
+    by_metric,
+    check_members_named,
+    check_metrics_on,
+    of_interval,
+)
 from codesign.problem.problem import Problem
 from codesign.problem.tolerances import SAME_VALUE
 from codesign.results.dataflow_design import DataflowDesign
@@ -26,6 +32,7 @@ from codesign.results.design import Design
 from codesign.results.front import Front, RuledOut, values_of
 from codesign.search.open_boxes import OpenBoxes
 from codesign.search.progress import FrontProgress
+from codesign.specs.suite import refuse_suite
 from codesign.stopping import StopCondition
 from codesign.tasks.front_points import Point, points_of
 from codesign.units import distinct_texts, kind_of
@@ -74,7 +81,8 @@ def pareto(
     Raises
     ------
     SpecError
-        Unknown, repeated, too few or too many objectives, a range that is none, or points, a step
+        Unknown, repeated, too few or too many objectives, an interval of a suite or beside the
+        latency of one array, a range that is none, or points, a step
         or a limit out of range.
     InfeasibleError
         No design keeps every budget and the upper end of every range.
@@ -84,8 +92,9 @@ def pareto(
         Interrupted before any design was found, or twice.
     """
     names = front_objectives((objectives,) if isinstance(objectives, str) else objectives)
+    checked = _check_ranges(by_metric(ranges or {}), names)
     if INTERVAL in names and not problem.choices.pipelined:
-        raise SpecError("objectives: the interval of one array is its latency; give latency")
+        names, checked = _of_latency(problem, names, checked)
     check_metrics_on(problem.technology, names, "objectives")
     check_members_named(names, problem.network, "objectives")
     if points is not None and points < len(names):
@@ -94,7 +103,6 @@ def pareto(
         raise SpecError(f"rel_step must be at least 0 and below 1, got {rel_step}")
     if problem.references:  # of regret, which no point has
         problem = replace(problem, objective=names[0], references={})
-    checked = _check_ranges(by_metric(ranges or {}), names)
     stop = StopCondition(time_limit_s)
     search = EpsilonConstraintSearch(problem, names, checked, stop, rel_step)
     with stop.catching_interrupts():
@@ -319,6 +327,21 @@ class EpsilonConstraintSearch:
 def _noises(budgets: Mapping[str, float]) -> dict[str, float]:
     """Limits on noise, which a quality means."""
     return {name: limit for name, limit in budgets.items() if kind_of(name) == "noise"}
+
+
+def _of_latency(
+    problem: Problem, names: tuple[str, ...], ranges: Ranges
+) -> tuple[tuple[str, ...], Ranges]:
+    """Objectives and ranges with the latency of the batch for an interval, as `Problem` has it."""
+    refuse_suite(problem.network, f"{INTERVAL} is of")
+    if "latency_s" in names:
+        raise SpecError("objectives: the interval of one array is its latency; give one of them")
+    images = problem.network.images
+    found = {
+        of_interval(name): (low * images, high * images) if name == INTERVAL else (low, high)
+        for name, (low, high) in ranges.items()
+    }
+    return tuple(map(of_interval, names)), found
 
 
 def _check_ranges(ranges: Ranges, names: tuple[str, ...]) -> Ranges:

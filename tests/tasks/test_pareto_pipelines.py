@@ -10,7 +10,7 @@ import pytest
 from pipelines import tiny
 from random_dataflow import dataflow_case
 
-from codesign import InfeasibleError, Problem, SpecError, check, load_network, pareto
+from codesign import InfeasibleError, Problem, SpecError, Suite, check, load_network, pareto
 from codesign.results.dataflow_design import DataflowDesign
 from codesign.results.front import Front
 from codesign.results.text.front import front_parts
@@ -49,8 +49,26 @@ def test_points_are_the_enumerated_best(seed: int, tmp_path: Path) -> None:
 
 def test_what_a_front_is_not_of_is_refused() -> None:
     network = load_network("alexnet")
-    with pytest.raises(SpecError, match="the interval of one array is its latency"):
-        pareto(Problem(network=network), ("interval", "area"))
+    with pytest.raises(SpecError, match="the interval of one array is its latency; give one of"):
+        pareto(Problem(network=network), ("interval", "latency"))
+    suite = Suite([network, load_network("resnet18")])
+    with pytest.raises(SpecError, match="interval_s is of one network, not a suite"):
+        pareto(Problem(network=suite.network), ("interval", "area"))
+    with pytest.raises(SpecError, match="'latency_s' is no objective"):
+        pareto(Problem(network=network), ("interval", "area"), ranges={"latency": (0, 1)})
+
+
+def test_the_interval_of_one_array_is_held_as_the_latency_of_its_batch() -> None:
+    problem = tiny(("array",), budgets={"area_mm2": 0.2})
+    problem = replace(problem, network=problem.network.batched(3))
+    plain = pareto(problem, ("latency", "area"), 3)
+    low, high = (plain.values[:, 0].min() * x for x in (0.5, 1.5))
+    within = pareto(problem, ("latency", "area"), 3, ranges={"latency": (low, high)})
+    told = pareto(problem, ("interval", "area"), 3, ranges={"interval": (low / 3, high / 3)})
+    assert told.objectives == ("latency_s", "area_mm2")
+    assert told.values == pytest.approx(within.values, rel=1e-9)
+    assert told.values[:, 0].max() < plain.values[:, 0].max()
+    assert (pareto(problem, ("interval", "area"), 3).values == plain.values).all()
 
 
 def test_a_table_of_pipelines_tells_what_sets_their_intervals() -> None:
