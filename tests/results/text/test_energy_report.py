@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from altered import findings
-from pipelines import tiny
+from pipelines import dataflow, made_up, tiny
 
 from codesign import Choices, Design, Evaluation, Problem, SpecError, evaluate, load_network, solve
 from codesign.checking import check
@@ -70,6 +70,15 @@ def test_rates_and_parts_of_a_pipeline() -> None:
             mj, percents = lines[0].removeprefix(label).split()[:2]
             assert float(mj) == pytest.approx(1e3 * joules, rel=1e-3)
             assert float(percents) == pytest.approx(100 * joules / total_j, abs=0.051)
+
+
+def test_the_command_draws_a_pipeline(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, picture = tmp_path / "pipeline.json", tmp_path / "energy.png"
+    made_up(dataflow()).save(path)
+    assert main(["plot", str(path), "--energy", "--out", str(picture)]) == 0
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert main(["plot", str(path), "--sram", "--out", str(picture)]) == 2
+    assert "--sram is for a design or an evaluation." in capsys.readouterr().err
 
 
 def test_its_file_holds_and_is_read_back(design: Design, tmp_path: Path) -> None:
