@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import field
-from typing import Annotated, Any, Literal
+from dataclasses import field, replace
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field
 
@@ -170,6 +170,14 @@ class Choices(Machine):
         """Whether an architecture is on offer in which layers work at once."""
         return self.architecture != ARRAY
 
+    def of_one(self, architecture: Architecture) -> Self:
+        """Those of one architecture; beside an array without what is of one shared array alone."""
+        usual: dict[str, Any] = {} if architecture == "array" else dict(OF_ONE_ARRAY)
+        if architecture != "array" and self.on_chip == "bands":
+            usual |= {"on_chip": DEFAULT_ON_CHIP, "fused_layers": DEFAULT_FUSED_LAYERS}
+        segments = self.segments if architecture == "hybrid" else 1
+        return replace(self, architecture=(architecture,), segments=segments, **usual)
+
     def _check_architecture(self) -> None:
         """Refuse what is said of one shared array where none is on offer, or a hybrid has another.
 
@@ -225,6 +233,7 @@ OF_ONE_ARRAY: dict[str, object] = {
     "min_sram_bits": None,
     "max_sram_bits": None,
     "places": {},
+    "precision": "fixed",
     **{name: getattr(PLAIN, name) for name in OF_MACHINES},
     **dict.fromkeys(OF_BUFFERS),
 }

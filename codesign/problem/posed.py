@@ -228,6 +228,16 @@ def check_reconfigurable(reconfigurable: bool, mapping: tuple[str, ...]) -> None
         )
 
 
+def _check_pe_bits(words: ProblemWords) -> None:
+    """Refuse widths of PEs where each layer has PEs of its own, at its widths."""
+    for word in ("pe_bits", "pe_weight_bits", "pe_activation_bits"):
+        if getattr(words, word) is not None and not {"array", "hybrid"} & {*words.architecture}:
+            raise SpecError(
+                f"{flag_of(word)}: PEs of architecture 'dataflow' have the widths of their layers; "
+                "leave it out, or give --bits"
+            )
+
+
 def sram_bits(word: str, kbit: float) -> int:
     """A capacity as a whole number of bits.
 
@@ -255,6 +265,7 @@ def _choices(words: ProblemWords, network: Network) -> Choices:
     from codesign.problem.choices import Choices
 
     check_reconfigurable(words.reconfigurable, words.mapping)
+    _check_pe_bits(words)
     rows, cols = words.rows, words.cols
     if words.square:
         rows, cols = rows or cols, cols or rows

@@ -49,9 +49,7 @@ class StageCloser:
 
 def of_one_architecture(problem: Problem, name: Architecture) -> Problem:
     """A problem whose other architectures are left aside."""
-    segments = problem.choices.segments if name == "hybrid" else 1
-    choices = replace(problem.choices, architecture=(name,), segments=segments)
-    return replace(problem, choices=choices)
+    return replace(problem, choices=problem.choices.of_one(name))
 
 
 def first_ranges(ends: tuple[float, float] | None, most: Fraction | None) -> list[Range]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from codesign.errors import InfeasibleError
-from codesign.problem.choices import ARRAY, Architecture
+from codesign.problem.choices import Architecture
 from codesign.problem.goal import Goal, TiesFound
 from codesign.problem.metrics import INTERVAL, of_interval
 from codesign.problem.problem import Problem
@@ -37,7 +37,7 @@ MakeRecord = Callable[[LexicographicSearch, LexicographicResult], SolverRecord]
 
 def of_array(problem: Problem) -> Problem:
     """The same question of one shared array alone."""
-    return replace(problem, choices=replace(problem.choices, architecture=ARRAY, segments=1))
+    return replace(problem, choices=problem.choices.of_one("array"))
 
 
 def limits_of_array(limits: Mapping[str, float]) -> dict[str, float]:

@@ -253,9 +253,7 @@ class _Analysis:
         self, problem: Problem, architecture: Architecture, ties: Ties = "leave"
     ) -> PipelineSolver:
         """Of one architecture, whether it was on offer or not."""
-        segments = problem.choices.segments if architecture == "hybrid" else 1
-        choices = replace(problem.choices, architecture=(architecture,), segments=segments)
-        alone = replace(problem, choices=choices)
+        alone = replace(problem, choices=problem.choices.of_one(architecture))
         started_s = time.monotonic()
         return PipelineSolver(alone, self.stop, "search", OPTIMAL_GAP, "highs", ties, started_s)
 

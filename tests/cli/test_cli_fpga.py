@@ -139,6 +139,10 @@ MVAU = ("--technology", "finn-mvau", "--architecture", "dataflow")
             "evenly; offer mapping 'output' too, or take a technology whose engine is 1, such as",
         ),
         (
+            ("solve", "odd.toml", *MVAU, "--pe-bits", "8"),
+            "--pe-bits: PEs of architecture 'dataflow' have the widths of their layers; leave it",
+        ),
+        (
             ("solve", "odd.toml", *MVAU, "--rows", "3", "--cols", "1"),
             "none on offer do; offer rows and cols of 1 too",
         ),

@@ -129,6 +129,7 @@ def test_bands_of_as_many_are_the_lowest() -> None:
     [
         ({"sram_bits": (1000,)}, "sram_bits is of one shared array"),
         ({"stored_channels": 4}, "stored_channels is of one shared array"),
+        ({"precision": "multi-pass"}, "precision is of one shared array"),
         ({"on_chip": "bands"}, "on_chip 'bands' is of one shared array"),
         ({"architecture": "pipeline"}, "architecture"),
     ],
