@@ -107,16 +107,26 @@ class SramTrials(LeastMetric):
         shapes = [
             x for x in dict.fromkeys(self.space.shape_of[order].tolist()) if x not in self.tried
         ]
+        sized = []
         for shape in shapes[: SHAPES_TRIED if self.incumbent is None else 1]:
             self.tried.add(shape)
             mine = self._of(order, shape)
             ranges = self.shape_ranges.get(shape, [self._whole_range(shape)])
             low, high, _ = min(ranges, key=itemgetter(2))
             most = np.clip(self._useful_sram_bits(mine), low, high)
-            self._try_srams(mine, low, most)
+            sized.append(self._sized(mine, low, most))
+        if sized:
+            self._try_labels(*min(sized, key=itemgetter(0))[1])
 
     def _try_srams(self, options: Ints, low: float, high: Floats) -> Floats:
-        """Look for an incumbent with a few sizes of SRAM; returns good multipliers.
+        """Look for an incumbent with a few sizes of SRAM; returns good multipliers."""
+        self._try_labels(*self._sized(options, low, high)[1])
+        return self.first_multipliers(options)
+
+    def _sized(
+        self, options: Ints, low: float, high: Floats
+    ) -> tuple[float, tuple[int, float, float]]:
+        """What the best found with a few sizes of SRAM has, its option, and a range of the size.
 
         A range of SRAM is not worth halving that a design closes. Of the sizes that is tried which
         suits an envelope of all options of the shape best, on each as far as it may have it.
@@ -141,8 +151,7 @@ class SramTrials(LeastMetric):
         self.met, high_bits = found.multipliers[n], float(sram_bits[best[n]])
         below = sizes[sizes < high_bits]
         low = float(np.floor(below[-1])) if len(below) else low
-        self._try_labels(int(options[best[n]]), low, high_bits)
-        return self.first_multipliers(options)
+        return float(found.incumbent[n]), (int(options[best[n]]), low, high_bits)
 
     def _try_nearest_option(self, options: Ints, ranges: list[SramRange]) -> None:
         """Look for an incumbent on the best of some options of a shape, in its best range."""
