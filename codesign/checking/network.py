@@ -225,8 +225,13 @@ class Network:
         The whole tensor takes what its writers' channels, or those that its first reader finds,
         take rounded up; any part of it grows alike, to whole elements.
         """
-        if multiple is None:
-            return elements
+        grown = elements * self.padding(name, multiple)
+        return -(-grown.numerator // grown.denominator)
+
+    def padding(self, name: str | None, multiple: int | None) -> Fraction:
+        """How many times as many elements of a tensor are kept, see `stored`; of none, as many."""
+        if multiple is None or name is None:
+            return Fraction(1)
         whole = Fraction(0)
         writers = [layer for layer in self.layers if layer.output == name]
         for layer in writers:
@@ -240,8 +245,7 @@ class Network:
             )
             kept = reader.G * (reader.C if name == reader.input else reader.K)
             whole = self.tensors[name] * _padding(kept, multiple)
-        grown = elements * whole / self.tensors[name]
-        return -(-grown.numerator // grown.denominator)
+        return whole / self.tensors[name]
 
     def touched(self, layer: Layer, name: str) -> int:
         """Elements of a tensor that a layer reads or writes: all, unless it says a part."""

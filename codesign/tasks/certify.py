@@ -24,7 +24,6 @@ from codesign.results.records import ProofRecord
 from codesign.search.lexicographic import LexicographicSearch
 from codesign.search.member_spaces import problem_of_member
 from codesign.space.hardware import HardwareSpace
-from codesign.specs.machine import PLAIN, UNCERTIFIED
 from codesign.stopping import StopCondition
 from codesign.tasks.build_design import build_design
 from codesign.tasks.certificate_groups import Closer
@@ -111,8 +110,7 @@ def check_certifiable(problem: Problem) -> None:
     Raises
     ------
     SpecError
-        Energy where layers may be fused; hybrids of two segments; a rate of the SRAM's port, stored
-        channels.
+        Energy where layers may be fused; hybrids of two segments.
     """
     asked = kinds_of((problem.objective, *problem.budgets))
     if ENERGY in asked and problem.choices.on_chip == "bands":
@@ -121,9 +119,6 @@ def check_certifiable(problem: Problem) -> None:
         )
     if problem.choices.segments > 1:
         raise SpecError("segments: certificates count one of a hybrid; check the design alone")
-    for name in UNCERTIFIED:
-        if getattr(problem.choices, name) != getattr(PLAIN, name):
-            raise SpecError(f"{name}: certificates do not count it; check the design alone")
 
 
 def _certificate(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import random
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 from functools import cache
@@ -18,12 +18,10 @@ from itertools import product
 from typing import Any
 
 import numpy as np
-import oracle
 import oracle_tilings
 import pytest
-from certified import as_checked, certify_and_check, deep, written
-from enumerated_energy import EnergyPoint
-from false_claims import closes, groups_with, option_of, random_cuts
+from certified import as_checked, deep, written
+from enumerated_claims import Draw, certify_all, hold_to_points
 from machine_questions import two_layers
 from random_energy import drawn
 from random_problems import random_case
@@ -31,14 +29,11 @@ from random_problems import random_case
 import codesign
 from codesign import Choices, Design, Problem, SpecError, certify
 from codesign.checking.certificate.coverage import Coverage
-from codesign.checking.certificate.energy_tilings import undominated_within
 from codesign.checking.certificate.option_groups import OptionGroup
+from codesign.checking.certificate.tiling_menus import undominated_within
 from codesign.checking.certificate.tilings import LayerTilings
-from codesign.checking.certificate.verify import Verifier
 from codesign.checking.certificate.whole_numbers import rounded_down, whole_numbers
-from codesign.checking.certificate.width_variables import TooMany
 from codesign.checking.cost_model import Array
-from codesign.checking.problem import Problem as CheckedProblem
 
 SEEDS: dict[str, Sequence[int]] = {  # of each kind, some that are quickly enumerated
     "none": (4, 6, 21, 22),
@@ -52,110 +47,29 @@ SEEDS: dict[str, Sequence[int]] = {  # of each kind, some that are quickly enume
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", SEEDS)
 def test_true_claims_are_proven_and_false_ones_are_not(kind: str) -> None:
-    seen = hold_to_enumeration(kind, SEEDS[kind])
+    seen = hold_to_points(of(kind), SEEDS[kind])
     assert seen["false"] == 10 * len(SEEDS[kind])
     assert seen["true"] > 0
-    assert certify_all(kind, SEEDS[kind]) == len(SEEDS[kind])
+    assert certify_all(of(kind), SEEDS[kind]) == len(SEEDS[kind])
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("first", range(1000, 1400, 50))
 @pytest.mark.parametrize("kind", SEEDS)
 def test_no_prices_prove_what_is_false_long(kind: str, first: int) -> None:
-    hold_to_enumeration(kind, range(first, first + 50))
+    hold_to_points(of(kind), range(first, first + 50))
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("first", range(1000, 1200, 50))
 @pytest.mark.parametrize("kind", SEEDS)
 def test_optima_are_proven_long(kind: str, first: int) -> None:
-    assert certify_all(kind, range(first, first + 50)) > 10
+    assert certify_all(of(kind), range(first, first + 50)) > 10
 
 
-def hold_to_enumeration(kind: str, seeds: Iterable[int]) -> Counter[str]:
-    """Try to prove false claims about some problems, and true ones about their best hardware.
-
-    False is one just above the optimum, at any prices, groups, cuts and ranges of SRAM.
-    """
-    seen: Counter[str] = Counter()
-    for seed, problem, best in optima(kind, seeds):
-        rng, checked = random.Random(f"{kind} {seed}"), as_checked(problem)
-        optimum, option = (
-            Fraction(best.metrics[problem.objective]),
-            option_of(checked, best.hardware),
-        )
-        claim = optimum * (1 + Fraction(1, 10**9)) + Fraction(1, 10**40)
-        for cuts in ([], random_cuts(rng, checked)):
-            verifier = Verifier(checked, claim, cuts)
-            for group in groups_with(rng, checked, option):
-                given = replace(group, sram_bits=range_with(rng, best.sram_bits))
-                prices = prices_near(rng, checked, optimum)
-                assert not closes(verifier, given, prices, 0), seed
-                further = [prices_near(rng, checked, optimum) for _ in range(2)]
-                assert not closes(verifier, given, prices, 5_000, further), seed
-                seen["false"] += 1
-        seen["true"] += proves(rng, checked, best, optimum)
-    return seen
-
-
-def optima(kind: str, seeds: Iterable[int]) -> Iterator[tuple[int, Problem, EnergyPoint]]:
-    """Seed, problem and best design of those that have one."""
-    for seed in seeds:
-        problem, points = drawn(seed, kind)
-        kept = [
-            point
-            for point in points
-            if all(
-                point.metrics[name] <= most * (1 + oracle.TOLERANCE)
-                for name, most in problem.budgets.items()
-            )
-        ]
-        if kept:
-            yield seed, problem, min(kept, key=lambda x: x.metrics[problem.objective])
-
-
-def range_with(rng: random.Random, bits: int) -> tuple[int, int] | None:
-    """A range of SRAM that holds so many bits, or none."""
-    low, high = rng.choice((1, bits, rng.randint(1, bits))), bits + rng.choice((0, 1, bits, 10**6))
-    return rng.choice((None, (low, high)))
-
-
-def prices_near(
-    rng: random.Random, problem: CheckedProblem, optimum: Fraction
-) -> dict[str, Fraction]:
-    """Prices at which metrics cost about as much as each other, or none, or any."""
-    limits = {**problem.budgets, problem.objective: optimum}
-    costs = ("latency_s", "dram_bits", "noise", "model_bits", "energy_j")
-    found = {}
-    for name in (x for x in costs if x in limits):
-        price = Fraction(rng.choice((0.0, 1.0, 10 ** rng.uniform(-2, 2), 10 ** rng.uniform(-9, 9))))
-        found[name] = price / limits[name] if limits[name] else price
-    return found
-
-
-def proves(
-    rng: random.Random, problem: CheckedProblem, best: EnergyPoint, optimum: Fraction
-) -> bool:
-    """Try to prove a true claim at the best SRAM; whether there were few enough choices."""
-    option = option_of(problem, best.hardware)
-    sram = best.sram_bits, best.sram_bits
-    single = OptionGroup((option.array,), (option.pe_bits,), sram_bits=sram)
-    verifier = Verifier(problem, optimum * (1 - Fraction(1, 10**6)))
-    prices, *further = (prices_near(rng, problem, optimum) for _ in range(4))
-    try:
-        assert verifier.closed(single, prices, 10**5, further)
-    except TooMany:
-        return False
-    return True
-
-
-def certify_all(kind: str, seeds: Iterable[int]) -> int:
-    """Certify and check the best designs of some problems; how many have one."""
-    proven = 0
-    for _, problem, _ in optima(kind, seeds):
-        certify_and_check(codesign.solve(problem))
-        proven += 1
-    return proven
+def of(kind: str) -> Draw:
+    """What draws problems of a kind."""
+    return lambda seed: drawn(seed, kind)
 
 
 # --- altered certificates -----------------------------------------------------------------------
@@ -351,7 +265,7 @@ def test_least_costs_of_tilings_are_those_of_the_oracle(seed: int) -> None:
     per_bit = tuple(rng.randint(1, 50) for _ in range(3))
     for layer, checked in zip(problem.network.layers, layers, strict=True):
         for rows, cols, engine in ((1, 1, 9), (2, 3, 9), (8, 4, 4)):
-            found = LayerTilings(checked, Array(rows, cols, engine), widths, per_bit=per_bit)
+            found = LayerTilings(checked, Array(rows, cols, engine), widths, per_bit=(per_bit,))
             every = oracle_tilings.layer_costs(layer, rows, cols, engine)
             for bw, ba in product(widths, repeat=2):
                 bits = bw, ba, bw + ba + oracle_tilings.reduction_bits(layer)
@@ -366,7 +280,7 @@ def test_least_costs_of_tilings_are_those_of_the_oracle(seed: int) -> None:
                     if least is None or costs < least:
                         least = costs
                         right.append((need, costs))
-                needs, costs_by_need = found.stairs(bw, ba, by_cost=True)
+                needs, costs_by_need = found.stairs(bw, ba, 1)
                 assert [*zip(needs.tolist(), costs_by_need.tolist(), strict=True)] == right
 
 

@@ -142,10 +142,11 @@ def test_what_certificates_do_not_count_is_refused_before_the_solve(
 ) -> None:
     tiny, out = tmp_path / "tiny.toml", tmp_path / "design.json"
     tiny.write_text(TINY)
-    words = f"--certificate {tmp_path / 'c.json'} --stored-channels 8 --out {out}".split()
+    words = f"--certificate {tmp_path / 'c.json'} --minimize energy --out {out}".split()
+    words += "--on-chip bands --architecture array,hybrid".split()
     code, shown, err = run(capsys, "solve", str(tiny), str(tiny), *words, *SMALL)
     assert (code, shown) == (2, "")
-    assert "stored_channels: certificates do not count it" in err
+    assert "energy_j: not in certificates" in err
     assert not out.exists()
 
 

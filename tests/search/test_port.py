@@ -8,10 +8,7 @@ from port_questions import check
 from codesign import (
     Accelerator,
     Choices,
-    Layer,
-    Network,
     SpecError,
-    certify,
     evaluate,
     load_network,
     solve,
@@ -64,13 +61,3 @@ def test_where_the_port_is_not_counted() -> None:
     problem = Problem(network=network, choices=choices, objective="energy")
     with pytest.raises(SpecError, match="method 'whole' does not count it beside energy; leave"):
         solve(problem, method="whole")
-
-
-def test_a_design_with_a_port_is_not_certified() -> None:
-    layer = Layer(name="one", K=2, C=2, input="in", output="out")
-    network = Network(name="tiny", layers=(layer,), tensors={"in": 2, "out": 2})
-    choices = Choices(rows=(1,), cols=(1,), sram_bits_per_cycle=8)
-    design = solve(Problem(network=network, choices=choices))
-    assert design.layer_designs[0].bound_by in ("memory", "sram")
-    with pytest.raises(SpecError, match="sram_bits_per_cycle: certificates do not count it"):
-        certify(design)

@@ -13,14 +13,9 @@ from functools import cached_property
 from typing import NamedTuple
 
 from codesign.checking.certificate.layer_scopes import LayerScope, Operands
+from codesign.checking.certificate.sram_accesses import accesses_beside
 from codesign.checking.certificate.whole_numbers import Whole, rounded_down
-from codesign.checking.cost_model import (
-    Array,
-    accumulation_bits,
-    bops,
-    ceil_div,
-    turns,
-)
+from codesign.checking.cost_model import Array, bops
 from codesign.checking.energy import Energies
 from codesign.checking.network import Layer
 from codesign.checking.problem import Option, Problem
@@ -96,20 +91,12 @@ class EnergyCosts:
         if layer.moves:
             return 0
         bw, ba = operands.weight_bits, operands.input_bits
-        holds_sums, each = array.mapping == "output", turns(layer, array)
-        once = layer.N * layer.G * layer.K * (bw + ba + accumulation_bits(layer))
-        sums = sum(x.outputs for x in each) * once
-        added = sums if holds_sums else sum(x.outputs * x.reduction for x in each) * once
-        read = layer.ifmap * ba * ceil_div(layer.K, array.cols) + added - sums
-        if holds_sums:
-            read += layer.G * layer.K * layer.C * bw * sum(x.window * x.pixels for x in each)
-        elif operands.weights_resident:
-            read += layer.weights * bw
+        read, written = accesses_beside(layer, array, operands)
         macs = self.problem.choices.machine.macs(layer)
         bops_once = bops(layer, bw, ba) / layer.macs
         # As whole numbers over one denominator: fractions would be brought to lowest terms anew.
         per_bop, per_mac, per_read, per_write = self._in_units.each
-        spent = (per_mac * macs + per_read * read + per_write * added) * bops_once.denominator
+        spent = (per_mac * macs + per_read * read + per_write * written) * bops_once.denominator
         spent += per_bop * macs * bops_once.numerator
         return spent // (self._in_units.denominator * bops_once.denominator)
 

@@ -24,6 +24,7 @@ from codesign.checking.certificate.metric_units import (
     kind_of,
 )
 from codesign.checking.certificate.run_costs import ROOF_SHARES, FusedColumns, Part, RunCosts
+from codesign.checking.certificate.sram_accesses import streamed_bits
 from codesign.checking.certificate.whole_numbers import (
     MOST_IN_64_BITS,
     Whole,
@@ -137,7 +138,7 @@ class LayerMetrics:
             runs = np.where(is_fused, fused.fits, runs) & (scope.run >= 0)[:, None]
             self.parts = _Parts(units, run_costs, fused, count)
         self.runs = runs
-        taken = taken._replace(dram_bits=moved)
+        taken = taken._replace(dram_bits=moved, cycles=_on_chip(units, scope, taken))
         counts = [units.count(name, number) for name in units.names]
         self.counted = tuple(count > 0 for count in counts)
         self.taken: tuple[Whole, Whole] | None = None
@@ -223,6 +224,16 @@ class _Parts:
         """Of each choice that runs."""
         each = [x[entry][runs].tolist() for x in self._each]
         return [Part(int(self.run[entry]), 1, *x) for x in zip(*each, strict=True)]
+
+
+def _on_chip(units: Units, scope: LayerScope, taken: Taken) -> Whole:
+    """Cycles of the array; of the SRAM's port where that is slower."""
+    if units.port_bits is None:
+        return taken.cycles
+    assert taken.port_bits is not None
+    of_array = times(taken.cycles, units.port_bits)
+    found: Whole = np.maximum(of_array, taken.port_bits + streamed_bits(scope)[:, None])
+    return found
 
 
 def _column(

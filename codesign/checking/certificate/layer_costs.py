@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -30,6 +30,9 @@ class Taken(NamedTuple):
         In units, but that of outputs, residuals and power at all times; None where none counts.
     sram_bits : whole numbers or None
         Taken at least, by the tiling and by what is resident; None where that is not told.
+    port_bits : whole numbers or None
+        That the SRAM reads and writes, but those of outputs, residuals and what only moves; None
+        where its port has no rate.
     """
 
     cycles: Whole
@@ -37,6 +40,7 @@ class Taken(NamedTuple):
     runs: Whole
     energy: Whole | None = None
     sram_bits: Whole | None = None
+    port_bits: Whole | None = None
 
     @staticmethod
     def least(each: Sequence[Taken]) -> Taken:
@@ -44,25 +48,23 @@ class Taken(NamedTuple):
         found = each[0]
         for other in each[1:]:
             new, both = other.runs & ~found.runs, other.runs & found.runs
-            measures = []
-            for a, b in zip(found._measures, other._measures, strict=True):
-                measures.append(np.where(new | (both & (b < a)), b, a))
-            cycles, dram_bits, *others = measures
-            found = Taken(cycles, dram_bits, found.runs | other.runs, *others)
+            measures = {"runs": found.runs | other.runs}
+            for name, a in found._measures.items():
+                b = other._measures[name]
+                measures[name] = np.where(new | (both & (b < a)), b, a)
+            found = Taken(**measures)
         return found
 
     @staticmethod
     def side_by_side(each: Sequence[Taken]) -> Taken:
         """All choices."""
-        cycles, dram_bits, *others = (
-            np.hstack(x) for x in zip(*(x._measures for x in each), strict=True)
-        )
-        return Taken(cycles, dram_bits, np.hstack([x.runs for x in each]), *others)
+        known = (name for name, x in each[0]._asdict().items() if x is not None)
+        return Taken(**{name: np.hstack([getattr(x, name) for x in each]) for name in known})
 
     @property
-    def _measures(self) -> tuple[Whole, ...]:
-        others = (x for x in (self.energy, self.sram_bits) if x is not None)
-        return (self.cycles, self.dram_bits, *others)
+    def _measures(self) -> dict[str, Whole]:
+        found = self._asdict()
+        return {name: x for name, x in found.items() if x is not None and name != "runs"}
 
 
 class LayerCosts(Protocol):
@@ -104,10 +106,10 @@ class IdealCosts:
         Moved at least.
     runs : Runs
         The most SRAM and the fewest cycles of each pair of widths.
-    otherwise : (int, int), optional
-        The same of all other pairs; none of them runs where it is left out.
-    spends : callable, optional
-        The least energy at some operands, in units.
+    otherwise : (int, int) or None
+        The same of all other pairs; None: none of them runs.
+    measures : mapping of str to callable
+        The least at some operands of what else counts, as `Taken` has it.
     tells_sram : bool
         Say what SRAM it takes: that of what is resident.
     """
@@ -118,12 +120,12 @@ class IdealCosts:
         self,
         least: Elements,
         runs: Runs,
-        otherwise: Pair | None = None,
-        spends: Callable[[Operands], int] | None = None,
+        otherwise: Pair | None,
+        measures: Mapping[str, Callable[[Operands], int]],
         tells_sram: bool = False,
     ) -> None:
-        self.least, self.runs, self.otherwise, self.spends = least, runs, otherwise, spends
-        self.tells_sram = tells_sram
+        self.least, self.runs, self.otherwise = least, runs, otherwise
+        self.measures, self.tells_sram = measures, tells_sram
 
     def of(self, operands: Sequence[Operands], which: Whole, live_bits: Whole) -> Taken:
         """As `LayerCosts` says."""
@@ -132,11 +134,10 @@ class IdealCosts:
         moved = np.array([self._moved(x) for x in operands])
         fits = live_bits <= most[which]
         taken = Taken(np.where(fits, once[which], 0), np.where(fits, moved[which], 0), fits)
-        if self.spends is None:
-            return taken
-        runs = (bits >= 0 for bits, _ in found)
-        spent = (self.spends(x) if right else 0 for x, right in zip(operands, runs, strict=True))
-        taken = taken._replace(energy=np.where(fits, whole_numbers(spent)[which], 0))
+        for name, least in self.measures.items():
+            runs = (bits >= 0 for bits, _ in found)
+            each = (least(x) if right else 0 for x, right in zip(operands, runs, strict=True))
+            taken = taken._replace(**{name: np.where(fits, whole_numbers(each)[which], 0)})
         return taken._replace(sram_bits=live_bits) if self.tells_sram else taken
 
     def fused(self, operands: Sequence[Operands], which: Whole) -> tuple[Whole, Whole]:

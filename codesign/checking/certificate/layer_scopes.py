@@ -50,7 +50,7 @@ class SramBits(NamedTuple):
     Attributes
     ----------
     output : whole numbers, shape (entries,)
-        Read of an output on its way to DRAM.
+        Read of an output on its way to DRAM, as that stores it.
     read : whole numbers, shape (entries,)
         Of residuals on chip; of an input on chip that only moves.
     written : whole numbers, shape (entries,)
@@ -90,7 +90,7 @@ class LayerScope:
     kind : int
         Number of a layer of the same table.
     sram_bits : SramBits or None
-        What passes by the array or is read once more; None where no energy counts.
+        What passes by the array or is read once more; None where no accesses count.
     """
 
     layer: Layer
@@ -135,7 +135,8 @@ class Variables:
     of : dict of str to int
         The variable that stands for a source.
     fused_runs : FusedRuns
-    counts_energy : bool
+    counts_accesses : bool
+        Of the SRAM: where energy counts, or its port has a rate.
     """
 
     def __init__(self, problem: Problem, cut_couplings: Iterable[tuple[str, str]]) -> None:
@@ -146,7 +147,8 @@ class Variables:
         widths = [x for x in problem.classes if x not in free]
         self.fused_runs = FusedRuns(problem)
         asked = (problem.objective, *problem.budgets)
-        self.counts_energy = any(x.partition("@")[0] == ENERGY for x in asked)
+        self.counts_accesses = any(x.partition("@")[0] == ENERGY for x in asked)
+        self.counts_accesses |= problem.choices.machine.port_bits is not None
         places = self.fused_runs.places
         self.members = (*widths, *((f"{PLACE}{name}",) for name in places))
         self.domains = (*(problem.allowed(x[0]) for x in widths), *places.values())
@@ -220,12 +222,12 @@ class _Reader:
 
     def table(self, living: Collection[str], number: int) -> LayerScope:
         """With the tensors that live while it runs."""
-        layer, touched, fused = self.layer, self.network.touched, self.variables.fused_runs
+        layer, fused = self.layer, self.variables.fused_runs
         size, nothing = self.variables.size(self.scope), np.zeros(self.shape, dtype=np.int64)
         run = self._run(living, number) + nothing
         moved = live = counted = nothing
         for name in (layer.output, *layer.residuals):
-            bits = touched(layer, name) * self._stored_bits(name) * (self._place(name) == DRAM)
+            bits = self._in_dram(name) * self._stored_bits(name) * (self._place(name) == DRAM)
             moved = moved + bits * fused.moved(number, name)[run]
         for name in living:
             if self._value(f"{PLACE}{name}") is not None:
@@ -246,26 +248,32 @@ class _Reader:
             fetched=(brought * fused.fetched(number)[run]).ravel(),
             held=(brought * fused.held(number)[run]).ravel(),
             kind=number,
-            sram_bits=self._sram_bits() if self.variables.counts_energy else None,
+            sram_bits=self._sram_bits() if self.variables.counts_accesses else None,
         )
 
     def _sram_bits(self) -> SramBits:
         """What it reads and writes beside its operands."""
         layer, nothing = self.layer, np.zeros(self.shape, dtype=np.int64)
-        output = self._bits_at(layer.output, DRAM)
+        output = self._in_dram(layer.output) * self._stored_bits(layer.output)
+        output = output * self._is_at(layer.output, DRAM)
         read, written = nothing, nothing
         for name in layer.residuals:
-            read = read + self._bits_at(name, CHIP)
+            read = read + self._on_chip(name)
         if layer.moves:
             narrowest = self._stored_bits(layer.input)
             read = read + layer.ifmap * narrowest * self._is_at(layer.input, CHIP)
-            output, written = nothing, self._bits_at(layer.output, CHIP)
+            output, written = nothing, self._on_chip(layer.output)
         return SramBits(*((x + nothing).ravel() for x in (output, read, written)))
 
-    def _bits_at(self, name: str, place: int) -> Whole:
-        """Bits of what the layer touches of a tensor where it has a place; else 0."""
+    def _in_dram(self, name: str) -> int:
+        """Elements of what the layer touches of a tensor, as DRAM stores them."""
+        touched, multiple = self.network.touched(self.layer, name), self.problem.choices.machine
+        return self.network.stored(name, touched, multiple.stored_channels)
+
+    def _on_chip(self, name: str) -> Whole:
+        """Bits of what the layer touches of a tensor where it is on chip; else 0."""
         elements = self.network.touched(self.layer, name)
-        found: Whole = elements * self._stored_bits(name) * self._is_at(name, place)
+        found: Whole = elements * self._stored_bits(name) * self._is_at(name, CHIP)
         return found
 
     def _is_at(self, name: str, place: int) -> Whole:

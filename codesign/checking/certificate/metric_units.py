@@ -84,7 +84,10 @@ class Units:
     member_of : tuple of int
         For each layer.
     cycle, bit : int
-        Units of latency that a cycle takes, and a bit moved, where the other adds nothing.
+        Units of latency that a cycle takes, and a bit moved, where the other adds nothing. Where
+        the SRAM's port has a rate, a cycle is that of a bit there.
+    port_bits : int or None
+        Of a cycle; None where the port takes no time.
     exposed_cycle, exposed_bit : int
         What they add where the other takes longer.
     dram_bit : int
@@ -125,7 +128,8 @@ class Units:
 
     def _units_of_kinds(self) -> dict[str, Fraction]:
         problem = self.problem
-        clock, rate = problem.clock_hz, problem.dram_bits_per_s
+        rate, self.port_bits = problem.dram_bits_per_s, problem.choices.machine.port_bits
+        clock = problem.clock_hz * (self.port_bits or 1)
         cycle, bit = clock.denominator * rate.numerator, rate.denominator * clock.numerator
         common = math.gcd(cycle, bit)
         shares = ROOF_SHARES if problem.choices.fused_layers > 1 else 1

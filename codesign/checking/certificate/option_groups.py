@@ -9,11 +9,10 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property, partial
+from functools import cached_property
 from itertools import product
 
 from codesign.checking.certificate.energy_costs import EnergyCosts
-from codesign.checking.certificate.energy_tilings import EnergyWay, Menus, TiledEnergies
 from codesign.checking.certificate.layer_costs import (
     CostsByMapping,
     IdealCosts,
@@ -23,14 +22,11 @@ from codesign.checking.certificate.layer_costs import (
     TiledCosts,
 )
 from codesign.checking.certificate.layer_scopes import Operands
+from codesign.checking.certificate.measured_tilings import MeasuredTilings
 from codesign.checking.certificate.metric_units import Threshold
 from codesign.checking.certificate.range_enumeration import Growth
-from codesign.checking.certificate.tilings import (
-    LayerTilings,
-    Staircases,
-    ideal_traffic,
-    shape_of,
-)
+from codesign.checking.certificate.tiling_menus import MeasuredCosts, MeasuredWay
+from codesign.checking.certificate.tilings import shape_of
 from codesign.checking.cost_model import Array, precision_passes
 from codesign.checking.network import Layer
 from codesign.checking.problem import ArrayShape, Option, Problem
@@ -83,10 +79,7 @@ class OptionGroups:
         network = problem.network
         allowed = (problem.allowed(source) for source in network.sources)
         self.widths = tuple(sorted({bits for each in allowed for bits in each}))
-        self._tilings: dict[tuple[object, ...], LayerTilings] = {}
-        self._known: dict[tuple[object, ...], Staircases] = {}
-        self._menus: dict[tuple[object, ...], Menus] = {}
-        self._beside: dict[tuple[object, ...], dict[Operands, int]] = {}
+        self.tilings = MeasuredTilings(problem, self.widths, energy)
 
     @cached_property
     def capacity(self) -> dict[Option, int]:
@@ -157,7 +150,8 @@ class OptionGroups:
         capacity = self.within(group)
         ways, found = self._ways(group, capacity), []
         for layer in self.problem.network.layers:
-            key = (*shape_of(layer, Array(1, 1, 1)), self.machine.factor(layer))
+            padding = self.tilings.padding(layer)
+            key = (*shape_of(layer, Array(1, 1, 1)), self.machine.factor(layer), padding)
             if layer.moves:
                 key = (*key, self._cycles_of_moving(layer, Array(1, 1, 1)))
             if key not in known:
@@ -178,8 +172,7 @@ class OptionGroups:
             engine = self.problem.technology.engine
             arrays = [array._replace(engine=engine) for array, _ in ways[0]]
             once = min((self._cycles_of_moving(layer, x) for x in arrays), default=0)
-            spends = self._ideal_energy(layer, {}, arrays[:1])
-            return IdealCosts(ideal_traffic(layer), {}, (most, once), spends, growth is not None)
+            return self._ideal(layer, {}, (most, once), {}, arrays[:1], growth is not None)
         if group.finest:
             each = [self._finest(layer, x) for x in ways]
             return each[0] if len(each) == 1 else CostsByMapping(each)
@@ -194,25 +187,39 @@ class OptionGroups:
                 found[pair] = max(most, bits), min(least, once * passes)
         every = [array for in_mapping in ways for array, _ in in_mapping]
         runs_on = {array: mine for in_mapping in ways for array, mine in in_mapping}
-        spends = self._ideal_energy(layer, runs_on, every)
-        return IdealCosts(ideal_traffic(layer), found, None, spends)
+        return self._ideal(layer, found, None, runs_on, every)
+
+    def _ideal(
+        self,
+        layer: Layer,
+        runs: Runs,
+        otherwise: Pair | None,
+        runs_on: Mapping[Array, Runs],
+        arrays: Sequence[Array],
+        tells_sram: bool = False,
+    ) -> IdealCosts:
+        """With the least traffic there is, and the least of all else on any of some arrays."""
+        least = self.tilings.ideal_traffic(layer)
+        names = self.tilings.names
+        measures = {name: self.tilings.ideal(name, layer, runs_on, arrays) for name in names}
+        return IdealCosts(least, runs, otherwise, measures, tells_sram)
 
     def _tiled(
         self, layer: Layer, ways: Sequence[Way], listed: bool, growth: Growth | None
     ) -> LayerCosts:
-        """With tilings that fit; ``listed``: those chosen by energy are told apart."""
-        if self.energy is None:
-            return TiledCosts(
-                [
-                    (mine, self.machine.cycles(layer, x), partial(self._staircases, layer, x))
-                    for x, mine in ways
-                ]
-            )
-        each = [self._energy_way(layer, x, mine) for x, mine in ways]
-        return TiledEnergies(each, listed, None if growth is None else growth.least_bits)
+        """With tilings that fit; ``listed``: those chosen by more than traffic are told apart."""
+        each = [self.tilings.way(layer, x, mine) for x, mine in ways]
+        return self._costs(each, listed, None if growth is None else growth.least_bits)
+
+    def _costs(
+        self, ways: Sequence[MeasuredWay], listed: bool, least_bits: int | None = None
+    ) -> LayerCosts:
+        if not self.tilings.names:
+            return TiledCosts([(x.runs, x.cycles, x.least_of[0]) for x in ways])
+        return MeasuredCosts(ways, self.tilings.names, listed, least_bits)
 
     def _finest(self, layer: Layer, ways: Sequence[Way]) -> LayerCosts:
-        """With the tilings of one PE, in the fewest cycles and with the least energy of any array.
+        """With the tilings of one PE, in the fewest cycles and with the least else of any array.
 
         A tile is of multiples of what an array takes at once, or of all there is. Those of one PE
         have as many trips, no more elements, and are fetched no more often. Groups side by side
@@ -221,7 +228,7 @@ class OptionGroups:
         merged: dict[Array, list[Way]] = {}
         for array, mine in ways:
             merged.setdefault(array._replace(rows=1, cols=1), []).append((array, mine))
-        plain, spending = [], []
+        found = []
         for one, each in merged.items():
             runs: Runs = {}
             for array, mine in each:
@@ -229,16 +236,18 @@ class OptionGroups:
                 for pair, (bits, passes) in mine.items():
                     most, least = runs.get(pair, (bits, once * passes))
                     runs[pair] = max(most, bits), min(least, once * passes)
-            if self.energy is None:
-                plain.append((runs, 1, partial(self._staircases, layer, one)))
-            else:
-                way, besides = self._energy_way(layer, one, runs), self._least_beside(layer, each)
-                spending.append(way._replace(cycles=1, beside=besides))
-        return TiledCosts(plain) if self.energy is None else TiledEnergies(spending, listed=False)
+            way = self.tilings.way(layer, one, runs)
+            measures = (
+                x._replace(beside=self._least_beside(x.name, layer, each)) for x in way.measures
+            )
+            found.append(way._replace(cycles=1, measures=tuple(measures)))
+        return self._costs(found, listed=False)
 
-    def _least_beside(self, layer: Layer, ways: Sequence[Way]) -> Callable[[Operands], int]:
-        """Energy beside that of DRAM bits on whichever of some arrays spends the least."""
-        each = [(runs, self._spent_beside(layer, array)) for array, runs in ways]
+    def _least_beside(
+        self, name: str, layer: Layer, ways: Sequence[Way]
+    ) -> Callable[[Operands], int]:
+        """A measure beside what goes with DRAM bits, on whichever of some arrays has the least."""
+        each = [(runs, self.tilings.beside(name, layer, array)) for array, runs in ways]
 
         def beside(operands: Operands) -> int:
             return min(spends(operands) for runs, spends in each if operands[:2] in runs)
@@ -281,123 +290,3 @@ class OptionGroups:
                 most, least = runs.get(pair, (bits, passes))
                 runs[pair] = max(most, bits), min(least, passes)
         return found
-
-    # Tilings ------------------------------------------------------------------------------------
-
-    def _staircases(
-        self,
-        layer: Layer,
-        array: Array,
-        runs: frozenset[Pair],
-        operands: tuple[Operands, ...],
-        by_cost: bool = False,
-    ) -> Staircases:
-        """Of a layer's tilings on an array, for all that its tables have and that runs."""
-        shape = self._kind(layer, array)
-        key = (shape, runs, operands, by_cost)
-        if key not in self._known:
-            each = self._tilings_of_all(shape, layer, array, runs, operands)
-            pairs = zip(each, operands, strict=True)
-            self._known[key] = Staircases(
-                [None if mine is None else mine.stairs(*x[:2], by_cost) for mine, x in pairs]
-            )
-        return self._known[key]
-
-    def _menus_of(
-        self, layer: Layer, array: Array, runs: frozenset[Pair], operands: tuple[Operands, ...]
-    ) -> Menus:
-        """The same, those of which none is better in traffic and in what it costs."""
-        shape = self._kind(layer, array)
-        key = (shape, runs, operands)
-        if key not in self._menus:
-            each = self._tilings_of_all(shape, layer, array, runs, operands)
-            pairs = zip(each, operands, strict=True)
-            self._menus[key] = Menus(
-                [None if mine is None else mine.fitting(*x[:2]) for mine, x in pairs]
-            )
-        return self._menus[key]
-
-    def _kind(self, layer: Layer, array: Array) -> tuple[object, ...]:
-        """What the tilings of a layer on an array and their costs depend on."""
-        shape = shape_of(layer, array)
-        return shape if self.energy is None else (*shape, array.mapping)
-
-    def _tilings_of_all(
-        self,
-        shape: tuple[object, ...],
-        layer: Layer,
-        array: Array,
-        runs: frozenset[Pair],
-        operands: tuple[Operands, ...],
-    ) -> list[LayerTilings | None]:
-        return [
-            self._tilings_of(shape, layer, array, x[2:]) if x[:2] in runs else None
-            for x in operands
-        ]
-
-    def _tilings_of(
-        self, shape: tuple[object, ...], layer: Layer, array: Array, resident: tuple[bool, bool]
-    ) -> LayerTilings:
-        key = (*shape, *resident)
-        if key not in self._tilings:
-            per_bit: tuple[int, ...] = ()
-            if self.energy is not None:
-                per_bit, _ = self.energy.whole_of_dram_bits(array.mapping)
-            on = layer, array, self.widths, *resident, self.machine.buffers, per_bit
-            self._tilings[key] = LayerTilings(*on)
-        return self._tilings[key]
-
-    # Energies -----------------------------------------------------------------------------------
-
-    def _energy_way(self, layer: Layer, array: Array, runs: Runs) -> EnergyWay:
-        assert self.energy is not None
-        return EnergyWay(
-            runs=runs,
-            cycles=self.machine.cycles(layer, array),
-            by_traffic=partial(self._staircases, layer, array),
-            by_cost=partial(self._staircases, layer, array, by_cost=True),
-            menus_of=partial(self._menus_of, layer, array),
-            beside=self._spent_beside(layer, array),
-            units=self.energy.whole_of_dram_bits(array.mapping)[1] / self.energy.unit,
-        )
-
-    def _spent_beside(self, layer: Layer, array: Array) -> Callable[[Operands], int]:
-        """Energy of a layer on an array beside that of DRAM bits, by its operands."""
-        energy = self.energy
-        assert energy is not None
-        known = self._beside.setdefault((shape_of(layer, Array(1, 1, 1)), array), {})
-
-        def beside(operands: Operands) -> int:
-            if operands not in known:
-                known[operands] = energy.beside(layer, array, operands)
-            return known[operands]
-
-        return beside
-
-    def _ideal_energy(
-        self, layer: Layer, runs_on: Mapping[Array, Runs], arrays: Iterable[Array]
-    ) -> Callable[[Operands], int] | None:
-        """The least energy on some arrays with the least traffic there is; None: none counts.
-
-        ``runs_on``: widths that run on each; all on one that it lacks.
-        """
-        energy = self.energy
-        if energy is None:
-            return None
-        least = ideal_traffic(layer)
-        ways = [(runs_on.get(x), x.mapping, self._spent_beside(layer, x)) for x in arrays]
-
-        def spends(operands: Operands) -> int:
-            bits = (
-                0 if operands.weights_resident else least.weights * operands.weight_bits,
-                0 if operands.input_resident else least.ifmap * operands.input_bits,
-            )
-            fetched = {x: energy.ideal(layer, x, bits) for x in dict.fromkeys(w[1] for w in ways)}
-            each = (
-                beside(operands) + fetched[mapping]
-                for runs, mapping, beside in ways
-                if runs is None or operands[:2] in runs
-            )
-            return min(each, default=0)
-
-        return spends

@@ -1,6 +1,7 @@
 """Least DRAM traffic of a layer within an SRAM capacity, over every legal tiling.
 
-And what that traffic costs at least, where bits of different operands cost different energies.
+And the least of what goes with that traffic, where bits of different operands cost different
+energies, or keep the SRAM's port busy for longer.
 
 Not all tilings need to be looked at. Traffic depends on a tile's output channels, input channels
 and groups through their trip counts alone, and the SRAM need grows with each part of a tile. So of
@@ -11,7 +12,9 @@ same tile is as good in every operand.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from fractions import Fraction
 from functools import cache, lru_cache
 from itertools import product
 
@@ -25,6 +28,7 @@ from codesign.checking.certificate.spans import (
     smallest_tiles,
     spans,
 )
+from codesign.checking.certificate.whole_numbers import times
 from codesign.checking.cost_model import (
     ORDERS,
     RELEVANT,
@@ -39,6 +43,9 @@ from codesign.checking.cost_model import (
 )
 from codesign.checking.network import Layer
 
+Padding = tuple[Fraction, Fraction]  # times as many elements of weights and of ifmap
+NO_PADDING: Padding = Fraction(1), Fraction(1)
+
 
 class LayerTilings:
     """Tilings of one layer on one array, for any pairs of widths and any capacities.
@@ -50,13 +57,17 @@ class LayerTilings:
     buffers : tuple of int or None
         Bits of a buffer of the operand's own, which its tiles must fit; what has none is in the
         SRAM.
-    per_bit : tuple of int, optional
-        What a DRAM bit of weights, ifmap and partial sums costs: energy, where that counts.
+    per_bit : tuple of tuples of int, optional
+        Further measures: what goes with a DRAM bit of weights, ifmap and partial sums in each.
+    padding : (Fraction, Fraction), optional
+        That of what moves, each to whole elements.
 
     Attributes
     ----------
-    need, traffic, cost : whole numbers, shape (tilings, 3)
-        Elements of weights, ifmap and partial sums; and what a bit of each moves, or costs so.
+    need, traffic : whole numbers, shape (tilings, 3)
+        Elements of weights, ifmap and partial sums.
+    measures : tuple of whole numbers, shape (tilings, 3)
+        What a bit of each moves, then what goes with it in each further measure.
     """
 
     def __init__(
@@ -67,50 +78,60 @@ class LayerTilings:
         weights_resident: bool = False,
         input_resident: bool = False,
         buffers: tuple[int | None, ...] = (None, None, None),
-        per_bit: tuple[int, ...] = (),
+        per_bit: tuple[tuple[int, ...], ...] = (),
+        padding: Padding = NO_PADDING,
     ) -> None:
         self.buffers = buffers
         self.psum_extra = accumulation_bits(layer)
-        most_bits = (2 * widths[-1] + self.psum_extra) * max((1, *per_bit))
-        need, traffic = tilings(layer, array, most_bits)
+        most = math.ceil(max(padding)) * max((1, *(x for each in per_bit for x in each)))
+        need, traffic = tilings(layer, array, (2 * widths[-1] + self.psum_extra) * most)
+        for operand, factor in enumerate(padding):
+            if factor != 1:
+                traffic[:, operand] = padded(traffic[:, operand], factor)
         counted = np.array([not weights_resident, not input_resident, True], dtype=need.dtype)
         need, traffic = need * counted, traffic * counted
         ends = {widths[0], widths[-1]}
         corners = self._operand_bits([(bw, ba) for bw in ends for ba in ends], need)
         self._shared = np.array([most is None for most in buffers], dtype=need.dtype)
         beside = need[:, self._shared == 0]  # what takes no more of a buffer fits it as well
-        cost = traffic * np.array(per_bit, dtype=need.dtype) if per_bit else traffic
-        if per_bit:
-            beside = np.hstack([beside, cost @ corners])
+        further = [traffic * np.array(each, dtype=need.dtype) for each in per_bit]
+        beside = np.hstack([beside, *(each @ corners for each in further)])
         kept = _nondominated((need * self._shared) @ corners, traffic @ corners, beside)
-        self.need, self.traffic, self.cost = need[kept], traffic[kept], cost[kept]
-        self._stairs: dict[tuple[int, int, bool], tuple[Whole, Whole]] = {}
+        self.need, self.traffic = need[kept], traffic[kept]
+        self.measures = (self.traffic, *(each[kept] for each in further))
+        self._stairs: dict[tuple[int, int, int], tuple[Whole, Whole]] = {}
 
-    def stairs(self, bw: int, ba: int, by_cost: bool = False) -> tuple[Whole, Whole]:
+    def stairs(self, bw: int, ba: int, measure: int = 0) -> tuple[Whole, Whole]:
         """Needs in bits, ascending, and the least DRAM bits of what needs at most so much.
 
-        Or ``by_cost`` the least that such bits cost.
+        Or the least of another measure, counted from 1.
         """
-        key = bw, ba, by_cost
+        key = bw, ba, measure
         if key not in self._stairs:
             need, *measures = self.fitting(bw, ba)
-            self._stairs[key] = steps(need, measures[by_cost])
+            self._stairs[key] = steps(need, measures[measure])
         return self._stairs[key]
 
-    def fitting(self, bw: int, ba: int) -> tuple[Whole, Whole, Whole]:
-        """(tilings,) each: need, DRAM bits and what they cost, of those that fit the buffers."""
+    def fitting(self, bw: int, ba: int) -> tuple[Whole, ...]:
+        """(tilings,) each: need, then every measure, of those that fit the buffers."""
         bits = self._operand_bits([(bw, ba)], self.need)[:, 0]
         fits = np.ones(len(self.need), dtype=bool)
         for operand, most in enumerate(self.buffers):
             if most is not None:
                 fits &= np.array(self.need[:, operand] * bits[operand] <= most, dtype=bool)
         need = self.need[fits] @ (bits * self._shared)
-        return need, self.traffic[fits] @ bits, self.cost[fits] @ bits
+        return need, *(each[fits] @ bits for each in self.measures)
 
     def _operand_bits(self, pairs: Sequence[tuple[int, int]], like: Whole) -> Whole:
         """(3, pairs): bits of an element of weights, ifmap and partial sums."""
         rows = [(bw, ba, bw + ba + self.psum_extra) for bw, ba in pairs]
         return np.array(rows, dtype=like.dtype).T
+
+
+def padded(elements: Whole, factor: Fraction) -> Whole:
+    """So many times as many elements, to whole ones."""
+    found: Whole = -(-times(elements, factor.numerator) // factor.denominator)
+    return found.astype(elements.dtype)
 
 
 def steps(need: Whole, least: Whole) -> tuple[Whole, Whole]:
@@ -182,11 +203,12 @@ def shape_of(layer: Layer, array: Array) -> tuple[object, ...]:
     )
 
 
-def ideal_traffic(layer: Layer) -> Elements:
+def ideal_traffic(layer: Layer, padding: Padding = NO_PADDING) -> Elements:
     """Traffic that no tiling on any array goes below: all once, of the ifmap what tiles read."""
-    if layer.moves:
-        return Elements(0, layer.ifmap, 0)
-    return Elements(layer.weights, layer.N * layer.G * layer.C * least_read(layer), 0)
+    weights, ifmap = 0, layer.ifmap
+    if not layer.moves:
+        weights, ifmap = layer.weights, layer.N * layer.G * layer.C * least_read(layer)
+    return Elements(math.ceil(weights * padding[0]), math.ceil(ifmap * padding[1]), 0)
 
 
 def tilings(layer: Layer, array: Array, most_bits: int) -> tuple[Whole, Whole]:
@@ -291,7 +313,7 @@ def _nondominated(need: Whole, traffic: Whole, beside: Whole) -> Whole:
     need, traffic : whole numbers, shape (tilings, corners)
         In bits.
     beside : whole numbers, shape (tilings, n)
-        What is to be no less either: elements in buffers of operands' own; energies.
+        What is to be no less either: elements in buffers of operands' own; further measures.
     """
     rivals: dict[int, None] = {}
     for held, moved in zip(need.T, traffic.T, strict=True):
