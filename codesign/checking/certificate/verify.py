@@ -28,11 +28,15 @@ How the bound counts them by the layer, the certificate names (its ``runs``): an
 than they take, see `codesign.checking.certificate.run_costs`. The enumeration puts runs together
 exactly.
 
+Where the SRAM's port has a rate, a layer takes on chip as long as its cycles or the bits that it
+reads and writes, whichever is longer; of a single option, tilings are told apart by these bits,
+too. What DRAM moves of tensors whose channels it pads is the padded number.
+
 Energy is counted in whole units, rounded down. Where power at all times grows with the area, a
 group's designs are those of a range of SRAM (its ``sram_bits``): they have the tilings of the most
 and the power of the least. The ranges of each option leave out no size on offer. Of a single
 option, tilings of which none is better in traffic and in energy are told apart; a group of several
-takes the least of both. The enumeration of a single one tells choices apart by the SRAM that they
+takes the least of each. The enumeration of a single one tells choices apart by the SRAM that they
 take, too, and counts the power of that. Energy is not counted where layers may be fused.
 
 Of a network by itself, widths that the limit on noise forbids are left out beforehand: those at
