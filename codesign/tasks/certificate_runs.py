@@ -20,6 +20,7 @@ from codesign.checking.certificate.run_costs import ROOF_SHARES, Part, Weights
 from codesign.checking.certificate.verify import Verifier
 from codesign.checking.cost_model import Array, accumulation_bits, precision_passes
 from codesign.checking.fusion import FusedRun, input_elements, moves_nothing, psum_elements
+from codesign.checking.technology import ENERGY
 
 STEPS = (4, 4, 2, 2, 1, 1)  # by which weights change, round by round
 SHARES = range(0, ROOF_SHARES + 1, 2)
@@ -69,9 +70,13 @@ class RunWeights:
         capacity = self.verifier.option_groups.capacity
         sram_bits = max(capacity.get(option, 0) for option in group.options)
         kinds, head = ("latency_s", "dram_bits", "noise"), run.layers[0]
-        per_s, per_bit, of_noise = (
-            float(self.verifier.units.price(prices, x, head)) for x in kinds
-        )
+        units = self.verifier.units
+        per_s, per_bit, of_noise = (float(units.price(prices, x, head)) for x in kinds)
+        if units.energy is not None:
+            per_j, energies = float(units.price(prices, ENERGY, head)), units.energy.energies
+            static_w = self.verifier.option_groups.static_w(group) or Fraction(0)
+            per_s += per_j * float(static_w)
+            per_bit += per_j * float(energies.dram)
         per_bit_s = per_s / float(self.problem.dram_bits_per_s)
         share, price = np.meshgrid(np.array(SHARES), np.array(PRICES), indexing="ij")
         exposed, of_compute = float(self.problem.choices.machine.exposed), share / ROOF_SHARES

@@ -15,7 +15,7 @@ from fractions import Fraction
 
 from codesign.checking.certificate.verify import GAP
 from codesign.errors import SpecError
-from codesign.problem.metrics import ENERGY, PER_BATCH, REGRET, kinds_of
+from codesign.problem.metrics import PER_BATCH, REGRET
 from codesign.problem.problem import Problem
 from codesign.results.certificate import Certificate
 from codesign.results.dataflow_design import DataflowDesign
@@ -110,13 +110,8 @@ def check_certifiable(problem: Problem) -> None:
     Raises
     ------
     SpecError
-        Energy where layers may be fused; hybrids of two segments.
+        Hybrids of two segments.
     """
-    asked = kinds_of((problem.objective, *problem.budgets))
-    if ENERGY in asked and problem.choices.on_chip == "bands":
-        raise SpecError(
-            f"{ENERGY}: not in certificates where layers may be fused; check the design alone"
-        )
     if problem.choices.segments > 1:
         raise SpecError("segments: certificates count one of a hybrid; check the design alone")
 

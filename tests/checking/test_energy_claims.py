@@ -20,14 +20,15 @@ from typing import Any
 import numpy as np
 import oracle_tilings
 import pytest
-from certified import as_checked, deep, written
+from certified import as_checked, claimed, deep, written
 from enumerated_claims import Draw, certify_all, hold_to_points
 from machine_questions import two_layers
 from random_energy import drawn
 from random_problems import random_case
+from small_layers import square
 
 import codesign
-from codesign import Choices, Design, Problem, SpecError, certify
+from codesign import Choices, Design, Network, Problem, certify
 from codesign.checking.certificate.coverage import Coverage
 from codesign.checking.certificate.option_groups import OptionGroup
 from codesign.checking.certificate.tiling_menus import undominated_within
@@ -41,6 +42,10 @@ SEEDS: dict[str, Sequence[int]] = {  # of each kind, some that are quickly enume
     "mapping": (3, 7, 20),
     "reconfigurable": (20, 21, 53),
     "widening": (0, 3, 6),
+    "bands": (10, 13, 18),
+    "bands reconfigurable": (12,),
+    "bands widening": (12,),
+    "bands mapping": (17,),
 }
 
 
@@ -197,11 +202,38 @@ def test_energy_that_is_not_known_has_no_certificate() -> None:
     assert not deep(design, certificate).proven
 
 
-def test_where_layers_may_be_fused_none_is_written() -> None:
-    fused = codesign.solve(replace(question(on_chip="bands"), objective="latency_s"))
-    design = replace(fused, problem=replace(fused.problem, budgets={"energy_j": 1.0}))
-    with pytest.raises(SpecError, match=r"^energy_j: not in certificates where layers may be"):
-        certify(design)
+def test_a_design_without_fused_layers_is_not_proven_where_they_save_energy() -> None:
+    asked = fused_question()
+    best = codesign.solve(asked)
+    apart = codesign.solve(replace(asked, choices=replace(asked.choices, places={"y": "dram"})))
+    assert isinstance(best, Design)
+    assert isinstance(apart, Design)
+    assert "band" in (best.on_chip or {}).values()
+    assert apart.proof.objective > best.proof.objective * (1 + 1e-5)
+    certificate = written(certify(best).to_dict())
+    assert deep(written(best.to_dict()), certificate).proven
+    content, rng = claimed(apart, best), random.Random(7)
+    for n in range(6):
+        altered = copy.deepcopy(certificate)
+        altered["bound"] = apart.proof.objective * (1 - 1e-7)
+        for group in altered["groups"] if n else ():
+            group["by"] = rng.choice(("bound", "enumeration"))
+            group["runs"] = [["a", "b", rng.randint(0, 8), rng.choice((0, 1, 64, 10**6))]]
+            for name in group["prices"]:
+                group["prices"][name] *= rng.choice((0, 1, 1.01, 10 ** rng.uniform(-6, 6)))
+        report = deep(content, altered)
+        assert not report.proven
+        assert {x.where.split("[")[0] for x in report.findings} == {"certificate.groups"}
+
+
+@cache
+def fused_question() -> Problem:
+    """A question of two layers which take least energy where they are fused."""
+    depthwise = square(1, 1, 24, 3, G=8, name="a", input="x", output="y")
+    pointwise = square(16, 8, 24, 1, name="b", input="y", output="z")
+    sizes = {"x": 8 * 576, "y": 8 * 576, "z": 16 * 576}
+    network = Network(name="two", layers=(depthwise, pointwise), tensors=sizes)
+    return replace(question(on_chip="bands"), network=network)
 
 
 # --- parts --------------------------------------------------------------------------------------

@@ -142,11 +142,10 @@ def test_what_certificates_do_not_count_is_refused_before_the_solve(
 ) -> None:
     tiny, out = tmp_path / "tiny.toml", tmp_path / "design.json"
     tiny.write_text(TINY)
-    words = f"--certificate {tmp_path / 'c.json'} --minimize energy --out {out}".split()
-    words += ["--on-chip", "bands"]
-    code, shown, err = run(capsys, "solve", str(tiny), str(tiny), *words, *SMALL)
+    words = f"--certificate {tmp_path / 'c.json'} --architecture hybrid --out {out}".split()
+    code, shown, err = run(capsys, "solve", str(tiny), *words, "--segments", "2", *SMALL)
     assert (code, shown) == (2, "")
-    assert "energy_j: not in certificates" in err
+    assert "segments: certificates count one of a hybrid" in err
     assert not out.exists()
 
 

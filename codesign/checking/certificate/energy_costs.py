@@ -13,7 +13,11 @@ from functools import cached_property
 from typing import NamedTuple
 
 from codesign.checking.certificate.layer_scopes import LayerScope, Operands
-from codesign.checking.certificate.sram_accesses import accesses_beside
+from codesign.checking.certificate.sram_accesses import (
+    SramAccesses,
+    accesses_beside,
+    accesses_in_run,
+)
 from codesign.checking.certificate.whole_numbers import Whole, rounded_down
 from codesign.checking.cost_model import Array, bops
 from codesign.checking.energy import Energies
@@ -90,8 +94,27 @@ class EnergyCosts:
         """Of MACs, and of what the SRAM reads and writes of operands however they are tiled."""
         if layer.moves:
             return 0
+        return self._spent(layer, operands, accesses_beside(layer, array, operands))
+
+    def in_run(self, layer: Layer, array: Array, operands: Operands) -> int:
+        """The same of a layer of a fused run, with the DRAM bits of its weights."""
+        spent = self._spent(layer, operands, accesses_in_run(layer, array, operands))
+        fetched_j = self._fetched * layer.weights * operands.weight_bits
+        return spent + math.floor(fetched_j / self.unit)
+
+    def fetched(self, input_bits: Whole) -> Whole:
+        """Of a fused run's input that is fetched."""
+        return rounded_down(input_bits, self._fetched / self.unit)
+
+    @property
+    def _fetched(self) -> Fraction:
+        """J for a DRAM bit that is fetched, and kept as often as it is read."""
+        return self.energies.dram + self.energies.write
+
+    def _spent(self, layer: Layer, operands: Operands, accesses: SramAccesses) -> int:
+        """Of MACs, and of so many accesses."""
         bw, ba = operands.weight_bits, operands.input_bits
-        read, written = accesses_beside(layer, array, operands)
+        read, written = accesses
         macs = self.problem.choices.machine.macs(layer)
         bops_once = bops(layer, bw, ba) / layer.macs
         # As whole numbers over one denominator: fractions would be brought to lowest terms anew.
@@ -128,6 +151,12 @@ class EnergyCosts:
             found = found + rounded_down(scope.sram_bits.written, write)
         return found
 
-    def standing(self, latency: Whole, unit_s: Fraction, static_w: Fraction) -> Whole:
+    def standing(
+        self, latency: Whole, unit_s: Fraction, static_w: Fraction, signed: bool = False
+    ) -> Whole:
         """Of power at all times, for latencies in some unit."""
-        return rounded_down(latency, static_w * unit_s / self.unit)
+        return rounded_down(latency, static_w * unit_s / self.unit, signed)
+
+    def charged(self, parts: Whole, of_bit: int) -> Whole:
+        """Of DRAM bits that a run is charged for, in so many parts of a bit, or given back."""
+        return rounded_down(parts, self.energies.dram / of_bit / self.unit, signed=True)

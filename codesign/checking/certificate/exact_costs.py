@@ -14,7 +14,7 @@ from operator import mul
 
 import numpy as np
 
-from codesign.checking.certificate.layer_costs import LayerCosts, Taken
+from codesign.checking.certificate.layer_costs import FusedTaken, LayerCosts, Taken
 from codesign.checking.certificate.layer_scopes import TENSOR, LayerScope, Variables
 from codesign.checking.certificate.metric_units import (
     BOPS_PARTS,
@@ -126,17 +126,21 @@ class LayerMetrics:
     ) -> None:
         live_bits = np.broadcast_to(scope.live_bits[:, None], scope.which.shape)
         taken = costs.of(scope.operands, scope.which, live_bits)
-        ways = taken.runs.shape[1] // scope.which.shape[1]
-        scope = replace(scope, which=np.tile(scope.which, (1, ways)))
+        ways, chosen = taken.runs.shape[1] // scope.which.shape[1], scope.which
+        scope = replace(scope, which=np.tile(chosen, (1, ways)))
         runs, moved = taken.runs, taken.dram_bits + scope.moved_bits[:, None]
         self.parts: _Parts | None = None
         if run_costs is not None and scope.run.any():
-            count, most_bits = costs.fused(scope.operands, scope.which)
-            fused = FusedColumns(run_costs, scope, number, most_bits)
+            in_run = _once(costs.fused(scope.operands, chosen), ways)
+            fused = FusedColumns(run_costs, scope, number, in_run.most_bits)
             is_fused = (scope.run > 0)[:, None]
             moved = np.where(is_fused, fused.dram_bits, moved)
             runs = np.where(is_fused, fused.fits, runs) & (scope.run >= 0)[:, None]
-            self.parts = _Parts(units, run_costs, fused, count)
+            self.parts = _Parts(units, run_costs, fused, in_run.cycles, static_w)
+            if units.energy is not None and in_run.energy is not None:
+                assert taken.energy is not None
+                energy = in_run.energy + units.energy.fetched(fused.input_bits)
+                taken = taken._replace(energy=np.where(is_fused, energy, taken.energy))
         self.runs = runs
         taken = taken._replace(dram_bits=moved, cycles=_on_chip(units, scope, taken))
         counts = [units.count(name, number) for name in units.names]
@@ -145,11 +149,22 @@ class LayerMetrics:
         if taken.sram_bits is not None:
             self.taken = np.maximum(*units.roofs(taken.cycles, moved)), taken.sram_bits
         first = units.problem.network.first_uses[number]
-        kinds = {x: _column(x, units, scope, taken, static_w, first) for x in units.kinds}
+        standing = self._standing(units, taken, static_w)
+        kinds = {x: _column(x, units, scope, taken, standing, first) for x in units.kinds}
         if self.parts is not None:
             kinds = {x: self.parts.counted(x, column) for x, column in kinds.items()}
         of_names = [kinds[kind_of(name)] for name in units.names]
         self.columns = tuple(map(self._counting, of_names, counts))
+
+    def _standing(self, units: Units, taken: Taken, static_w: Fraction) -> Whole:
+        """Energy of power at all times; in a run, as the bound counts its time."""
+        found: Whole = np.zeros(self.runs.shape, dtype=np.int64)
+        if units.energy is not None and static_w:
+            latency = np.maximum(*units.roofs(taken.cycles, taken.dram_bits))
+            found = units.energy.standing(latency, units.of_kind["latency_s"], static_w)
+        if self.parts is None:
+            return found
+        return np.where((self.parts.run > 0)[:, None], self.parts.spent, found)
 
     def _counting(self, column: Whole, count: int) -> Whole:
         """What a layer's cost of a kind makes of a metric."""
@@ -201,17 +216,30 @@ class _Parts:
     Attributes
     ----------
     run : whole numbers, shape (entries,)
+    spent : whole numbers, shape (entries, choices)
+        Energy of the time that the bound counts, and for what it charges.
     """
 
     def __init__(
-        self, units: Units, run_costs: RunCosts, fused: FusedColumns, cycles: Whole
+        self,
+        units: Units,
+        run_costs: RunCosts,
+        fused: FusedColumns,
+        cycles: Whole,
+        static_w: Fraction,
     ) -> None:
-        self.run, matters = fused.run, "latency_s" in units.kinds
+        self.run, matters = fused.run, "latency_s" in units.kinds or static_w > 0
         compute, memory = units.roofs(cycles * matters, fused.dram_bits * matters)
         self._charged = run_costs.all_charged(fused.run, fused.excess_bits)
         self._latency = run_costs.all_counted(fused.run, compute, memory)
         self._latency = self._latency + times(self._charged, units.bit // ROOF_SHARES, signed=True)
-        self._each = compute, memory, fused.held_bits, fused.psum_bits, fused.excess_bits
+        self.spent: Whole = np.zeros(cycles.shape, dtype=np.int64)
+        if units.energy is not None:
+            unit_s = units.of_kind["latency_s"]
+            self.spent = units.energy.standing(self._latency, unit_s, static_w, signed=True)
+            self.spent = self.spent + units.energy.charged(self._charged, ROOF_SHARES)
+        held = fused.held_bits, fused.psum_bits, fused.excess_bits
+        self._each = compute, memory, *held, self.spent
 
     def counted(self, kind: str, column: Whole) -> Whole:
         """A cost of a kind, as the bound counts it where the layer is in a run."""
@@ -236,23 +264,38 @@ def _on_chip(units: Units, scope: LayerScope, taken: Taken) -> Whole:
     return found
 
 
+def _once(taken: FusedTaken, ways: int) -> FusedTaken:
+    """Each choice in the first of so many ways alone."""
+
+    def beside(values: Whole, fill: int) -> Whole:
+        rest = values.shape[1] * (ways - 1)
+        return np.pad(values, ((0, 0), (0, rest)), constant_values=fill)
+
+    energy = None if taken.energy is None else beside(taken.energy, 0)
+    return FusedTaken(beside(taken.cycles, 0), beside(taken.most_bits, -1), energy)
+
+
 def _column(
     kind: str,
     units: Units,
     scope: LayerScope,
     taken: Taken,
-    static_w: Fraction,
+    standing: Whole,
     first: bool,
 ) -> Whole:
     """A cost of a kind at each entry of a layer's table, of all that it takes and moves.
 
-    ``first``: whether the size and the noise of its weights count with it.
+    ``standing``: energy of power at all times. ``first``: whether the size and the noise of its
+    weights count with it.
     """
     layer, moved = scope.layer, taken.dram_bits
     if kind == "latency_s":
         return np.maximum(*units.roofs(taken.cycles, moved))
     if kind == ENERGY:
-        return _energy(units, scope, taken, static_w)
+        assert units.energy is not None
+        assert taken.energy is not None
+        energy: Whole = taken.energy + units.energy.streamed(scope)[:, None] + standing
+        return energy
     if kind == "dram_bits":
         return moved if units.dram_bit == 1 else times(moved, units.dram_bit)
     if kind == "bops":
@@ -265,17 +308,6 @@ def _column(
         each = (layer.weights * x.weight_bits for x in scope.operands)
     table: Whole = whole_numbers(each)[scope.which]
     return table
-
-
-def _energy(units: Units, scope: LayerScope, taken: Taken, static_w: Fraction) -> Whole:
-    """Of all that a layer does, and at all times while it runs."""
-    assert units.energy is not None
-    assert taken.energy is not None
-    found: Whole = taken.energy + units.energy.streamed(scope)[:, None]
-    if static_w:
-        latency = np.maximum(*units.roofs(taken.cycles, taken.dram_bits))
-        found = found + units.energy.standing(latency, units.of_kind["latency_s"], static_w)
-    return found
 
 
 def own_vectors(units: Units, variables: Variables, variable: int) -> list[Vector]:

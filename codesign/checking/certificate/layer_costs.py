@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -67,16 +68,66 @@ class Taken(NamedTuple):
         return {name: x for name, x in found.items() if x is not None and name != "runs"}
 
 
-class LayerCosts(Protocol):
-    """What a layer costs on hardware.
+class FusedTaken(NamedTuple):
+    """What a layer of a fused run takes on the array, shape (entries, choices) each.
 
     Attributes
     ----------
-    ways : int
-        Mappings to run it in.
+    cycles : whole numbers
+    most_bits : whole numbers
+        The most SRAM that there may be; -1 where it does not run.
+    energy : whole numbers or None
+        In units, of what does not depend on where its tensors are; None where none counts.
     """
 
-    ways: int
+    cycles: Whole
+    most_bits: Whole
+    energy: Whole | None = None
+
+    def least(self, other: FusedTaken) -> FusedTaken:
+        """The least of each measure where either runs, and the most SRAM."""
+        new, both = self.most_bits < 0, (self.most_bits >= 0) & (other.most_bits >= 0)
+
+        def less(a: Whole, b: Whole) -> Whole:
+            found: Whole = np.where(new | (both & (b < a)), b, a)
+            return found
+
+        most, energy = np.maximum(self.most_bits, other.most_bits), None
+        if self.energy is not None and other.energy is not None:
+            energy = less(self.energy, other.energy)
+        return FusedTaken(less(self.cycles, other.cycles), most, energy)
+
+    def fastest(self, other: FusedTaken) -> FusedTaken:
+        """That of the fewer cycles; of as many, of the least energy."""
+        either = self.least(other)
+        if either.energy is None or self.energy is None or other.energy is None:
+            return either
+        one, two = (
+            (x.most_bits >= 0) & ((y.most_bits < 0) | (x.cycles <= y.cycles))
+            for x, y in ((self, other), (other, self))
+        )
+        alone = np.where(one, self.energy, other.energy)
+        return either._replace(energy=np.where(one & two, either.energy, alone))
+
+
+def fused_on(
+    runs: Runs,
+    once: int,
+    spends: Callable[[Operands], int] | None,
+    operands: Sequence[Operands],
+    which: Whole,
+) -> FusedTaken:
+    """Of a layer on an array that takes it so many cycles where operands fit the PE."""
+    most, passes = columns([runs.get(x[:2], (-1, 1)) for x in operands])
+    energy = None
+    if spends is not None:
+        each = (spends(x) if bits >= 0 else 0 for x, bits in zip(operands, most, strict=True))
+        energy = whole_numbers(each)[which]
+    return FusedTaken(times(passes, once)[which], most[which], energy)
+
+
+class LayerCosts(Protocol):
+    """What a layer costs on hardware."""
 
     def of(self, operands: Sequence[Operands], which: Whole, live_bits: Whole) -> Taken:
         """What each of the operands ``which`` takes beside so many bits of resident tensors.
@@ -85,11 +136,8 @@ class LayerCosts(Protocol):
         choice in several ways: all of them in one, then all in the next.
         """
 
-    def fused(self, operands: Sequence[Operands], which: Whole) -> tuple[Whole, Whole]:
-        """Cycles in a fused run, and the most SRAM that there may be; -1 where it does not run.
-
-        ``which`` has as many columns for each of the `ways`.
-        """
+    def fused(self, operands: Sequence[Operands], which: Whole) -> FusedTaken:
+        """The same in a fused run, each choice once."""
 
 
 def columns(found: Sequence[Pair]) -> tuple[Whole, Whole]:
@@ -110,11 +158,11 @@ class IdealCosts:
         The same of all other pairs; None: none of them runs.
     measures : mapping of str to callable
         The least at some operands of what else counts, as `Taken` has it.
+    in_run : callable, optional
+        The least energy in a fused run.
     tells_sram : bool
         Say what SRAM it takes: that of what is resident.
     """
-
-    ways = 1
 
     def __init__(
         self,
@@ -122,10 +170,11 @@ class IdealCosts:
         runs: Runs,
         otherwise: Pair | None,
         measures: Mapping[str, Callable[[Operands], int]],
+        in_run: Callable[[Operands], int] | None = None,
         tells_sram: bool = False,
     ) -> None:
         self.least, self.runs, self.otherwise = least, runs, otherwise
-        self.measures, self.tells_sram = measures, tells_sram
+        self.measures, self.in_run, self.tells_sram = measures, in_run, tells_sram
 
     def of(self, operands: Sequence[Operands], which: Whole, live_bits: Whole) -> Taken:
         """As `LayerCosts` says."""
@@ -140,10 +189,9 @@ class IdealCosts:
             taken = taken._replace(**{name: np.where(fits, whole_numbers(each)[which], 0)})
         return taken._replace(sram_bits=live_bits) if self.tells_sram else taken
 
-    def fused(self, operands: Sequence[Operands], which: Whole) -> tuple[Whole, Whole]:
+    def fused(self, operands: Sequence[Operands], which: Whole) -> FusedTaken:
         """As `LayerCosts` says."""
-        most, once = columns([self.runs.get(x[:2], (-1, 0)) for x in operands])
-        return once[which], most[which]
+        return fused_on(self.runs, 1, self.in_run, operands, which)
 
     def _moved(self, operands: Operands) -> int:
         weight_bits = 0 if operands.weights_resident else operands.weight_bits
@@ -160,8 +208,6 @@ class TiledCosts:
         What runs on each, in how many cycles where operands fit the PE, and its tilings.
     """
 
-    ways = 1
-
     def __init__(self, arrays: Sequence[tuple[Runs, int, StaircasesOf]]) -> None:
         self.arrays = arrays
 
@@ -176,16 +222,10 @@ class TiledCosts:
             found = Taken.least([found, Taken(times(passes, once)[which], bits, fits)])
         return found
 
-    def fused(self, operands: Sequence[Operands], which: Whole) -> tuple[Whole, Whole]:
+    def fused(self, operands: Sequence[Operands], which: Whole) -> FusedTaken:
         """As `LayerCosts` says."""
-        most = np.full(len(operands), -1, dtype=np.int64)
-        count = np.zeros(len(operands), dtype=np.int64)
-        for mine, once, _ in self.arrays:
-            bits, passes = columns([mine.get(x[:2], (-1, 1)) for x in operands])
-            mine_count = times(passes, once)
-            fewer = (bits >= 0) & ((most < 0) | (mine_count < count))
-            count, most = np.where(fewer, mine_count, count), np.maximum(most, bits)
-        return count[which], most[which]
+        each = (fused_on(mine, once, None, operands, which) for mine, once, _ in self.arrays)
+        return reduce(FusedTaken.least, each, fused_on({}, 1, None, operands, which))
 
 
 class CostsByMapping:
@@ -194,22 +234,18 @@ class CostsByMapping:
     Parameters
     ----------
     each : sequence of LayerCosts
+    single : bool
+        Whether they are of one hardware option.
     """
 
-    def __init__(self, each: Sequence[LayerCosts]) -> None:
-        self.each, self.ways = each, len(each)
+    def __init__(self, each: Sequence[LayerCosts], single: bool) -> None:
+        self.each, self.single = each, single
 
     def of(self, operands: Sequence[Operands], which: Whole, live_bits: Whole) -> Taken:
         """As `LayerCosts` says."""
         return Taken.side_by_side([x.of(operands, which, live_bits) for x in self.each])
 
-    def fused(self, operands: Sequence[Operands], which: Whole) -> tuple[Whole, Whole]:
-        """As `LayerCosts` says: no tile matters, so that only the fastest mapping is of use."""
-        first = np.hsplit(which, self.ways)[0]
-        count, most = self.each[0].fused(operands, first)
-        for other in self.each[1:]:
-            others, bits = other.fused(operands, first)
-            fewer = (bits >= 0) & ((most < 0) | (others < count))
-            count, most = np.where(fewer, others, count), np.maximum(most, bits)
-        rest = np.zeros((len(which), which.shape[1] - first.shape[1]), dtype=np.int64)
-        return np.hstack([count, rest]), np.hstack([most, rest - 1])
+    def fused(self, operands: Sequence[Operands], which: Whole) -> FusedTaken:
+        """As `LayerCosts` says: in a run, a layer has its fastest mapping."""
+        each = [x.fused(operands, which) for x in self.each]
+        return reduce(FusedTaken.fastest if self.single else FusedTaken.least, each)

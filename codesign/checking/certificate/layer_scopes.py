@@ -248,21 +248,23 @@ class _Reader:
             fetched=(brought * fused.fetched(number)[run]).ravel(),
             held=(brought * fused.held(number)[run]).ravel(),
             kind=number,
-            sram_bits=self._sram_bits() if self.variables.counts_accesses else None,
+            sram_bits=self._sram_bits(number, run) if self.variables.counts_accesses else None,
         )
 
-    def _sram_bits(self) -> SramBits:
-        """What it reads and writes beside its operands."""
+    def _sram_bits(self, number: int, run: Whole) -> SramBits:
+        """What it reads and writes beside its operands; in a run, what that holds anyway, too."""
         layer, nothing = self.layer, np.zeros(self.shape, dtype=np.int64)
         output = self._in_dram(layer.output) * self._stored_bits(layer.output)
         output = output * self._is_at(layer.output, DRAM)
         read, written = nothing, nothing
         for name in layer.residuals:
-            read = read + self._on_chip(name)
+            held = self.variables.fused_runs.moved(number, name)[run] == 0
+            read = read + self._touched_bits(name) * (self._is_at(name, CHIP) | held)
         if layer.moves:
             narrowest = self._stored_bits(layer.input)
             read = read + layer.ifmap * narrowest * self._is_at(layer.input, CHIP)
-            output, written = nothing, self._on_chip(layer.output)
+            output = nothing
+            written = self._touched_bits(layer.output) * self._is_at(layer.output, CHIP)
         return SramBits(*((x + nothing).ravel() for x in (output, read, written)))
 
     def _in_dram(self, name: str) -> int:
@@ -270,11 +272,9 @@ class _Reader:
         touched, multiple = self.network.touched(self.layer, name), self.problem.choices.machine
         return self.network.stored(name, touched, multiple.stored_channels)
 
-    def _on_chip(self, name: str) -> Whole:
-        """Bits of what the layer touches of a tensor where it is on chip; else 0."""
-        elements = self.network.touched(self.layer, name)
-        found: Whole = elements * self._stored_bits(name) * self._is_at(name, CHIP)
-        return found
+    def _touched_bits(self, name: str) -> Whole:
+        """Bits of what the layer touches of a tensor."""
+        return self.network.touched(self.layer, name) * self._stored_bits(name)
 
     def _is_at(self, name: str, place: int) -> Whole:
         """Whether a tensor has a place; of none where the layer is cut from it."""

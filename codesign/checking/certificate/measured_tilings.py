@@ -28,6 +28,7 @@ from codesign.checking.problem import Problem
 
 Beside = Callable[[Operands], int]
 ENERGY, PORT = "energy", "port_bits"  # as `Taken` has them
+IN_RUN = "energy in a run"
 
 
 class MeasuredTilings:
@@ -59,7 +60,14 @@ class MeasuredTilings:
         every = range(1 + len(self.names))
         stairs = tuple(partial(self._staircases, layer, array, measure=n) for n in every)
         measures = tuple(self._measure(name, layer, array) for name in self.names)
-        return MeasuredWay(runs, cycles, stairs, partial(self._menus_of, layer, array), measures)
+        menus = partial(self._menus_of, layer, array)
+        return MeasuredWay(runs, cycles, stairs, menus, measures, self.in_run(layer, array))
+
+    def in_run(self, layer: Layer, array: Array) -> Beside | None:
+        """Energy of a layer in a fused run on an array; None where none counts."""
+        if self.energy is None or self.problem.choices.fused_layers == 1:
+            return None
+        return self.beside(IN_RUN, layer, array)
 
     def _measure(self, name: str, layer: Layer, array: Array) -> Measure:
         beside, energy = self.beside(name, layer, array), self.energy
@@ -84,7 +92,8 @@ class MeasuredTilings:
         if name == PORT:
             return sum(accesses_beside(layer, array, operands))
         assert self.energy is not None
-        return self.energy.beside(layer, array, operands)
+        counted = self.energy.in_run if name == IN_RUN else self.energy.beside
+        return counted(layer, array, operands)
 
     def ideal(
         self, name: str, layer: Layer, runs_on: Mapping[Array, Runs], arrays: Iterable[Array]

@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import product
 
 from codesign.checking.certificate.energy_costs import EnergyCosts
@@ -175,10 +175,10 @@ class OptionGroups:
             return self._ideal(layer, {}, (most, once), {}, arrays[:1], growth is not None)
         if group.finest:
             each = [self._finest(layer, x) for x in ways]
-            return each[0] if len(each) == 1 else CostsByMapping(each)
+            return each[0] if len(each) == 1 else CostsByMapping(each, group.single)
         if not group.ideal:
             each = [self._tiled(layer, x, group.single, growth) for x in ways]
-            return each[0] if len(each) == 1 else CostsByMapping(each)
+            return each[0] if len(each) == 1 else CostsByMapping(each, group.single)
         found: Runs = {}
         for array, mine in (way for in_mapping in ways for way in in_mapping):
             once = self.machine.cycles(layer, array)
@@ -202,7 +202,10 @@ class OptionGroups:
         least = self.tilings.ideal_traffic(layer)
         names = self.tilings.names
         measures = {name: self.tilings.ideal(name, layer, runs_on, arrays) for name in names}
-        return IdealCosts(least, runs, otherwise, measures, tells_sram)
+        each = [(x, runs_on[x]) for x in arrays if x in runs_on]
+        counts = each and self.tilings.in_run(layer, each[0][0])
+        in_run = self._least(self.tilings.in_run, layer, each) if counts else None
+        return IdealCosts(least, runs, otherwise, measures, in_run, tells_sram)
 
     def _tiled(
         self, layer: Layer, ways: Sequence[Way], listed: bool, growth: Growth | None
@@ -238,21 +241,26 @@ class OptionGroups:
                     runs[pair] = max(most, bits), min(least, once * passes)
             way = self.tilings.way(layer, one, runs)
             measures = (
-                x._replace(beside=self._least_beside(x.name, layer, each)) for x in way.measures
+                x._replace(beside=self._least(partial(self.tilings.beside, x.name), layer, each))
+                for x in way.measures
             )
-            found.append(way._replace(cycles=1, measures=tuple(measures)))
+            in_run = way.in_run and self._least(self.tilings.in_run, layer, each)
+            found.append(way._replace(cycles=1, measures=tuple(measures), in_run=in_run))
         return self._costs(found, listed=False)
 
-    def _least_beside(
-        self, name: str, layer: Layer, ways: Sequence[Way]
+    def _least(
+        self,
+        counted: Callable[[Layer, Array], Callable[[Operands], int] | None],
+        layer: Layer,
+        ways: Sequence[Way],
     ) -> Callable[[Operands], int]:
-        """A measure beside what goes with DRAM bits, on whichever of some arrays has the least."""
-        each = [(runs, self.tilings.beside(name, layer, array)) for array, runs in ways]
+        """What is counted of a layer on whichever of some arrays has the least of it."""
+        each = [(runs, of) for array, runs in ways if (of := counted(layer, array)) is not None]
 
-        def beside(operands: Operands) -> int:
-            return min(spends(operands) for runs, spends in each if operands[:2] in runs)
+        def least(operands: Operands) -> int:
+            return min(of(operands) for runs, of in each if operands[:2] in runs)
 
-        return beside
+        return least
 
     def _cycles_of_moving(self, layer: Layer, array: Array) -> int:
         """Where tensors may stay on chip; else none."""

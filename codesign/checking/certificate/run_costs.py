@@ -64,6 +64,8 @@ class Part(NamedTuple):
     excess_bits : int
         Of those held, and of the partial sums of the run's first layer, what is more than the SRAM
         has, which counts with that layer. 0 where the others are.
+    spent : int
+        Energy, in units, that counts of its time and for what is charged.
     """
 
     run: int
@@ -73,6 +75,7 @@ class Part(NamedTuple):
     held_bits: int
     psum_bits: int
     excess_bits: int
+    spent: int
 
     def with_others(self, other: Part) -> Part:
         """With other layers of the same run."""
@@ -84,6 +87,7 @@ class Part(NamedTuple):
             self.held_bits + other.held_bits,
             max(self.psum_bits, other.psum_bits),
             self.excess_bits + other.excess_bits,
+            self.spent + other.spent,
         )
 
 
@@ -208,7 +212,8 @@ class FusedColumns:
     Attributes
     ----------
     run : whole numbers, shape (entries,)
-    dram_bits : whole numbers, shape (entries, choices)
+    dram_bits, input_bits : whole numbers, shape (entries, choices)
+        All, and of these those of the run's input.
     fits : bool, shape (entries, choices)
     held_bits, psum_bits, excess_bits : whole numbers, shape (entries, choices)
         As `Part` has them.
@@ -219,7 +224,8 @@ class FusedColumns:
         weight_bits = np.array([x.weight_bits for x in scope.operands])[which]
         input_bits = np.array([x.input_bits for x in scope.operands])[which]
         weights = layer.weights * weight_bits
-        self.dram_bits = weights + scope.fetched[:, None] * input_bits + scope.moved_bits[:, None]
+        self.input_bits = scope.fetched[:, None] * input_bits
+        self.dram_bits = weights + self.input_bits + scope.moved_bits[:, None]
         held = weights + scope.held[:, None] * input_bits
         sums = psum_elements(layer) * (weight_bits + input_bits + accumulation_bits(layer))
         index = np.maximum(self.run, 0)

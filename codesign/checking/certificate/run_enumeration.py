@@ -2,13 +2,14 @@
 
 A partial choice holds, behind its metrics, a `Part` of each run of which some layers are in it and
 others are not. While it does, the run counts as in the bound. With the last layer of a run, the
-longer of its two roofs takes the place of that, and a choice in which the run does not fit the SRAM
-is dropped.
+longer of its two roofs takes the place of that, in its latency and in the energy of power at all
+times, and a choice in which the run does not fit the SRAM is dropped.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from fractions import Fraction
 from itertools import product
 from operator import add
 from typing import Any
@@ -16,14 +17,21 @@ from typing import Any
 from codesign.checking.certificate.enumeration import Enumeration, Labels, nondominated
 from codesign.checking.certificate.metric_units import Vector, kind_of
 from codesign.checking.certificate.run_costs import ROOF_SHARES, Part, RunCosts
+from codesign.checking.technology import ENERGY
 
 
 class RunEnumeration(Enumeration):
     """One run over the steps of an elimination, where layers may be fused."""
 
-    def __init__(self, run_costs: RunCosts, *terms: Any, **further: Any) -> None:
+    def __init__(
+        self, run_costs: RunCosts, static_w: Fraction, *terms: Any, **further: Any
+    ) -> None:
         super().__init__(*terms, **further)
         self.run_costs, self.metrics_held = run_costs, len(self.units.names)
+        energy, per_unit = self.units.energy, Fraction(0)
+        if energy is not None:
+            per_unit = static_w * self.units.of_kind["latency_s"] / energy.unit
+        self.standing = per_unit.as_integer_ratio()  # energy in a unit of latency
 
     def _added(self, labels: Labels, part: Labels, mosts: list[int]) -> Labels:
         """Every sum of two below every ceiling, but for those dominated."""
@@ -48,8 +56,11 @@ class RunEnumeration(Enumeration):
                 if not self.run_costs.fits(part):
                     return None
                 self._give_back(metrics, part)
+                latency, (energy, unit) = max(part.compute, part.memory), self.standing
                 for n, count in self._counts("latency_s", part):
-                    metrics[n] += count * max(part.compute, part.memory)
+                    metrics[n] += count * latency
+                for n, count in self._counts(ENERGY, part):
+                    metrics[n] += count * (latency * energy // unit)
                 del parts[run]
         return (*metrics, *(parts[run] for run in sorted(parts)))
 
@@ -57,7 +68,7 @@ class RunEnumeration(Enumeration):
         """Take what counts of a part out of the metrics again."""
         charged = self.run_costs.charged(part)
         latency = self.run_costs.counted(part) + charged * (self.units.bit // ROOF_SHARES)
-        for kind, value in (("latency_s", latency), ("dram_bits", charged)):
+        for kind, value in (("latency_s", latency), ("dram_bits", charged), (ENERGY, part.spent)):
             for n, count in self._counts(kind, part):
                 metrics[n] -= count * value
 
@@ -81,7 +92,7 @@ class RunEnumeration(Enumeration):
     def _compared(self, label: Vector) -> Vector:
         """Numbers, each no larger of a choice that is as good: metrics, and of each part its own.
 
-        Of one part, with the latency of all else, what its two roofs make of it.
+        Of one part, with the latency and the energy of all else, what its two roofs make of them.
         """
         metrics, parts = [*label[: self.metrics_held]], label[self.metrics_held :]
         found: list[int] = []
@@ -90,8 +101,9 @@ class RunEnumeration(Enumeration):
             found += [part.held_bits, part.psum_bits]
         if len(parts) != 1:
             return (*metrics, *found, *(x for part in parts for x in (part.compute, part.memory)))
-        for n, count in self._counts("latency_s", parts[0]):
-            roofs = parts[0].compute, parts[0].memory
-            found += [metrics[n] + count * x for x in roofs]
-            metrics[n] = 0
+        for kind, (rate, unit) in (("latency_s", (1, 1)), (ENERGY, self.standing)):
+            for n, count in self._counts(kind, parts[0]):
+                roofs = parts[0].compute, parts[0].memory
+                found += [metrics[n] * unit + count * rate * x for x in roofs]
+                metrics[n] = 0
         return (*metrics, *found)

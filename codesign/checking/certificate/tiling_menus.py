@@ -11,11 +11,20 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from functools import reduce
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from codesign.checking.certificate.layer_costs import Pair, Runs, StaircasesOf, Taken, columns
+from codesign.checking.certificate.layer_costs import (
+    FusedTaken,
+    Pair,
+    Runs,
+    StaircasesOf,
+    Taken,
+    columns,
+    fused_on,
+)
 from codesign.checking.certificate.layer_scopes import Operands
 from codesign.checking.certificate.tilings import Staircases
 from codesign.checking.certificate.whole_numbers import (
@@ -191,6 +200,8 @@ class MeasuredWay(NamedTuple):
     menus_of : callable
         Those of which none is better in all.
     measures : tuple of Measure
+    in_run : callable or None
+        Energy at some operands in a fused run, in units; None where none counts.
     """
 
     runs: Runs
@@ -198,6 +209,7 @@ class MeasuredWay(NamedTuple):
     least_of: tuple[StaircasesOf, ...]
     menus_of: Callable[[frozenset[Pair], tuple[Operands, ...]], Menus]
     measures: tuple[Measure, ...]
+    in_run: Callable[[Operands], int] | None
 
 
 class MeasuredCosts:
@@ -214,8 +226,6 @@ class MeasuredCosts:
     least_bits : int, optional
         Of listed tilings those that take more SRAM are told apart from those that do not.
     """
-
-    ways = 1
 
     def __init__(
         self,
@@ -236,9 +246,11 @@ class MeasuredCosts:
             return Taken(nothing, nothing, nothing > 0, **of_names)
         return Taken.side_by_side(found) if self.listed else Taken.least(found)
 
-    def fused(self, operands: Sequence[Operands], which: Whole) -> tuple[Whole, Whole]:
-        """Not known: no energy is counted where layers may be fused."""
-        raise NotImplementedError
+    def fused(self, operands: Sequence[Operands], which: Whole) -> FusedTaken:
+        """As `LayerCosts` says."""
+        nothing = fused_on({}, 1, lambda _: 0, operands, which)
+        each = (fused_on(x.runs, x.cycles, x.in_run, operands, which) for x in self.arrays)
+        return reduce(FusedTaken.least, each, nothing)
 
     def _on(
         self, way: MeasuredWay, operands: Sequence[Operands], which: Whole, live_bits: Whole

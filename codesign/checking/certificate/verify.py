@@ -37,7 +37,8 @@ group's designs are those of a range of SRAM (its ``sram_bits``): they have the 
 and the power of the least. The ranges of each option leave out no size on offer. Of a single
 option, tilings of which none is better in traffic and in energy are told apart; a group of several
 takes the least of each. The enumeration of a single one tells choices apart by the SRAM that they
-take, too, and counts the power of that. Energy is not counted where layers may be fused.
+take, too, and counts the power of that; but not where layers may be fused, whose ranges of SRAM are
+the narrower.
 
 Of a network by itself, widths that the limit on noise forbids are left out beforehand: those at
 which one source alone, all others at their least noise, breaks it.
@@ -111,7 +112,7 @@ GAP = Fraction(1e-6)  # relative, within which a proven design is called optimal
 
 
 class NoEnergies(Exception):
-    """Raised where energy counts and is not known, or where layers may be fused."""
+    """Raised where energy counts and is not known."""
 
 
 class Verifier:
@@ -150,7 +151,7 @@ class Verifier:
             return None
         most_j = min(limited)
         known = self.problem.energies(Fraction(0))
-        if known is None or self.problem.choices.fused_layers > 1:
+        if known is None:
             raise NoEnergies
         return EnergyCosts(self.problem, known, most_j)
 
@@ -205,7 +206,10 @@ class Verifier:
         enumeration: Enumeration
         if weighed.run_costs is not None:
             run_costs = weighed.run_costs
-            enumeration = RunEnumeration(run_costs, *terms, further, most, self.check_time)
+            static_w = self.option_groups.static_w(group) or Fraction(0)
+            enumeration = RunEnumeration(
+                run_costs, static_w, *terms, further, most, self.check_time
+            )
         elif growth is not None:
             told = self.weighed(group, given, growth=growth)
             terms = (*terms[:-1], told.costs)
@@ -314,7 +318,7 @@ def verify_groups(
     try:
         verifier = Verifier(problem, bound, cuts)
     except NoEnergies:
-        entry.fault("no certificate: energy is not known, or not counted where layers are fused")
+        entry.fault("no certificate: energy is not known")
     coverage = Coverage(problem.choices, verifier.option_groups.capacity)
     said, most = Counter[bool](), 2 * len(problem.choices.options)
     items = entry["groups"].items()

@@ -29,18 +29,19 @@ def times(values: Whole, factor: int, signed: bool = False) -> Whole:
     return values * factor
 
 
-def rounded_down(values: Whole, factor: Fraction) -> Whole:
-    """Whole numbers times a factor, neither below 0, rounded down.
+def rounded_down(values: Whole, factor: Fraction, signed: bool = False) -> Whole:
+    """Whole numbers times a factor of at least 0, rounded down.
 
-    Each by less than 1 and ``2^-29`` of itself.
+    Each by less than 1 and ``2^-29`` of itself. ``signed``: some of them may be below 0, of which
+    this is no more than what the others lose, where all add up to 0 at least.
     """
     if not factor:
         return np.zeros(values.shape, dtype=np.int64)
     digits = factor.numerator.bit_length() - factor.denominator.bit_length()
     shift = FACTOR_DIGITS - digits
-    found = times(values, math.floor(factor * Fraction(2) ** shift))
-    found = found >> shift if shift >= 0 else times(found, 2**-shift)
-    if found.dtype == object and largest(found) < MOST_IN_64_BITS:
+    found = times(values, math.floor(factor * Fraction(2) ** shift), signed)
+    found = found >> shift if shift >= 0 else times(found, 2**-shift, signed)
+    if found.dtype == object and largest(found, signed) < MOST_IN_64_BITS:
         return found.astype(np.int64)
     return found
 
