@@ -16,9 +16,9 @@ from typing import NamedTuple
 import numpy as np
 
 from codesign.checking.certificate.energy_costs import EnergyCosts
-from codesign.checking.certificate.energy_tilings import Menus
 from codesign.checking.certificate.layer_scopes import Operands
 from codesign.checking.certificate.shared_boxes import Boxes
+from codesign.checking.certificate.tiling_menus import Menus
 from codesign.checking.certificate.tilings import LayerTilings, Staircases, shape_of, steps
 from codesign.checking.certificate.whole_numbers import Whole, rounded_down
 from codesign.checking.cost_model import Array, ceil_div, turns
@@ -117,7 +117,7 @@ class SharedLayers:
             bits, fits = self._stairs(n, sides).least_traffic(which, rooms)
             return bits.reshape(shape), np.zeros((1, *shape[1:]), np.int64), fits.reshape(shape)
         if len(self._arrays(sides)) == 1:
-            bits, cost, fits = self._menus_of(n, sides).within(which, rooms)
+            (bits, cost), fits = self._menus_of(n, sides).within(which, rooms)
         else:
             bits, fits = self._stairs(n, sides).least_traffic(which, rooms)
             cost, _ = self._stairs(n, sides, by_cost=True).least_traffic(which, rooms)
@@ -205,13 +205,13 @@ class SharedLayers:
     # Tilings ------------------------------------------------------------------------------------
 
     def _tilings_of(self, n: int, array: Array) -> tuple[object, LayerTilings]:
-        layer, per_bit = self.network.layers[n], tuple[int, ...]()
+        layer, measures = self.network.layers[n], tuple[tuple[int, ...], ...]()
         if self.energy is not None:
-            per_bit, _ = self.energy.whole_of_dram_bits(array.mapping)
-        key = shape_of(layer, array), per_bit
+            measures = (self.energy.whole_of_dram_bits(array.mapping)[0],)
+        key = shape_of(layer, array), measures
         if key not in self._tilings:
             self.check_time()
-            self._tilings[key] = LayerTilings(layer, array, self.widths, per_bit=per_bit)
+            self._tilings[key] = LayerTilings(layer, array, self.widths, per_bit=measures)
         return key, self._tilings[key]
 
     def _on_shapes(self, n: int, sides: Sides) -> dict[object, LayerTilings]:
@@ -237,7 +237,7 @@ class SharedLayers:
         shape, table = self._tilings_of(n, array)
         key = shape, tuple(pairs)
         if key not in self._menus:
-            self._menus[key] = Menus([table.fitting(*x) for x in pairs])
+            self._menus[key] = Menus([table.fitting(*x) for x in pairs], 2)
         return self._menus[key]
 
     # Sizes of SRAM ------------------------------------------------------------------------------
@@ -262,7 +262,7 @@ class SharedLayers:
         for array in self._every:
             key, table = self._tilings_of(n, array)
             if key not in found:
-                needs, _, _ = table.fitting(*pair)
+                needs, *_ = table.fitting(*pair)
                 found[key] = int(needs.max() if which else needs.min())
         return [*found.values()]
 
