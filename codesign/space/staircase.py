@@ -133,7 +133,7 @@ def _undominated(tiles: Tilings, bits: Ints, buffers: Buffers) -> Ints:
     corners = bits[[0, 0, -1, -1], [0, -1, 0, -1]].astype(np.float64)
     costs = np.concatenate([corners @ need, corners @ moved, tiles.need.T[shared == 0]])
     middle = bits[len(bits) // 2, bits.shape[1] // 2].astype(np.float64)
-    order = np.argsort(middle @ need)
+    order = np.argsort(middle @ need, kind="stable")
     least = np.minimum.accumulate((middle @ moved)[order])
     rows = order[np.append(0, np.flatnonzero(least[1:] < least[:-1]) + 1)]
     number = np.arange(1, len(rows) + 1)
