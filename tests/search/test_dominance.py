@@ -66,3 +66,18 @@ def test_least_sums_are_those_of_all_pairs() -> None:
         assert dominance.least_sums(one, other, most).tolist() == least.tolist()
         found += int(np.isfinite(least).sum())
     assert found > 100
+
+
+def test_best_of_alike_have_costs_that_nothing_of_their_group_equals_or_beats() -> None:
+    rng, dropped = np.random.default_rng(11), 0
+    for _ in range(60):
+        one, other, level = drawn(rng, 24, 3).T
+        group = rng.integers(0, 3, (24, 2)).astype(np.float64)
+        kept = dominance.best_of_alike(one[None], other[None], level, group)[0]
+        for each in np.unique(group, axis=0):
+            mine = np.flatnonzero((group == each).all(axis=1))
+            every = np.stack([one, other, level], axis=1)[mine]
+            best = {tuple(every[n]) for n in compared(every)}
+            assert {tuple(x) for x in every[kept[mine]]} == best
+        dropped += int((~kept).sum())
+    assert dropped > 0

@@ -10,7 +10,7 @@ import pytest
 from random_dataflow import Case, dataflow_case
 
 from codesign import Choices, InfeasibleError, Problem, SpecError, load_network, solve
-from codesign.search.dataflow import product_search, search
+from codesign.search.dataflow import goal_bounds, product_search, search, table
 from codesign.search.lexicographic import tie_breakers
 from codesign.specs.fpga import Fpga
 
@@ -77,6 +77,18 @@ def test_narrow_ranges_lead_to_the_enumerated_best(seed: int) -> None:
 @pytest.mark.usefixtures("narrow")
 @pytest.mark.parametrize("seed", LONG_SEEDS)
 def test_narrow_ranges_lead_to_the_enumerated_bests(seed: int) -> None:
+    compare(seed)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("narrow")
+@pytest.mark.parametrize("seed", SEEDS[:6])
+def test_multipliers_of_few_columns_lead_to_the_enumerated_best(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Columns by and by, and options that fetch alike compared by area and energy alone."""
+    monkeypatch.setattr(goal_bounds, "MANY", 0)
+    monkeypatch.setattr(table, "MOST_COMPARED", 0)
     compare(seed)
 
 

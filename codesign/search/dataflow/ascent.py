@@ -13,12 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from codesign.arrays import Floats
-from codesign.search.dataflow.bounds import PRUNED, Relaxed, Weighted
+from codesign.search.dataflow.bounds import PRUNED, Dual, Relaxed, Weighted
 
 ROUNDS, ROUNDS_EACH = 40, 40  # of weights: at most, and for each target more
 ENOUGH = 1e-5  # by which another λ may be better
 EASY = 0.999  # φ that no λ can bring to 1
 CROSSINGS = 60  # of tangents at most
+GENERATIONS, NEARLY = 12, 1e-4  # of columns, at most; φ of few so little above that of all
 Evaluate = Callable[[Floats], tuple[float, Floats]]  # shares → φ and its slopes
 
 
@@ -64,26 +65,11 @@ def ascend(
     near : float
         Enough, too, is what another λ may better by this part of what φ lacks of 1.
     """
-    patient = full or bool(objective)
-    scale = dual.scaled(targets)
-    used = [dual.rows.index(name) for name in targets]
-    main = [used.index(dual.rows.index(name)) for name in objective]
-    count = len(used)
+    patient, count = full or bool(objective), len(targets)
     found = Ascent(-math.inf, [], [], -math.inf)
 
     def evaluate(shares: Floats) -> tuple[float, Floats]:
-        weights = np.zeros(len(scale))
-        weights[used] = shares * scale[used]
-        answer = dual.solve(weights)
-        found.choices.append(answer)
-        if answer.value > found.value:
-            found.value = answer.value
-            found.weights.append(weights)
-        mine = float(shares[main].sum()) if main else 0.0
-        if mine > 0:
-            others = answer.value - (shares.sum() - mine)
-            found.objective = max(found.objective, float(others / mine * targets[objective[0]]))
-        return answer.value, answer.metrics[used] * scale[used]
+        return _evaluate(found, dual, targets, objective, shares)
 
     if count == 1:
         evaluate(np.ones(1))
@@ -93,6 +79,60 @@ def ascend(
         return found
     _ellipsoid(evaluate, found, count, patient, near)
     return found
+
+
+def ascend_few(
+    dual: Dual,
+    targets: Mapping[str, float],
+    objective: Sequence[str],
+    met: Callable[[Dual, Sequence[Relaxed]], None],
+) -> Ascent:
+    """The same, of columns that are the cheapest for some multipliers (column generation).
+
+    Parameters
+    ----------
+    met : callable
+        Is told the choices met, of relaxations of few columns.
+    """
+    known, used = Ascent(-math.inf, [], [], -math.inf), [dual.rows.index(x) for x in targets]
+    scale = dual.scaled(targets)
+    kept = dual.cheapest(scale / len(used))
+    for _ in range(GENERATIONS):
+        few = dual.only(kept)
+        found = ascend(few, targets, objective, full=True)
+        met(few, found.choices)
+        if not found.weights:  # there is no choice at all
+            return found
+        weights = found.weights[-1]
+        value, _ = _evaluate(known, dual, targets, objective, weights[used] / scale[used])
+        if value > found.value - NEARLY:
+            break
+        kept |= dual.cheapest(weights)
+    return known
+
+
+def _evaluate(
+    found: Ascent,
+    dual: Weighted,
+    targets: Mapping[str, float],
+    objective: Sequence[str],
+    shares: Floats,
+) -> tuple[float, Floats]:
+    """φ and its slopes; what it tells is kept."""
+    scale, used = dual.scaled(targets), [dual.rows.index(name) for name in targets]
+    weights = np.zeros(len(scale))
+    weights[used] = shares * scale[used]
+    answer = dual.solve(weights)
+    found.choices.append(answer)
+    if answer.value > found.value:
+        found.value = answer.value
+        found.weights.append(weights)
+    main = [used.index(dual.rows.index(name)) for name in objective]
+    mine = float(shares[main].sum()) if main else 0.0
+    if mine > 0:
+        others = answer.value - (shares.sum() - mine)
+        found.objective = max(found.objective, float(others / mine * targets[objective[0]]))
+    return answer.value, answer.metrics[used] * scale[used]
 
 
 def _done(found: Ascent, most: float, patient: bool, near: float) -> bool:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -227,6 +228,19 @@ class Dual(Weighted):
             self.parents += order[::-1]
         children = {child for child, _, _ in self.parents}
         self.roots = np.array([c for c in np.flatnonzero(self.own) if c not in children])
+
+    def only(self, kept: Bools) -> Dual:
+        """The relaxation of some of the columns."""
+        few = copy(self)
+        few.table, few.cost = self.table.only(kept, self.table.allowed), self.cost[kept]
+        few._index()
+        return few
+
+    def cheapest(self, weights: Floats) -> Bools:
+        """(n,): columns that are the cheapest at their widths."""
+        column = self.cost @ weights
+        least = np.minimum.reduceat(column, self.starts)
+        return np.asarray(column <= np.repeat(least, np.diff([*self.starts, len(column)])))
 
     # The relaxation -----------------------------------------------------------------------------
 

@@ -96,6 +96,33 @@ def _best_of_blocks(costs: Floats) -> Ints:
     return np.concatenate(kept)
 
 
+def best_of_alike(one: Floats, other: Floats, levels: Floats, alike: Floats) -> Bools:
+    """(..., n): which no other of its group equals or beats in two costs and its level.
+
+    Parameters
+    ----------
+    one, other : floats, shape (..., n)
+    levels : floats, shape (n,)
+    alike : floats, shape (n, k)
+        Those of a group have the same.
+    """
+    found = np.zeros(one.shape, dtype=bool)
+    _, group = np.unique(alike, axis=0, return_inverse=True)
+    for g in range(int(group.max(initial=-1)) + 1):
+        every = np.flatnonzero(group == g)
+        for level in np.unique(levels[every]):
+            mine = every[levels[every] <= level]
+            x, y = one[..., mine], other[..., mine]
+            order = np.lexsort((np.broadcast_to(levels[mine], y.shape), y, x), axis=-1)
+            least = np.minimum.accumulate(np.take_along_axis(y, order, axis=-1), axis=-1)
+            before = np.concatenate([np.full((*least.shape[:-1], 1), np.inf), least], axis=-1)
+            best = np.empty(order.shape, dtype=bool)
+            np.put_along_axis(best, order, least < before[..., :-1], axis=-1)
+            there = levels[mine] == level
+            found[..., mine[there]] = best[..., there]
+    return found
+
+
 class Sieve:
     """Drops most of what others beat in three costs, part by part, and nothing else.
 

@@ -12,7 +12,7 @@ import numpy as np
 from codesign.arrays import Bools, Floats
 from codesign.problem.goal import Goal
 from codesign.problem.tolerances import CLOSING_GAP, beyond, ceiling
-from codesign.search.dataflow.ascent import ascend
+from codesign.search.dataflow.ascent import Ascent, ascend, ascend_few
 from codesign.search.dataflow.bounds import FETCHED, PRUNED, Dual, Relaxed
 from codesign.search.dataflow.fifos import Fifos
 from codesign.search.dataflow.pricing import Pipeline, chosen_options, with_good_starts
@@ -24,6 +24,7 @@ INTERVAL, LATENCY = "interval_s", "latency_s"
 PRODUCT_GAP = 2e-7  # within which both ends of a range of a product agree
 SPAN_RATIO = 2.0  # of the ends of the ranges of a product, to begin with
 PRICED = 8  # choices of a Lagrangian that are priced exactly, at most
+MANY = 50_000  # columns: of so many, multipliers are found by the cheapest
 DINKELBACH = 12  # rounds of a bound at most
 NEAR = 5e-3  # relative: an incumbent so little above a bound, which is then not improved first
 OnProgress = Callable[[float | None, float], None]
@@ -249,22 +250,30 @@ class GoalBounds:
         rows = [x for x in (metric, FETCHED.format(metric)) if x in dual.rows]
         others = {name: x for name, x in targets.items() if name not in rows}
         if metric == self.goal.metric and math.isfinite(self.value) and others and self.value > 0:
-            found = ascend(dual, {**others, **dict.fromkeys(rows, self.value)}, rows)
-            self.try_choices(dual, found.choices)
+            found = self.ascend(dual, {**others, **dict.fromkeys(rows, self.value)}, rows)
             value = max(value, min(found.objective, self.value))
             if value > self.value * (1 - NEAR):
                 return value
         for _ in range(DINKELBACH if others else 0):
             self.stop.check()
             aim = max(value, 1e-12 * worst)
-            found = ascend(dual, {**others, **dict.fromkeys(rows, aim)}, rows)
-            self.try_choices(dual, found.choices)
+            found = self.ascend(dual, {**others, **dict.fromkeys(rows, aim)}, rows)
             if found.value <= 1 + 1e-6 or found.objective <= value:
                 return max(value, found.objective)
             value = found.objective
             if value > worst:
                 return math.inf
         return value
+
+    def ascend(
+        self, dual: Dual, targets: Mapping[str, float], objective: Sequence[str] = ()
+    ) -> Ascent:
+        """The best multipliers; choices met that may be better than the incumbent are priced."""
+        if len(dual.table) > MANY:
+            return ascend_few(dual, targets, objective, self.try_choices)
+        found = ascend(dual, targets, objective, full=True)
+        self.try_choices(dual, found.choices)
+        return found
 
     def _least_interval(self, span: Range) -> float:
         """A bound on the interval, by bisection over all that cycles may make it."""

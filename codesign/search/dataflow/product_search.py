@@ -17,7 +17,6 @@ import numpy as np
 from codesign.problem.goal import Goal
 from codesign.problem.metrics import ENERGY
 from codesign.problem.tolerances import beyond
-from codesign.search.dataflow.ascent import ascend
 from codesign.search.dataflow.bounds import FETCHED, PRUNED, Dual
 from codesign.search.dataflow.goal_bounds import INTERVAL, LATENCY, Closed
 from codesign.search.dataflow.search import MULTIPLIERS, GoalSearch, Proven
@@ -27,7 +26,7 @@ NARROW = 1.04  # ratio of the ends of a range whose labels are set
 HELPS = 0.7  # of what was left to the cutoff, if cutting a range is to go on
 FINEST = 1 + 1e-4  # of one that is not cut any more
 FEW_COLUMNS = 400  # that a MILP decides at once, however wide the range
-EDGE = 1e-3  # of a range: cuts nearer to its ends are at its middle
+EDGE = 1e-3  # of a range: so near to its ends it is not cut
 BESIDE = 1e-8  # relative: a cut is so much below a number of cycles
 KEPT = 3  # goals of which is kept what is proven of each range
 ROUNDS = 3  # of a floor without an aim
@@ -37,7 +36,7 @@ class ProductSearch(GoalSearch):
     """The search for one goal."""
 
     floor: Mapping[str, float]
-    both = False  # whether labels are set of both rows of a product
+    both = False  # whether labels are set of both rows of a product, and of DRAM bits
 
     @staticmethod
     def takes(goal: Goal) -> bool:
@@ -98,8 +97,7 @@ class ProductSearch(GoalSearch):
             return max(lower, self._bound(dual, self.targets(span), self.goal.metric))
         metric = self.goal.metric
         rows = [x for x in (metric, FETCHED.format(metric)) if x in dual.rows]
-        found = ascend(dual, self.targets(span, self.value), rows)
-        self.try_choices(dual, found.choices)
+        found = self.ascend(dual, self.targets(span, self.value), rows)
         if found.value > PRUNED:
             return max(lower, float(np.nextafter(beyond(self.value), math.inf)))
         return max(lower, min(found.objective, self.value))
@@ -123,7 +121,7 @@ class ProductSearch(GoalSearch):
                 return x.lower
         dual = Dual(self.pricing, table, span)
         targets = super().targets(span)
-        bound = ascend(dual, targets, [LATENCY]).objective
+        bound = self.ascend(dual, targets, [LATENCY]).objective
         return max(bound, 0.0) / span.least_s * span.most_s
 
     def _least_area(self, table: Table, span: Range) -> float:
@@ -133,7 +131,7 @@ class ProductSearch(GoalSearch):
         others = {x: v for x, v in super().targets(span).items() if x != name}
         value = max(0.0, dual.solve(dual.scaled({name: 1.0})).value)
         for _ in range(ROUNDS if others else 0):
-            bound = ascend(dual, {**others, name: value}, [name]).objective
+            bound = self.ascend(dual, {**others, name: value}, [name]).objective
             if bound <= value * (1 + 1e-3):
                 break
             value = bound
@@ -158,13 +156,14 @@ class ProductSearch(GoalSearch):
 
     def label_targets(self, span: Range, aim: float) -> dict[str, float]:
         """What labels keep: of a product and of the interval the one row for both."""
-        left_out = {*{"dram_bits"}.difference(self.goal.limits), *([] if self.both else self.floor)}
+        boxed = self.both or "dram_bits" in self.goal.limits
+        left_out = {*([] if self.both else self.floor), *([] if boxed else ["dram_bits"])}
         return {x: v for x, v in self.targets(span, aim).items() if x not in left_out}
 
     def make_ready(self, table: Table, span: Range, aim: float) -> None:
         """Find the multipliers of labels, which are of fewer targets."""
         dual, targets = self.dual(table, span), self.label_targets(span, aim)
-        found = ascend(dual, targets, full=True)
+        found = self.ascend(dual, targets)
         each = (dual.scaled({x: targets[x]}) for x in targets)
         self.multipliers = [*found.weights[-MULTIPLIERS:], *each]
 
@@ -199,7 +198,8 @@ class ProductSearch(GoalSearch):
         if least == -math.inf and self._nearer(lower, aim, span):
             return
         told = least > -math.inf
-        if told and least < min(aim, self.cutoff) and self.fetched_s < span.least_s:
+        within = span.least_s <= self.fetched_s <= span.most_s * (1 + BESIDE)
+        if told and least < min(aim, self.cutoff) and not within:
             self.both = True
             again, table, aim = self._labelled(table, lower, aim, span)
             least, self.both = max(least, again), False
@@ -217,8 +217,8 @@ class ProductSearch(GoalSearch):
     def _part(self, lower: float, span: Range, table: Table, told: bool) -> None:
         """Push both parts of a range that labels have not closed: where the best of them is."""
         middle, edge = self._middle(span, table), EDGE * (span.most_s - span.least_s)
-        if told and span.least_s + edge < self.fetched_s < span.most_s - edge:
-            middle = self.fetched_s
+        if told and span.least_s + edge < self.fetched_s:
+            middle = min(self.fetched_s, span.most_s - edge)
         parts = Range(span.least_s, middle), Range(middle, span.most_s)
         for part in parts:
             self._push(lower, part)

@@ -21,7 +21,6 @@ import numpy as np
 from codesign.arrays import Floats
 from codesign.problem.goal import Goal
 from codesign.problem.tolerances import ceiling
-from codesign.search.dataflow.ascent import ascend
 from codesign.search.dataflow.bounds import PRUNED, Dual
 from codesign.search.dataflow.goal_bounds import (
     INTERVAL,
@@ -228,10 +227,9 @@ class GoalSearch(GoalBounds):
             if not targets:
                 break
             dual = self.dual(table, span)
-            found = ascend(dual, targets, full=True)
+            found = self.ascend(dual, targets)
             if found.value > PRUNED:
                 return None, aim
-            self.try_choices(dual, found.choices)
             self.multipliers = [
                 *found.weights[-MULTIPLIERS:],
                 *(dual.scaled({x: targets[x]}) for x in targets),

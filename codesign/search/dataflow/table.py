@@ -18,6 +18,7 @@ from codesign.costs.energy import Rates, mac_j
 from codesign.costs.fpga import array_dsp, array_lut
 from codesign.costs.pipeline import LEAST_PART
 from codesign.costs.widths import layer_bops
+from codesign.search.dataflow.dominance import best_of_alike
 from codesign.search.dataflow.fifos import Fifos
 from codesign.search.dataflow.waiting import Waiting
 from codesign.space.dataflow import PipelineSpace, StageOptions, undominated
@@ -250,7 +251,8 @@ class Pricing:
         options, clock = self.space.options[number], self.space.platform.clock_hz
         assert options is not None
         kept = np.flatnonzero(options.table.cycles <= span.most_s * clock * (1 + 1e-9))
-        if filtered and len(kept):
+        many = "energy_j" in self.rows and len(kept) > MOST_COMPARED  # few beat others in all
+        if filtered and len(kept) and not (many and self._told_by_two()):
             kept = kept[self._undominated(number, options, kept, span)]
         return self._columns(number, options, kept, span, allowed, filtered)
 
@@ -287,6 +289,11 @@ class Pricing:
         self._kept[key] = undominated(np.stack(each, axis=1))
         return self._kept[key]
 
+    def _told_by_two(self) -> bool:
+        """Whether options that lag and fetch the same differ in area and energy alone."""
+        own = {*self.rows}.difference(UNLIKE, ("dram_bits",))
+        return own == {"area_mm2", "energy_j"}
+
     def _lags(self, number: int, lag: Floats) -> list[Floats]:
         """What of lags matters: that they are less, or that they are the same."""
         return [lag] if self.fifos.lag_is_cost[number] else [lag, -lag]
@@ -317,7 +324,12 @@ class Pricing:
         if w_class == a_class:
             there &= w[:, None, None] == a[None, :, None]
         cycles, lag = some.table.cycles, some.table.lag
-        if filtered and len(kept) <= MOST_COMPARED:
+        levels = np.maximum(cycles, span.least_s * space.platform.clock_hz) * self.by_cycles
+        if filtered and len(kept) > MOST_COMPARED and self._told_by_two():
+            alike = np.stack([lag, some.table.fetched], axis=1)
+            mine = [self.rows.index(x) for x in ("area_mm2", "energy_j")]
+            there &= best_of_alike(costs[..., mine[0]], costs[..., mine[1]], levels, alike)
+        elif filtered and len(kept) <= MOST_COMPARED:
             each = [costs[..., r] for r, x in enumerate(self.rows) if x not in UNLIKE]
             whole = [np.broadcast_to(x, shape) for x in self._lags(number, lag)]
             if self.by_cycles:
