@@ -269,7 +269,7 @@ class GoalBounds:
         self, dual: Dual, targets: Mapping[str, float], objective: Sequence[str] = ()
     ) -> Ascent:
         """The best multipliers; choices met that may be better than the incumbent are priced."""
-        if len(dual.table) > MANY:
+        if len(dual.table) > MANY and type(dual) is Dual:  # of segments columns are not all
             return ascend_few(dual, targets, objective, self.try_choices)
         found = ascend(dual, targets, objective, full=True)
         self.try_choices(dual, found.choices)

@@ -3,7 +3,7 @@
 Where nothing that is asked about is a product with the interval, there is one range: what of the
 interval is limited is a limit on cycles and on DRAM bits. The interval itself is found from below,
 its first bound by bisection over cycle counts. Of products (latency, static energy) bounds hold in
-a range as at its beginning; ranges are split until both ends agree.
+a range as at its beginning; ranges are split until both ends agree (`product_search`: sooner).
 
 A range is searched up to a guess a little above its bound: a Lagrangian (`bounds`) rules the guess
 out, or leaves few widths and options for a MILP. Where nothing is below a guess, that is a bound.
