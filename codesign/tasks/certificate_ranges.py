@@ -3,11 +3,13 @@
 A range is argued for with the tilings of its most SRAM and the power of its least. From the most
 SRAM on, each range reaches as far down as its bound still closes it. Options of one array shape are
 closed together as long as that goes, then those that need it alone; where budgets leave one a
-duality gap, it is enumerated over ranges so narrow that little is left to look at.
+duality gap, it is enumerated over ranges so narrow that little is left to look at. One that needs
+more of them than the check reads is left.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -15,6 +17,7 @@ import numpy as np
 
 from codesign.arrays import Floats, Ints
 from codesign.checking.certificate.option_groups import OptionGroup
+from codesign.checking.certificate.verify import MOST_RANGES
 from codesign.checking.certificate.width_variables import TooMany
 from codesign.checking.problem import Option
 from codesign.search.bounds.batch import Batch
@@ -104,6 +107,7 @@ class RangeCloser:
         least = max(1, int(self.space.capacities.min_bits))
         most = int(self.most_bits[options].max())
         stack = [_Part(options, most, 1.0, start, every=len(options) > 1)]
+        alone = Counter[int]()
         while stack:
             part = stack.pop()
             options = [x for x in part.options if x not in failed]
@@ -113,7 +117,8 @@ class RangeCloser:
                 continue
             self.check_time()
             further = self._closed_from_top(part, least)
-            if further is None:
+            alone[options[0]] += len(options) == 1
+            if further is None or (len(options) == 1 and alone[options[0]] > MOST_RANGES):
                 failed.update(options)
             else:
                 stack += further

@@ -35,6 +35,7 @@ from codesign.checking.certificate.tiling_menus import undominated_within
 from codesign.checking.certificate.tilings import LayerTilings
 from codesign.checking.certificate.whole_numbers import rounded_down, whole_numbers
 from codesign.checking.cost_model import Array
+from codesign.tasks import certificate_ranges
 
 SEEDS: dict[str, Sequence[int]] = {  # of each kind, some that are quickly enumerated
     "none": (4, 6, 21, 22),
@@ -129,6 +130,16 @@ def test_every_range_of_sram_is_argued_for() -> None:
                 altered["groups"][n]["sram_bits"] = other
                 (finding,) = deep(design, altered).findings
                 assert "bit of SRAM" in str(finding)
+
+
+def test_options_of_too_many_ranges_are_left_to_the_solver(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(certificate_ranges, "MOST_RANGES", 1)
+    design, _ = powered()
+    certificate = certify(design)
+    assert 0 < len(certificate.trusted) < len(design.problem.choices.rows) * 20
+    report = deep(written(design.to_dict()), written(certificate.to_dict()))
+    assert report.holds
+    assert not report.proven
 
 
 def test_ranges_and_prices_are_weighed_anew() -> None:
