@@ -63,10 +63,6 @@ def solve(**given: Any) -> int:
     inputs.check_contradictions(given, SOLVE_CONTRADICTIONS)
     inputs.check_files(given)
     problems = inputs.problems(given)
-    if given["certificate"] is not None:
-        from codesign.tasks.certify import check_certifiable
-
-        check_certifiable(problems[0])
     _check_pipelined(problems[0], given)
     if given["regret_of"] is not None and given["minimize"] != REGRET:
         raise SpecError("--regret-of says what --minimize regret is of; give both.")

@@ -11,16 +11,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from copy import copy
 from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
 from codesign.arrays import Floats
-from codesign.checking.certificate.hybrid_ranges import HybridVerifier, Round
+from codesign.checking.certificate.hybrid_ranges import HybridVerifier, Round, Segments
 from codesign.checking.certificate.pipeline_stages import Range as CheckedRange
 from codesign.checking.certificate.pipeline_waits import Detour, detour
 from codesign.checking.certificate.segment_costs import segment_reads
-from codesign.checking.certificate.shared_boxes import Boxes
+from codesign.checking.certificate.shared_boxes import BoxesOfEach
 from codesign.checking.certificate.width_variables import TooMany
 from codesign.problem.problem import Problem
 from codesign.problem.tolerances import CLOSING_GAP
@@ -28,6 +29,7 @@ from codesign.search.dataflow.ascent import ascend
 from codesign.search.dataflow.bounds import Relaxed, Weighted
 from codesign.search.dataflow.hybrid import HybridSearch
 from codesign.search.dataflow.hybrid_bounds import HybridDual
+from codesign.search.dataflow.pair_bounds import AllPairs, PairDual
 from codesign.search.dataflow.segment_goal import SegmentGoal
 from codesign.search.dataflow.segment_states import AllSegments
 from codesign.search.dataflow.table import Range
@@ -35,11 +37,13 @@ from codesign.space.hardware_boxes import BoxTables
 from codesign.stopping import StopCondition, Stopped
 from codesign.tasks.certificate_detours import detours_of
 from codesign.tasks.certificate_stages import (
+    GAPS,
     OnStep,
     StageCloser,
     first_ranges,
     halves,
     of_one_architecture,
+    told_gap,
 )
 from codesign.tasks.certificate_stages import number as number_of
 
@@ -99,41 +103,79 @@ class HybridCloser(StageCloser):
         self.verifier = HybridVerifier(self.checked, below, stop.check)
         self.search = HybridSearch(self.space, stop)
         on = self.goal, self.search.tables, None, CLOSING_GAP
-        self.goals = [
-            SegmentGoal(self.search.shared((x,)), *on) for x in self.search.tables.segments()
-        ]
+        self.families = self.search.tables.families(self.space.choices.segments)
+        every = [x for family in self.families for x in family]
+        self.goals = [SegmentGoal(self.search.shared(x), *on) for x in every]
         self.tried = self.open = 0
 
     @cached_property
-    def dual(self) -> HybridDual | None:
-        """Of all segments and hardware; None where no widths keep the budgets."""
+    def duals(self) -> list[HybridDual] | None:
+        """Of all segments and hardware, and of all pairs; None where no widths keep the budgets."""
         of = self.goals[0]
         if not all(x.any() for x in of.allowed):
             return None
         most_taken = of.goal.limits.get(of.pricing.memory.metric, math.inf)
         boxes = BoxTables(self.search.tables, of.allowed, most_taken, of.pricing.energy)
-        pricings = (x.pricing for x in self.goals)
-        every = AllSegments(self.space, pricings, of.pricing.rows, of.allowed)
-        return HybridDual(every, boxes)
+        found, first = list[HybridDual](), 0
+        for family in self.families:
+            mine = self.goals[first : first + len(family)]
+            on = (x.pricing for x in mine), mine[0].pricing.rows, of.allowed
+            if len(family[0]) > 1:
+                found.append(PairDual(AllPairs(self.space, *on), boxes))
+            else:
+                found.append(HybridDual(AllSegments(self.space, *on), boxes))
+            first += len(family)
+        return found
 
-    def part(self, trusting: bool = False) -> tuple[dict[str, Any], list[str]]:
-        """The certificate's part on hybrids, and what it leaves to the search, in words."""
-        segments, left, spans = [], 0, self._first()
+    def _dual(self, number: int) -> HybridDual | None:
+        """Of segments alone."""
+        if self.duals is None:
+            return None
+        alone = len(self.families[0])
+        if number < alone:
+            return self.duals[0].of_segment(number)
+        return self.duals[1].of_segment(number - alone)
+
+    def part(self, trusting: bool = False, weaker: bool = True) -> tuple[dict[str, Any], list[str]]:
+        """The certificate's part on hybrids, and what it leaves to the search, in words.
+
+        Parameters
+        ----------
+        weaker : bool
+            Say how far below the claim no hybrid is, where that much is found of all that is left.
+        """
+        segments, spans = [], self._first()
+        left: list[tuple[int, list[CheckedRange]]] = []
         for number, goal in enumerate(self.goals):
             ranges: list[Given] = []
             trusted = [*spans]
             if not trusting and not self.stop.reached():
                 ranges, trusted = self._segment(number, spans)
-            network, of = self.checked.network, goal.space.segments[0]
-            ends = [network.layers[of[0]].name, network.layers[of[-1]].name]
+            layers, every = self.checked.network.layers, goal.space.segments
+            ends = [layers[n].name for of in every for n in (of[0], of[-1])]
             waits = [{"waits": x, "beside": y} for x, y in self._detours(number)] if ranges else []
             open_s = [[float(x.least_s), number_of(x.most_s)] for x in trusted]
             segments.append({"layers": ends, "detours": waits, "ranges": ranges, "trusted": open_s})
-            left += bool(trusted)
+            left += [(number, trusted)] if trusted else []
             if self.on_step is not None:
-                self.on_step(f"closed: {number + 1 - left} of {len(self.goals)} segments")
-        word = f"{left} of {len(self.goals)} segments of hybrids"
+                self.on_step(f"closed: {number + 1 - len(left)} of {len(self.goals)} segments")
+        pairs = " and pairs" * (len(self.families) > 1)
+        word = f"{len(left)} of {len(self.goals)} segments{pairs} of hybrids"
+        if left and weaker and not trusting:
+            word += told_gap(self._gap(left), "hybrid")
         return {"segments": segments}, [word] if left else []
+
+    def _gap(self, left: Sequence[tuple[int, list[CheckedRange]]]) -> float | None:
+        """How far below the claim no hybrid of what is left is, relative; None: not known."""
+        weaker = copy(self)
+        for gap in GAPS:
+            if self.stop.reached():
+                return None
+            weaker.below, weaker.tried, weaker.open = self.below * (1 - Fraction(gap)), 0, 0
+            weaker.verifier = HybridVerifier(self.checked, weaker.below, self.stop.check)
+            if not any(weaker._segment(number, spans)[1] for number, spans in left):
+                return gap
+        return None
 
     # Ranges -------------------------------------------------------------------------------------
 
@@ -181,38 +223,38 @@ class HybridCloser(StageCloser):
 
     def _rounds(self, number: int, span: CheckedRange) -> list[Given] | None:
         """Rounds that rule a segment out in a range; None where none are found."""
-        dual = None if self.dual is None else self.dual.of_segment(number)
-        segment, detours = self.goals[number].space.segments[0], self._checked(number)
-        boxes, found = self.verifier.hardware.first(segment), list[Given]()
+        dual, every = self._dual(number), self.goals[number].space.segments
+        detours, boxes = self._checked(number), self.verifier.first(every)
+        found = list[Given]()
         prices: list[dict[str, float]] = []
         looked_at = 0
-        for _ in range(MOST_ROUNDS):
+        for n in range(MOST_ROUNDS):
             looked_at += boxes.size
             if dual is not None and dual.alive.any():
                 prices = self._prices(dual, span)
                 dual.keep_alive()
                 if dual.boxes.whole.any():
                     dual.halve()
-            boxes, together = self._left(span, segment, detours, boxes, prices)
+            boxes, together = self._left(span, every, detours, boxes, prices)
             found.append({"prices": prices, "together": together})
             if not boxes.size:
                 return found
-            if boxes.size > MOST_LEFT or looked_at > MOST_LOOKED_AT or not boxes.whole.any():
+            if boxes.size > MOST_LEFT or looked_at > MOST_LOOKED_AT or not boxes.whole:
                 return None
-            boxes = boxes.halved()
+            boxes = boxes.halved(n)
         return None
 
     def _left(
         self,
         span: CheckedRange,
-        segment: range,
+        segments: Segments,
         detours: Sequence[Detour],
-        boxes: Boxes,
+        boxes: BoxesOfEach,
         prices: Sequence[dict[str, float]],
-    ) -> tuple[Boxes, int]:
+    ) -> tuple[BoxesOfEach, int]:
         """What a round leaves, and how many boxes labels are tried on together in it."""
         exact = [{x: Fraction(y) for x, y in each.items()} for each in prices]
-        on = span, segment, detours
+        on = span, segments, detours
         every, together = self.verifier.left(*on, boxes, Round(exact)), 0
         left = every
         for most in TOGETHER:
@@ -242,10 +284,10 @@ class HybridCloser(StageCloser):
     def _detours(self, number: int) -> list[tuple[list[int], list[int]]]:
         """Of a segment, those that the verifier takes for such."""
         of = self.goals[number]
-        reads = segment_reads(self.checked.network, of.space.segments[0])
+        reads = segment_reads(self.checked.network, of.space.segments)
         every = detours_of(of.fifos, of.space)
         return [x for x in every if detour(reads, *x) is not None]
 
     def _checked(self, number: int) -> list[Detour]:
-        reads = segment_reads(self.checked.network, self.goals[number].space.segments[0])
+        reads = segment_reads(self.checked.network, self.goals[number].space.segments)
         return [x for y in self._detours(number) if (x := detour(reads, *y)) is not None]

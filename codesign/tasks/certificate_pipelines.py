@@ -28,17 +28,18 @@ from codesign.search.dataflow.table import Range
 from codesign.stopping import StopCondition, Stopped
 from codesign.tasks.certificate_detours import detours_of
 from codesign.tasks.certificate_stages import (
+    GAPS,
     OnStep,
     StageCloser,
     first_ranges,
     halves,
     number,
     of_one_architecture,
+    told_gap,
 )
 
 ROUNDS, EACH = 3, 4  # in which what is ruled out is left out; multipliers kept of each
 MOST_TRIED = 2000  # ranges
-GAPS = (1e-5, 1e-4, 1e-3, 1e-2, 0.1)  # relative, of weaker claims where some ranges do not close
 MOST_OPEN = 3  # ranges that do not close, after which no others are tried
 
 
@@ -81,9 +82,7 @@ class PipelineCloser(StageCloser):
         ends = [[float(x.least_s), number(x.most_s)] for x in trusted]
         detours = [{"waits": waits, "beside": beside} for waits, beside in self.detours]
         word = f"{len(trusted)} of {len(ranges) + len(trusted)} ranges of the interval"
-        gap = self._gap() if trusted and not trusting else None
-        if gap is not None:
-            word += f" (none has a pipeline more than {100 * gap:g} % below the claim)"
+        word += told_gap(self._gap() if trusted and not trusting else None, "pipeline")
         part = {"detours": detours, "ranges": ranges, "trusted": ends}
         return part, [word] if trusted else []
 

@@ -23,6 +23,7 @@ from codesign.stopping import StopCondition
 
 SPAN_RATIO = 2.0  # of the ends of first ranges of a product with the interval
 NARROWEST = 3e-7  # relative, of a range that is halved no more
+GAPS = (1e-5, 1e-4, 1e-3, 1e-2, 0.1)  # relative, of weaker claims where some ranges do not close
 OnStep = Callable[[str], None]
 
 
@@ -45,6 +46,11 @@ class StageCloser:
         self.goal = Goal(problem.objective, problem.budgets)
         content = json.loads(json.dumps(problem_to_dict(problem)))
         self.checked = read_problem(Entry("problem", content, Ledger()))
+
+
+def told_gap(gap: float | None, what: str) -> str:
+    """How far below the claim no design is, where that much is known."""
+    return "" if gap is None else f" (none has a {what} more than {100 * gap:g} % below the claim)"
 
 
 def of_one_architecture(problem: Problem, name: Architecture) -> Problem:

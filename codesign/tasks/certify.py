@@ -14,7 +14,6 @@ from dataclasses import replace
 from fractions import Fraction
 
 from codesign.checking.certificate.verify import GAP
-from codesign.errors import SpecError
 from codesign.problem.metrics import PER_BATCH, REGRET
 from codesign.problem.problem import Problem
 from codesign.results.certificate import Certificate
@@ -61,11 +60,10 @@ def certify(
     Raises
     ------
     SpecError
-        A limit that is not positive, or what certificates do not count, see `check_certifiable`.
+        A limit that is not positive.
     KeyboardInterrupt
         Interrupted twice.
     """
-    check_certifiable(asked or design.problem)
     stop = StopCondition(time_limit_s)
     if trusting:
         return _of_all(design, asked, stop, on_step, trusting=True)
@@ -102,18 +100,6 @@ def _of_all(
         else:
             found.hybrids = part
     return found
-
-
-def check_certifiable(problem: Problem) -> None:
-    """Refuse what certificates do not count.
-
-    Raises
-    ------
-    SpecError
-        Hybrids of two segments.
-    """
-    if problem.choices.segments > 1:
-        raise SpecError("segments: certificates count one of a hybrid; check the design alone")
 
 
 def _certificate(

@@ -30,7 +30,7 @@ from codesign.tasks.certificate_groups import Closer
 from codesign.tasks.certificate_hybrids import HybridCloser
 from codesign.tasks.certificate_options import group_of, named_options
 from codesign.tasks.certificate_pipelines import PipelineCloser
-from codesign.tasks.certify import OnStep, check_certifiable
+from codesign.tasks.certify import OnStep
 from codesign.tasks.choose_architecture import of_array
 from codesign.units import kind_of
 
@@ -58,11 +58,10 @@ def certify_infeasible(
     Raises
     ------
     SpecError
-        A limit that is not positive, or what certificates do not count.
+        A limit that is not positive.
     KeyboardInterrupt
         Interrupted twice.
     """
-    check_certifiable(problem)
     if problem.objective == REGRET:  # what nothing is measured by where there is no design
         problem = replace(problem, objective="latency_s", references={})
     found = InfeasibilityCertificate(json.loads(json.dumps(problem_to_dict(problem))))

@@ -17,18 +17,19 @@ from codesign.results.text.check import certificate_lines
 Alter = Callable[[Any], None]
 SEED = 1  # of three layers, where multipliers or labels are needed
 ENERGY, FPGA = (37, "still"), (30, "fpga")  # likewise
+TWO = 1, "", 2
 
 
 @cache
-def texts(seed: int = SEED, kind: str = "") -> tuple[str, str]:
+def texts(seed: int = SEED, kind: str = "", segments: int = 1) -> tuple[str, str]:
     """Files of a hybrid and its certificate."""
-    design = solve(hybrid_case(seed, kind).problem)
+    design = solve(hybrid_case(seed, kind, segments).problem)
     return json.dumps(design.to_dict()), json.dumps(certify(design).to_dict())
 
 
-def told(alter: Alter, seed: int = SEED, kind: str = "") -> str:
+def told(alter: Alter, seed: int = SEED, kind: str = "", segments: int = 1) -> str:
     """What the check says first of an altered certificate; nothing where it holds."""
-    design, certificate = map(json.loads, texts(seed, kind))
+    design, certificate = map(json.loads, texts(seed, kind, segments))
     alter(certificate)
     report = deep(design, certificate)
     assert not (report.findings and report.proven)
@@ -169,3 +170,34 @@ def test_of_energy_and_on_an_fpga_too(seed: int, kind: str, alter: Alter) -> Non
     assert "rounds after which no hardware is left" in told(alter, seed, kind)
     assert "bound" in told(_higher_bound, seed, kind)
     assert "segments" in told(_no_segment, seed, kind)
+
+
+def _no_pair(given: Any) -> None:
+    every = given["hybrids"]["segments"]
+    every.remove(next(x for x in every if len(x["layers"]) == 4))
+
+
+def _in_another_order(given: Any) -> None:
+    of = next(x for x in given["hybrids"]["segments"] if len(x["layers"]) == 4)
+    of["layers"] = of["layers"][2:] + of["layers"][:2]
+
+
+@pytest.mark.parametrize(
+    ("alter", "expected"),
+    [
+        (lambda given: None, ""),
+        (_no_prices, "rounds after which no hardware is left"),
+        (_without("second_segment_s"), "rounds after which no hardware is left"),
+        (_no_pair, "segments"),
+        (_in_another_order, "each segment once"),
+        (_higher_bound, "bound"),
+    ],
+)
+def test_of_two_segments_too(alter: Alter, expected: str) -> None:
+    assert expected in told(alter, *TWO)
+    assert expected or not told(alter, *TWO)
+
+
+def test_pairs_are_told_apart() -> None:
+    lines = certificate_lines(json.loads(texts(*TWO)[1]), "c.json")
+    assert any("segments and pairs of them that no better hybrid shares" in x for x in lines)

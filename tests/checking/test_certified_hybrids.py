@@ -10,10 +10,10 @@ import dataflow_oracle
 import pytest
 from certified import deep, written
 from pipelines import residual, tiny
-from random_hybrids import drawn_hybrid, hybrid_case
+from random_hybrids import hybrid_case
 from seeds import half_long
 
-from codesign import Design, Problem, SpecError, certify, solve
+from codesign import Design, Problem, certify, solve
 from codesign.checking import Report
 from codesign.checking.certificate.verify import GAP
 from codesign.results.dataflow_design import DataflowDesign
@@ -23,6 +23,7 @@ from codesign.tasks.certificate_hybrids import HybridCloser
 SEEDS = (1, 4, 6, 13)
 LONG_SEEDS = tuple(x for x in range(60) if x not in SEEDS)
 LONG_OF_KINDS = range(10, 70)
+OF_TWO = (1, 6, 7)
 POWERED = 3  # an energy with power at all times
 FEW = 8  # ranges that are tried
 
@@ -36,7 +37,9 @@ def certified(problem: Problem) -> tuple[Design | DataflowDesign, Report]:
 
 def left_open(problem: Problem, claim: float) -> list[Any]:
     """Segments in ranges of the interval of which a hybrid below a claim is not ruled out."""
-    part, _ = HybridCloser(problem, Fraction(claim), StopCondition(None), None, FEW).part()
+    part, _ = HybridCloser(problem, Fraction(claim), StopCondition(None), None, FEW).part(
+        weaker=False
+    )
     return [x for x in part["segments"] if x["trusted"]]
 
 
@@ -47,12 +50,12 @@ def is_a_product(problem: Problem) -> bool:
     return "latency_s" in asked or (static and "energy_j" in asked)
 
 
-def hold_to_enumeration(seed: int, kind: str = "") -> None:
+def hold_to_enumeration(seed: int, kind: str = "", segments: int = 1) -> None:
     """Of a random problem: the claim a little below the best is proven, none above it ever is.
 
     Of products with the interval the former may be left open.
     """
-    case = hybrid_case(seed, kind)
+    case = hybrid_case(seed, kind, segments)
     problem = case.problem
     best = dataflow_oracle.best(problem, case.groups)
     if best is None:
@@ -84,6 +87,18 @@ def test_claims_about_energy_and_on_fpgas_are_proven_likewise(seed: int, kind: s
 @pytest.mark.parametrize("seed", LONG_OF_KINDS)
 def test_many_claims_about_energy_and_on_fpgas_are_proven_likewise(seed: int, kind: str) -> None:
     hold_to_enumeration(seed, kind)
+
+
+@pytest.mark.parametrize("seed", OF_TWO)
+def test_claims_about_two_segments_are_proven_likewise(seed: int) -> None:
+    hold_to_enumeration(seed, segments=2)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind", ["", "still", "fpga"])
+@pytest.mark.parametrize("seed", LONG_OF_KINDS)
+def test_many_claims_about_two_segments_are_proven_likewise(seed: int, kind: str) -> None:
+    hold_to_enumeration(seed, kind, segments=2)
 
 
 @pytest.mark.parametrize("objective", ["interval_s", "area_mm2"])
@@ -138,9 +153,12 @@ def test_skip_connections_beside_and_across_a_segment_are_counted() -> None:
     assert report.proven
 
 
-def test_a_hybrid_of_two_segments_has_no_certificate() -> None:
-    with pytest.raises(SpecError, match=r"^segments: certificates count one of a hybrid"):
-        certify(drawn_hybrid(1))
+def test_the_best_hybrid_of_one_segment_or_two_is_proven() -> None:
+    design, report = certified(hybrid_case(6, segments=2).problem)
+    assert isinstance(design, DataflowDesign)
+    assert report.findings == ()
+    assert report.proven
+    assert "no hybrid of one segment or two within the budgets has" in report.notes[-1]
 
 
 @pytest.mark.long
@@ -150,6 +168,15 @@ def test_the_least_energy_with_power_at_all_times_is_proven() -> None:
     assert is_a_product(design.problem)
     assert report.findings == ()
     assert report.proven
+
+
+def test_how_far_below_none_is_of_what_stays_open_is_told() -> None:
+    case = hybrid_case(6)
+    best = dataflow_oracle.best(case.problem, case.groups)
+    assert best is not None
+    claim = Fraction(best.metrics[case.problem.objective] * (1 + 5e-4))
+    _, (word,) = HybridCloser(case.problem, claim, StopCondition(None), None, FEW).part()
+    assert word.endswith("of hybrids (none has a hybrid more than 0.1 % below the claim)")
 
 
 def test_what_is_left_when_time_is_up_is_the_search_s_word() -> None:

@@ -137,18 +137,6 @@ def test_a_certificate_proves_the_least_regret(
     assert "left to the solver's word: 0" in shown
 
 
-def test_what_certificates_do_not_count_is_refused_before_the_solve(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    tiny, out = tmp_path / "tiny.toml", tmp_path / "design.json"
-    tiny.write_text(TINY)
-    words = f"--certificate {tmp_path / 'c.json'} --architecture hybrid --out {out}".split()
-    code, shown, err = run(capsys, "solve", str(tiny), *words, "--segments", "2", *SMALL)
-    assert (code, shown) == (2, "")
-    assert "segments: certificates count one of a hybrid" in err
-    assert not out.exists()
-
-
 def test_limits_without_a_name_are_of_the_others() -> None:
     network = Suite([load_network("alexnet"), load_network("mobilenetv2")]).network
     found = limits_by_metric("max_noise", "noise", {"alexnet": 1.0, None: 2.0}, network)

@@ -21,7 +21,7 @@ OTHER_SMALL_NUMBERS = {
     "exports.pipeline_sheet_text": "when a number is written as a whole one",
     "costs.pipeline": "what rounding leaves of two stages that start at once",
     "tasks.latency_changes": "relative: figures computed twice",
-    "tasks.certificate_pipelines": "when a range of the interval is split no more",
+    "tasks.certificate_stages": "when a range of the interval is split no more",
     "tasks.certificate_ranges": "growth of power in a range of SRAM that is split no more",
     "problem.readers": "ranges of options",
     "problem.words": "ranges of options",

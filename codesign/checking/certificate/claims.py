@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import NamedTuple
 
-from codesign.checking.certificate.hybrid_ranges import verify_hybrids
+from codesign.checking.certificate.hybrid_ranges import told_hybrid, verify_hybrids
 from codesign.checking.certificate.other_questions import (
     bound_of_batch,
     differences,
@@ -96,7 +96,7 @@ def _of_arrays(problem: Problem, bound: Fraction) -> str:
 
 
 def _of_part(name: str, problem: Problem, bound: Fraction) -> str:
-    what = "pipeline" if name == "dataflow" else "hybrid of one segment"
+    what = "pipeline" if name == "dataflow" else told_hybrid(problem)
     return f"no {what} within the budgets has {problem.objective} below {float(bound)!r}"
 
 

@@ -1,12 +1,13 @@
 """The part of a certificate on hybrids: no hybrid within the budgets is better than claimed.
 
-Of every segment the part holds ranges of the interval, which together leave out none that the
-budgets and the claim allow. In each all hardware that the segment may share is ruled out, in
-rounds: boxes of hardware (all of it, to begin with) by Lagrange multipliers, one by one
-(`codesign.checking.certificate.segment_sums`), or some of them together by labels
-(`codesign.checking.certificate.pipeline_labels`); those left are cut in half for the next round.
-After the last nothing is left. What waits between stages is bounded by detours that the part names
-for the segment. Ranges that are ``trusted`` are left to the search's word.
+Of every segment, and of every pair where there may be two, the part holds ranges of the interval,
+which together leave out none that the budgets and the claim allow. In each all hardware that the
+segments may share is ruled out, in rounds: boxes of hardware (all of it, to begin with), of a pair
+one for each, by Lagrange multipliers, one by one (`codesign.checking.certificate.segment_sums`), or
+some of them together by labels (`codesign.checking.certificate.pipeline_labels`); those left are
+cut in half for the next round, of a pair those of one segment and of the other in turn. After the
+last nothing is left. What waits between stages is bounded by detours that the part names for them.
+Ranges that are ``trusted`` are left to the search's word.
 """
 
 from __future__ import annotations
@@ -33,9 +34,9 @@ from codesign.checking.certificate.pipeline_sums import LeastSums
 from codesign.checking.certificate.pipeline_waits import Detour, read_detours
 from codesign.checking.certificate.possible_widths import with_possible_widths
 from codesign.checking.certificate.read_groups import read_prices
-from codesign.checking.certificate.segment_costs import SEGMENT, SegmentCosts, segment_reads
+from codesign.checking.certificate.segment_costs import SEGMENTS, SegmentCosts, segment_reads
 from codesign.checking.certificate.segment_sums import SegmentSums
-from codesign.checking.certificate.shared_boxes import Boxes
+from codesign.checking.certificate.shared_boxes import BoxesOfEach
 from codesign.checking.certificate.shared_hardware import SharedHardware
 from codesign.checking.certificate.stage_options import NoStage
 from codesign.checking.certificate.width_variables import TooMany
@@ -52,6 +53,7 @@ LITTLE = Fraction(1, 10**12)  # of mm² or LUTs, by which boxes are put in order
 MOST_SUMS = 2**13  # of boxes and multipliers, that are worked out at once
 MOST_ENTRIES = 2**23  # of the largest table of these
 Prices = Sequence[Mapping[str, Fraction]]
+Segments = tuple[range, ...]
 
 
 class Round(NamedTuple):
@@ -69,11 +71,19 @@ class Round(NamedTuple):
     together: int = 0
 
 
-def segments_of(network: Network) -> list[range]:
-    """Every run of layers from one with MACs to another, unless it has all of those."""
+def segments_of(network: Network, most: int) -> list[Segments]:
+    """Every run of layers from one with MACs to another, unless it has all of those; every two."""
     macs = [n for n, x in enumerate(network.layers) if not x.moves]
     every = [range(a, b + 1) for n, a in enumerate(macs) for b in macs[n:]]
-    return [x for x in every if len(x) < macs[-1] - macs[0] + 1]
+    found: list[Segments] = [(x,) for x in every if len(x) < macs[-1] - macs[0] + 1]
+    if most > 1:
+        found += [(x, y) for x in every for y in every if x[-1] < y[0]]
+    return found
+
+
+def told_hybrid(problem: Problem) -> str:
+    """What hybrids there may be, in words."""
+    return "hybrid of one segment" + " or two" * (problem.choices.segments > 1)
 
 
 class HybridVerifier(PipelineVerifier):
@@ -102,45 +112,50 @@ class HybridVerifier(PipelineVerifier):
     @property
     def names(self) -> list[str]:
         """Metrics that multipliers may be of."""
-        return [*super().names, SEGMENT]
+        return [*super().names, *SEGMENTS[: self.problem.choices.segments]]
 
     def rules_out(
-        self, span: Range, segment: range, detours: Sequence[Detour], rounds: Sequence[Round]
+        self, span: Range, segments: Segments, detours: Sequence[Detour], rounds: Sequence[Round]
     ) -> bool:
-        """Whether no hybrid of a segment in a range is better than claimed.
+        """Whether no hybrid of some segments in a range is better than claimed.
 
         Raises
         ------
         TooMany
             Boxes, labels, or tables that are too large.
         """
-        boxes = self.hardware.first(segment)
+        boxes = self.first(segments)
         for n, each in enumerate(rounds):
-            boxes = self.left(span, segment, detours, boxes.halved() if n else boxes, each)
+            boxes = boxes.halved(n - 1) if n else boxes
+            boxes = self.left(span, segments, detours, boxes, each)
             if not boxes.size:
                 return True
         return False
 
+    def first(self, segments: Segments) -> BoxesOfEach:
+        """All hardware that segments may share."""
+        return BoxesOfEach.product([self.hardware.first(x) for x in segments])
+
     def left(
         self,
         span: Range,
-        segment: range,
+        segments: Segments,
         detours: Sequence[Detour],
-        boxes: Boxes,
+        boxes: BoxesOfEach,
         by: Round,
-    ) -> Boxes:
+    ) -> BoxesOfEach:
         """Boxes that a round does not rule out."""
         if self.threshold.below <= 0:  # no metric is below 0
             return boxes.take(np.zeros(boxes.size, dtype=bool))
         if boxes.size > MOST_BOXES:
             raise TooMany
-        on, found = (span, segment, detours), []
+        on, found = (span, segments, detours), []
         for part in _parts(boxes, self._at_once(on, boxes, by.prices)):
             costs = self._costs(*on, part)
             if costs is not None:
                 sums = SegmentSums(costs, by.prices, self.check_time)
                 found.append(part.take(~sums.ruled_out()))
-        left = _together(boxes, found)
+        left = BoxesOfEach.together(boxes, found)
         if not by.together or not left.size:
             return left
         found = []
@@ -148,7 +163,7 @@ class HybridVerifier(PipelineVerifier):
             costs = self._costs(*on, part)
             if costs is not None and not self._by_labels(costs, by.prices):
                 found.append(part)
-        return _together(boxes, found)
+        return BoxesOfEach.together(boxes, found)
 
     def _by_labels(self, costs: SegmentCosts, prices: Prices) -> bool:
         """Whether labels rule boxes out; not where there are too many."""
@@ -158,7 +173,7 @@ class HybridVerifier(PipelineVerifier):
             return False
 
     def _at_once(
-        self, on: tuple[Range, range, Sequence[Detour]], boxes: Boxes, prices: Prices
+        self, on: tuple[Range, Segments, Sequence[Detour]], boxes: BoxesOfEach, prices: Prices
     ) -> int:
         """Boxes that are worked out at once: tables stay small."""
         costs = self._costs(*on, boxes)
@@ -168,33 +183,29 @@ class HybridVerifier(PipelineVerifier):
         most = min(MOST_SUMS, MOST_ENTRIES // plan.most_cells)
         return max(most // int(plan.weights.shape[1]), 1)
 
-    def _ascending(self, boxes: Boxes) -> Boxes:
+    def _ascending(self, boxes: BoxesOfEach) -> BoxesOfEach:
         """Boxes by their area, or LUTs."""
         name = next(iter(self.problem.technology.per_bit))
-        return boxes.take(np.argsort(self.hardware.taken(boxes, name, LITTLE), kind="stable"))
+        each = [self.hardware.taken(x, name, LITTLE) for x in boxes.each]
+        return boxes.take(np.argsort(np.sum(each, axis=0), kind="stable"))
 
     def _costs(
-        self, span: Range, segment: range, detours: Sequence[Detour], boxes: Boxes
+        self, span: Range, segments: Segments, detours: Sequence[Detour], boxes: BoxesOfEach
     ) -> SegmentCosts | None:
         """What is on boxes; None where no pipeline has the other stages, or nothing is to keep."""
         on = self.problem, self.threshold, span, detours, self.offers
         try:
-            found = SegmentCosts(*on, segment, self.hardware, boxes, self._like.get(span))
+            found = SegmentCosts(*on, segments, self.hardware, boxes, self._like.get(span))
         except NoStage:
             return None
         self._like.setdefault(span, found)
         return None if (found.most < 0).any() else found
 
 
-def _parts(boxes: Boxes, most: int) -> list[Boxes]:
+def _parts(boxes: BoxesOfEach, most: int) -> list[BoxesOfEach]:
     """Boxes in parts of so many at most."""
     every = np.arange(boxes.size)
     return [boxes.take(every[n : n + most]) for n in range(0, boxes.size, most)]
-
-
-def _together(like: Boxes, parts: Sequence[Boxes]) -> Boxes:
-    none = like.take(np.zeros(like.size, dtype=bool))
-    return Boxes(*(np.concatenate(x) for x in zip(none, *parts, strict=True)))
 
 
 def verify_hybrids(
@@ -210,28 +221,26 @@ def verify_hybrids(
     verifier, network = HybridVerifier(problem, bound), problem.network
     if not verifier.known:
         entry.fault("no certificate: energy is not known")
-    if problem.choices.segments > 1:
-        entry.fault("no certificate: of two segments there is none")
     names, trusted = [x.name for x in network.layers], list[str]()
-    left = {(names[x[0]], names[x[-1]]): x for x in segments_of(network)}
+    every_segments = segments_of(network, problem.choices.segments)
+    left = {tuple(names[n] for x in each for n in (x[0], x[-1])): each for each in every_segments}
     every, count = entry["segments"].items(), len(left)
     for n, item in enumerate(every):
         if on_step is not None:
             on_step(f"verified: {n} of {len(every)} segments")
         item.known_keys(PART)
-        ends = [x.text(names) for x in item["layers"].items()]
-        segment = left.pop((ends[0], ends[1]), None) if len(ends) == 2 else None
-        if segment is None:
+        segments = left.pop(tuple(x.text(names) for x in item["layers"].items()), None)
+        if segments is None:
             item["layers"].fault("first and last layer of a segment, each segment once")
-        trusted += _verified(item, segment, verifier)
+        trusted += _verified(item, segments, verifier)
     found = f"all but {len(left)}" if left else f"all {count}"
     entry.ledger.holds(entry["segments"].where, not left, found, f"all {count} segments")
     return trusted
 
 
-def _verified(item: Entry, segment: range, verifier: HybridVerifier) -> list[str]:
-    """Hold the ranges of a segment to what is said of them; those trusted, in words."""
-    detours = read_detours(item["detours"], segment_reads(verifier.problem.network, segment))
+def _verified(item: Entry, segments: Segments, verifier: HybridVerifier) -> list[str]:
+    """Hold the ranges of segments to what is said of them; those trusted, in words."""
+    detours = read_detours(item["detours"], segment_reads(verifier.problem.network, segments))
     ranges, covered = item["ranges"], list[Range]()
     if len(ranges.items()) > MOST_RANGES:
         ranges.fault(f"at most {MOST_RANGES} ranges")
@@ -242,7 +251,7 @@ def _verified(item: Entry, segment: range, verifier: HybridVerifier) -> list[str
         if len(given) > MOST_ROUNDS:
             rounds.fault(f"at most {MOST_ROUNDS} rounds")
         try:
-            closed = verifier.rules_out(span, segment, detours, given)
+            closed = verifier.rules_out(span, segments, detours, given)
         except TooMany:
             rounds.fault("rounds that leave fewer boxes of hardware")
         expected = "rounds after which no hardware is left"
@@ -251,7 +260,9 @@ def _verified(item: Entry, segment: range, verifier: HybridVerifier) -> list[str
         covered.append(span)
     trusted = [read_range(x) for x in item["trusted"].items()]
     check_cover(ranges, [*covered, *trusted], verifier.most_s)
-    layers = " to ".join(x.text() for x in item["layers"].items())
+    ends = [x.text() for x in item["layers"].items()]
+    pairs = zip(ends[::2], ends[1::2], strict=True)
+    layers = ", and ".join(f"{first} to {last}" for first, last in pairs)
     return [f"hybrids that share {layers} at intervals {told_range(x)}" for x in trusted]
 
 

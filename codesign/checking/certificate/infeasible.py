@@ -18,7 +18,7 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import NamedTuple
 
-from codesign.checking.certificate.hybrid_ranges import verify_hybrids
+from codesign.checking.certificate.hybrid_ranges import told_hybrid, verify_hybrids
 from codesign.checking.certificate.pipeline_ranges import of_array, verify_pipelines
 from codesign.checking.certificate.verify import PART, OnStep, verify_groups
 from codesign.checking.entries import Entry
@@ -63,8 +63,8 @@ def prove_infeasible(given: Entry, on_step: OnStep | None = None) -> ProvenInfea
         if clash:
             asked, bound = asked_within(problem, clash), bound_of(problem, clash)
             trusted += verify(entry["reasons"], asked, bound, on_step)
-            of_one = " of one segment" if name == "hybrid" else ""
-            claims.append(f"no {name}{of_one} has {_kept(problem, clash)}")
+            what = told_hybrid(problem) if name == "hybrid" else name
+            claims.append(f"no {what} has {_kept(problem, clash)}")
         else:
             trusted.append(f"all {name}s")
     return ProvenInfeasible(tuple(trusted), "; ".join(claims))

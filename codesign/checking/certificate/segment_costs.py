@@ -1,12 +1,12 @@
-"""What hybrids of one segment cost at least on boxes of hardware, in a range of the interval.
+"""What hybrids of some segments cost at least on boxes of hardware, in a range of the interval.
 
 Beside the costs of stages (`codesign.checking.certificate.pipeline_costs`) there is the time that
-the segment takes for an image, which the range's end limits. A layer of the segment takes the
-longer of its cycles and of all that it moves from and to DRAM, its output and residuals among it,
-so these are in its scope. The array and its SRAM count with their least area, and so does power at
-all times that grows with it.
+each segment takes for an image, which the range's end limits. A layer of a segment takes the longer
+of its cycles and of all that it moves from and to DRAM, its output and residuals among it, so these
+are in its scope. Arrays and their SRAM count with their least area, and so does power at all times
+that grows with it.
 
-The segment is one stage, numbered as its last layer, without a lag.
+A segment is one stage, numbered as its last layer, without a lag.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from codesign.checking.certificate.metric_units import Threshold
 from codesign.checking.certificate.pipeline_costs import PipelineCosts
 from codesign.checking.certificate.pipeline_stages import DRAM, MOST_PARTS, Range
 from codesign.checking.certificate.pipeline_waits import Detour
-from codesign.checking.certificate.shared_boxes import Boxes
+from codesign.checking.certificate.shared_boxes import BoxesOfEach
 from codesign.checking.certificate.shared_hardware import SharedHardware
 from codesign.checking.certificate.shared_layers import OnBoxes
 from codesign.checking.certificate.stage_options import Offer, best_rows
@@ -31,13 +31,14 @@ from codesign.checking.cost_model import bops
 from codesign.checking.dataflow import Read, reads
 from codesign.checking.network import Network
 from codesign.checking.problem import Problem
+from codesign.checking.segment import within
 from codesign.checking.technology import ENERGY
 
-SEGMENT = "segment_s"  # seconds that a segment takes for an image
+SEGMENTS = "segment_s", "second_segment_s"  # seconds that each takes for an image
 
 
 class Shared(NamedTuple):
-    """A layer of the segment at widths of all that it touches, on each box.
+    """A layer of a segment at widths of all that it touches, on each box.
 
     Attributes
     ----------
@@ -53,36 +54,37 @@ class Shared(NamedTuple):
     runs: Whole
 
 
-def segment_reads(network: Network, segment: range) -> list[Read]:
-    """Reads of a network whose segment is one stage, numbered as its last layer; by their readers.
+def segment_reads(network: Network, segments: Sequence[range]) -> list[Read]:
+    """Reads of a network whose segments are stages, numbered as their last layers; by readers.
 
-    What crosses waits in DRAM; so does what the segment reads of the network's input, which is
-    there when its time begins.
+    What crosses waits in DRAM; so does what a segment reads of the network's input, which is there
+    when its time begins.
     """
-    found, end = [], segment[-1]
+    found = []
     for read in reads(network, ()):
-        into, out_of = read.reader in segment, read.writer in segment
-        if into and not out_of:
+        into, out_of = within(segments, read.reader), within(segments, read.writer)
+        if into is not None and into != out_of:
             after = int(read.writer is not None)
-            read = read._replace(reader=end, after=after, images=0)
-        elif out_of and not into:
+            read = read._replace(reader=segments[into][-1], after=after, images=0)
+        elif into is None and out_of is not None:
             images = 2 if network.layers[read.reader].moves else 0
-            read = read._replace(writer=end, after=read.after + 1, images=images)
-        crosses = into != out_of
-        if crosses:
+            read = read._replace(after=read.after + 1, images=images)
+        if into != out_of:
             read = read._replace(until_output=False, stored=True)
-        if crosses or not into:
+        if out_of is not None:
+            read = read._replace(writer=segments[out_of][-1])
+        if into != out_of or into is None:
             found.append(read)
     return sorted(found, key=lambda x: x.reader)
 
 
 class SegmentCosts(PipelineCosts):
-    """Costs of the hybrids of a segment that are better than claimed, as of `PipelineCosts`.
+    """Costs of the hybrids of some segments that are better than claimed, as of `PipelineCosts`.
 
     Parameters
     ----------
-    boxes : Boxes
-        Of hardware that the segment may share, one at least.
+    boxes : BoxesOfEach
+        Of hardware that the segments may share, one at least.
     """
 
     def __init__(
@@ -92,34 +94,34 @@ class SegmentCosts(PipelineCosts):
         span: Range,
         detours: Sequence[Detour],
         offers: Mapping[int, Offer],
-        segment: range,
+        segments: tuple[range, ...],
         hardware: SharedHardware,
-        boxes: Boxes,
+        boxes: BoxesOfEach,
         like: PipelineCosts | None = None,
     ) -> None:
-        self.segment, self.segments = segment, (segment,)
+        self.segments = segments
         self.hardware, self.boxes = hardware, boxes
-        stages = {n: x for n, x in offers.items() if n not in segment}
+        stages = {n: x for n, x in offers.items() if within(segments, n) is None}
         super().__init__(problem, threshold, span, detours, stages, like)
         self._on: dict[int, OnBoxes] = {}
 
     def _reads(self) -> list[Read]:
-        return segment_reads(self.network, self.segment)
+        return segment_reads(self.network, self.segments)
 
     def _limits(self) -> dict[str, Fraction]:
         found = super()._limits()
         if self.span.most_s is not None:
-            found[SEGMENT] = self.span.most_s
+            found |= dict.fromkeys(SEGMENTS[: len(self.segments)], self.span.most_s)
         return found
 
     def _own_classes(self, n: int) -> list[int]:
         found = super()._own_classes(n)
-        if n in self.segment:
+        if within(self.segments, n) is not None:
             found += [c for c, _ in self._beside(n) if c is not None]
         return found
 
     def _beside(self, n: int) -> list[tuple[int | None, int]]:
-        """Elements that a layer of the segment moves beside operands, with classes of widths.
+        """Elements that a layer of a segment moves beside operands, with classes of widths.
 
         Its output and residuals; of one that only moves data its input too. None of a result.
         """
@@ -138,12 +140,13 @@ class SegmentCosts(PipelineCosts):
         for name in self.problem.technology.per_bit:
             if name not in self.names:
                 continue
-            taken = self.hardware.taken(self.boxes, name, self.unit[name])
+            each = [self.hardware.taken(x, name, self.unit[name]) for x in self.boxes.each]
+            taken = np.sum(each, axis=0, dtype=object)
             found[:, self.names.index(name)] = np.minimum(taken, MOST_PARTS)
             static = self._static_by_area * self.unit[name]  # 0 on an FPGA
             if static:
                 static /= self.unit[ENERGY]
-                spent = taken.astype(object) * static.numerator // static.denominator
+                spent = taken * static.numerator // static.denominator
                 found[:, self.names.index(ENERGY)] = np.minimum(spent, MOST_PARTS)
         return found
 
@@ -152,8 +155,8 @@ class SegmentCosts(PipelineCosts):
         return np.asarray(super().constant() + self.taken.min(axis=0))
 
     def of_layer(self, n: int, bits: Mapping[int, int]) -> Whole:
-        """As of `PipelineCosts`; of the segment's what is best on any box."""
-        if n not in self.segment:
+        """As of `PipelineCosts`; of segments' what is best on any box."""
+        if within(self.segments, n) is None:
             return super().of_layer(n, bits)
         row, found = {x: r for r, x in enumerate(self.names)}, [self.nothing(0)]
         for each in self.shared(n, bits):
@@ -164,7 +167,7 @@ class SegmentCosts(PipelineCosts):
         return np.concatenate(found)
 
     def shared(self, n: int, bits: Mapping[int, int]) -> list[Shared]:
-        """A layer of the segment at widths of its scope, in each way, and of its own weights."""
+        """A layer of a segment at widths of its scope, in each way, and of its own weights."""
         beside = sum(
             count * (self.problem.choices.output_bits if c is None else self._width(c, bits))
             for c, count in self._beside(n)
@@ -174,9 +177,10 @@ class SegmentCosts(PipelineCosts):
             fixed[self.names.index(ENERGY)] += self._beside_j(n, beside, bits)
         if layer.moves:
             none = np.zeros(self.boxes.size, dtype=np.int64)
-            return [self._shared(fixed, none, none + beside, none, none == 0)]
+            return [self._shared(n, fixed, none, none + beside, none, none == 0)]
         if n not in self._on:
-            self._on[n] = self.hardware.on(n, self.boxes)
+            side = within(self.segments, n) or 0
+            self._on[n] = self.hardware.on(n, self.boxes.each[side])
         on, pairs = self._on[n], self.hardware.pairs(n)
         w_class, a_class = self.operand_classes(layer)
         a, found = self._width(a_class, bits), []
@@ -189,7 +193,7 @@ class SegmentCosts(PipelineCosts):
             for way in range(len(on.bits)):
                 if on.runs[way, k].any():
                     amounts = on.bits[way, k] + beside, on.spent[way, k], on.runs[way, k]
-                    found.append(self._shared(mine, on.cycles, *amounts))
+                    found.append(self._shared(n, mine, on.cycles, *amounts))
         return found
 
     def _beside_j(self, n: int, beside: int, bits: Mapping[int, int]) -> int:
@@ -206,16 +210,17 @@ class SegmentCosts(PipelineCosts):
         return bits.get(c, self.domains[c][0])
 
     def _shared(
-        self, fixed: Whole, cycles: Whole, bits: Whole, spent: Whole, runs: Whole
+        self, n: int, fixed: Whole, cycles: Whole, bits: Whole, spent: Whole, runs: Whole
     ) -> Shared:
         found = dict[str, Whole]()
         if DRAM in self.names:
             found[DRAM] = self._parts(bits, 1 / self.unit[DRAM])
-        if SEGMENT in self.names:
-            unit, problem = self.unit[SEGMENT], self.problem
+        segment = SEGMENTS[within(self.segments, n) or 0]
+        if segment in self.names:
+            unit, problem = self.unit[segment], self.problem
             own = self._parts(cycles, 1 / problem.clock_hz / unit)
             moved = self._parts(bits, 1 / problem.dram_bits_per_s / unit)
-            found[SEGMENT] = np.maximum(own, moved)
+            found[segment] = np.maximum(own, moved)
         if ENERGY in self.names and self.hardware.energy is not None:
             found[ENERGY] = self._parts(spent, self.hardware.energy.unit / self.unit[ENERGY])
         return Shared(fixed, found, runs)

@@ -1,6 +1,6 @@
-"""Least weighted sums of the hybrids of one segment, for many boxes of hardware at once.
+"""Least weighted sums of the hybrids of some segments, for many boxes of hardware at once.
 
-As of `codesign.checking.certificate.pipeline_sums`; of the segment's layers, and of all that is
+As of `codesign.checking.certificate.pipeline_sums`; of segments' layers, and of all that is
 eliminated after them, there is one of each box and multipliers: boxes outermost.
 """
 
@@ -14,10 +14,11 @@ import numpy as np
 from codesign.checking.certificate.pipeline_sums import BEYOND, LeastSums, Scope
 from codesign.checking.certificate.segment_costs import SegmentCosts
 from codesign.checking.certificate.whole_numbers import Whole
+from codesign.checking.segment import within
 
 
 class SegmentSums(LeastSums):
-    """Elimination of the hybrids of a segment; see `LeastSums`."""
+    """Elimination of the hybrids of some segments; see `LeastSums`."""
 
     costs: SegmentCosts
 
@@ -37,7 +38,7 @@ class SegmentSums(LeastSums):
         return np.asarray((sums > self.most).any(axis=1))
 
     def _layer(self, n: int, scope: Scope) -> Whole:
-        if n not in self.costs.segment:
+        if within(self.costs.segments, n) is None:
             return super()._layer(n, scope)
         boxes = self.costs.boxes.size
         sizes = [len(self.costs.domains[c]) for c in scope]

@@ -6,6 +6,7 @@ bits, or on an FPGA whole block RAMs.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -49,9 +50,9 @@ class Boxes(NamedTuple):
         several = (self.end - self.first > 1).any(axis=1)
         return np.asarray(several | (self.most_sram > self.least_sram))
 
-    def halved(self) -> Boxes:
-        """All of them cut in half, on every side."""
-        found = self
+    def halved(self) -> tuple[Boxes, Whole]:
+        """All of them cut in half, on every side, and of each the number of the one it is of."""
+        found, of = self, np.arange(self.size)
         for side in range(SIDES):
             cut = found.end[:, side] - found.first[:, side] > 1
             middle = (found.first[:, side] + found.end[:, side]) // 2
@@ -59,13 +60,68 @@ class Boxes(NamedTuple):
             low[cut, side] = middle[cut]
             high[cut, side] = middle[cut]
             found = _joined(found._replace(end=low), found._replace(first=high).take(cut))
+            of = np.concatenate([of, of[cut]])
         cut = found.most_sram > found.least_sram
         roots = np.sqrt(found.least_sram.astype(float)) * np.sqrt(found.most_sram.astype(float))
         ends = found.least_sram, np.maximum(found.most_sram - 1, found.least_sram)
         middle = np.clip(roots.astype(np.int64), *ends)
         lower = found._replace(most_sram=np.where(cut, middle, found.most_sram))
-        return _joined(lower, found._replace(least_sram=middle + 1).take(cut))
+        upper = found._replace(least_sram=middle + 1).take(cut)
+        return _joined(lower, upper), np.concatenate([of, of[cut]])
 
 
-def _joined(one: Boxes, other: Boxes) -> Boxes:
-    return Boxes(*(np.concatenate(x) for x in zip(tuple(one), tuple(other), strict=True)))
+def _joined(*parts: Boxes) -> Boxes:
+    return Boxes(*(np.concatenate(x) for x in zip(*parts, strict=True)))
+
+
+class BoxesOfEach(NamedTuple):
+    """Boxes for each of a hybrid's segments, of each as many, which belong together.
+
+    Attributes
+    ----------
+    each : tuple of Boxes
+    """
+
+    each: tuple[Boxes, ...]
+
+    @property
+    def size(self) -> int:
+        """How many."""
+        return self.each[0].size
+
+    @property
+    def whole(self) -> bool:
+        """Whether any has more than one of anything."""
+        return any(bool(x.whole.any()) for x in self.each)
+
+    def take(self, kept: Whole) -> BoxesOfEach:
+        """Some of them."""
+        return BoxesOfEach(tuple(x.take(kept) for x in self.each))
+
+    def halved(self, number: int) -> BoxesOfEach:
+        """Those of one segment cut in half, in turn, if there is anything to cut.
+
+        Parameters
+        ----------
+        number : int
+            How often they were cut before.
+        """
+        cut = number % len(self.each)
+        if not self.each[cut].whole.any():
+            cut = (cut + 1) % len(self.each)
+        mine, of = self.each[cut].halved()
+        others = [x.take(of) for x in self.each]
+        return BoxesOfEach((*others[:cut], mine, *others[cut + 1 :]))
+
+    @staticmethod
+    def together(like: BoxesOfEach, parts: Sequence[BoxesOfEach]) -> BoxesOfEach:
+        """All of some parts of boxes."""
+        none = like.take(np.zeros(like.size, dtype=bool))
+        every = (x.each for x in (none, *parts))
+        return BoxesOfEach(tuple(_joined(*mine) for mine in zip(*every, strict=True)))
+
+    @staticmethod
+    def product(first: Sequence[Boxes]) -> BoxesOfEach:
+        """Every box of each with every one of the others."""
+        numbers = np.indices(tuple(x.size for x in first)).reshape(len(first), -1)
+        return BoxesOfEach(tuple(x.take(n) for x, n in zip(first, numbers, strict=True)))

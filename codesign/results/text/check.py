@@ -69,10 +69,11 @@ def _stage_lines(content: dict[str, Any]) -> list[str]:
         )
     if "hybrids" in content:
         every = content["hybrids"]["segments"]
+        pairs = " and pairs of them" * any(len(x["layers"]) > 2 for x in every)
         left = sum(bool(x["trusted"]) for x in every)
         found.append(
-            f"segments that no better hybrid shares: {len(every) - left}; left to the search's "
-            f"word: {left}"
+            f"segments{pairs} that no better hybrid shares: {len(every) - left}; left to the "
+            f"search's word: {left}"
         )
     return found
 
