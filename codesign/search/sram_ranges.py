@@ -87,7 +87,7 @@ class SramRanges:
 
     def least_bounds(self, options: Ints) -> Floats:
         """(options,): the least bound of each option's ranges; inf where it has none."""
-        found = np.full(int(max(options.max(), self.option.max(initial=0))) + 1, np.inf)
+        found = np.full(int(max(options.max(initial=0), self.option.max(initial=0))) + 1, np.inf)
         np.minimum.at(found, self.option, self.bound)
         return np.asarray(found[options])
 
