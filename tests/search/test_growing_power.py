@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from compare_energy import EXACT
+from compare_energy import EXACT, check
 from enumerated_energy import energy_points, least_energy
 from random_energy import drawn
 from seeds import mostly_long
@@ -17,6 +17,7 @@ from codesign.problem.problem import Problem
 from codesign.search import by_labels, least_over_srams, sram_trials
 from codesign.search.hardware_search import HardwareSearch
 from codesign.search.lexicographic import LexicographicSearch
+from codesign.space import shape_order
 from codesign.space.energy import StaticGrowth
 from codesign.space.hardware import HardwareSpace
 from codesign.specs.technology import Energies
@@ -145,3 +146,14 @@ def powered_by_area(problem: Problem, seed: int) -> Energies:
     energies = problem.technology.energy
     assert energies is not None
     return replace(energies, static_w=None, static_w_per_mm2=10.0 ** (seed % 4 - 3))
+
+
+@pytest.mark.slow
+def test_ranges_of_sram_bounded_as_one_are_told_apart_where_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    few = {"FEW_SHAPES": 0, "FEW_TILINGS": 9, "WORTH_IDEAL": 1, "LARGE_TABLES": 0, "NEAREST": 1}
+    for name, value in {**few, "FEW_OPTIONS": 0}.items():
+        monkeypatch.setattr(least_over_srams, name, value)
+    monkeypatch.setattr(shape_order, "COARSE_SIDES", (4, 2))
+    check(5017, "tensors")
