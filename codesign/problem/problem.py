@@ -29,7 +29,7 @@ from codesign.problem.metrics import (
     of_interval,
 )
 from codesign.problem.places import DEFAULT_FUSED_LAYERS, Place
-from codesign.problem.tolerances import same_total
+from codesign.problem.tolerances import beyond, same_total
 from codesign.problem.width_groups import Classes, width_classes
 from codesign.quality import (
     check_table,
@@ -317,12 +317,37 @@ class Problem(Displayed):
         """Whether two sources of noise take one common width."""
         return self._class_of[source] == self._class_of[other]
 
-    def allowed_bits(self, source: str) -> tuple[int, ...]:
-        """Bitwidths a ``weight:<layer>`` or ``tensor:<tensor>`` may take, ascending."""
-        return self._class_bits[source]
+    def allowed_bits(self, source: str, within_noise: bool = False) -> tuple[int, ...]:
+        """Bitwidths a ``weight:<layer>`` or ``tensor:<tensor>`` may take, ascending.
+
+        ``within_noise``: without those that no choice within the limit on the noise has.
+        """
+        return (self._bits_within_noise if within_noise else self._class_bits)[source]
+
+    @cached_property
+    def _bits_within_noise(self) -> Mapping[str, tuple[int, ...]]:
+        """`_class_bits` that some choice within the limit on the noise has.
+
+        All where there is no limit, or nothing keeps it, and in suites.
+        """
+        limit, bits_of = self.budgets.get("noise"), self._class_bits
+        if limit is None or len(self.network.members) > 1:
+            return bits_of
+        noise = {
+            members: {
+                b: math.fsum(self.noise_of(x, b) for x in members) for b in bits_of[members[0]]
+            }
+            for members in self.width_classes
+        }
+        least = math.fsum(min(of_bits.values()) for of_bits in noise.values())
+        found: dict[str, tuple[int, ...]] = {}
+        for members, of_bits in noise.items():
+            left = beyond(limit) - (least - min(of_bits.values()))
+            found |= dict.fromkeys(members, tuple(b for b, own in of_bits.items() if own <= left))
+        return found if all(found.values()) else bits_of
 
     def _own_bits(self, source: str) -> tuple[int, ...]:
-        """The same, leaving aside what it shares its width with."""
+        """The `allowed_bits`, leaving aside what it shares its width with."""
         if source in self.choices.pinned:
             return (self.choices.pinned[source],)
         weight = source.startswith("weight:")

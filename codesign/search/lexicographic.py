@@ -123,6 +123,19 @@ class LexicographicSearch:
         self.prove = prove_monolithic if method == "whole" else prove_goal
         self.rel_gap = rel_gap
 
+    @property
+    def of_all_widths(self) -> LexicographicSearch:
+        """The search over the space with the widths that its limit on the noise rules out, too."""
+        if not (isinstance(self.space, HardwareSpace) and self.space.within_noise):
+            return self
+        return LexicographicSearch(
+            HardwareSpace(self.space.problem),
+            method=self.method,
+            rel_gap=self.rel_gap,
+            stop=self.stop,
+            solver=self.solver,
+        )
+
     def part(
         self,
         kept: Bools,

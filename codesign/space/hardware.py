@@ -61,9 +61,14 @@ class HardwareSpace(WidthSpace):
         Which pair of PE widths each has.
     modes : tuple of str or None
         The mappings that a layer may take on its own; just None where it has the machine's.
+
+    Parameters
+    ----------
+    within_noise : bool
+        Without widths that no choice within the problem's limit on the noise has.
     """
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, within_noise: bool = False) -> None:
         layers, choices = problem.network.layers, problem.choices
         costs = [x for x in (problem.objective, *problem.budgets) if is_cost(x)]
         if costs:
@@ -71,7 +76,7 @@ class HardwareSpace(WidthSpace):
                 f"{costs[0]}: costs of one's own are known where only widths are chosen"
             )
         keys = [_geometry(problem, layer) for layer in layers]
-        super().__init__(problem, keys, problem.dram_bits_per_s)
+        super().__init__(problem, keys, problem.dram_bits_per_s, within_noise)
         self.capacities = self._declared = Capacities.of(choices, _block_bits(problem))
         pairs = np.array([*product(choices.pe_weight_bits, choices.pe_activation_bits)])
         self.modes: tuple[Mapping | None, ...] = (None,)

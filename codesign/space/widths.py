@@ -71,15 +71,24 @@ class WidthSpace:
         each is resident, and then over these, whether each is fused.
     """
 
-    def __init__(self, problem: Problem, keys: Sequence[Hashable], dram_bits_per_s: float) -> None:
-        """Layers with equal ``keys`` have equal tables."""
+    def __init__(
+        self,
+        problem: Problem,
+        keys: Sequence[Hashable],
+        dram_bits_per_s: float,
+        within_noise: bool = False,
+    ) -> None:
+        """Layers with equal ``keys`` have equal tables; ``within_noise``: see `HardwareSpace`."""
         self.problem, self.dram_bits_per_s = problem, dram_bits_per_s
+        self.within_noise = within_noise
         self.exposed = float(problem.choices.exposed)
         self.option_count = 1
         self.hardware_metrics: dict[str, HardwareMetric] = {}
         self.capacities = Capacities()
         network, choices = problem.network, problem.choices
         every = {*choices.weight_bits, *choices.activation_bits, *choices.pinned.values()}
+        if within_noise:
+            every = {bits for x in problem.noise_sources for bits in problem.allowed_bits(x, True)}
         self.widths = np.array(sorted(every))
         self.variables = tuple(
             members
@@ -177,11 +186,8 @@ class WidthSpace:
 
     def weights_of(self, i: int) -> Bools:
         """(widths,): widths that a layer's weights may take, all that shares it considered."""
-        variable = self.weight_index[i]
-        allowed = self.weight_allowed[i]
-        return np.asarray(
-            allowed if variable is None else allowed & self.variable_allowed[variable]
-        )
+        mine, variable = self.weight_allowed[i], self.weight_index[i]
+        return mine if variable is None else np.asarray(mine & self.variable_allowed[variable])
 
     @cached_property
     def runs_at(self) -> tuple[tuple[int, ...], ...]:
@@ -300,7 +306,7 @@ class WidthSpace:
         return self._allowed(layer.weight_source)
 
     def _allowed(self, source: str) -> Bools:
-        return np.isin(self.widths, self.problem.allowed_bits(source))
+        return np.isin(self.widths, self.problem.allowed_bits(source, self.within_noise))
 
     @cached_property
     def variable_allowed(self) -> Bools:
@@ -398,9 +404,7 @@ class WidthSpace:
         variable, free = np.array(variable_width), np.array(weight)
         rows, variable_of, member_of = self._noise_rows
         mine = self.shares.layers(member)
-        own = np.ones(len(rows), dtype=bool)
-        if member is not None:
-            own = member_of == member
+        own = np.full(len(rows), True) if member is None else member_of == member
         pairs = (self.geometry_of[mine], free[mine], variable[self.input_index[mine]])
         noise = rows[own, variable[variable_of[own]]].tolist()
         noise += self.weight_noise[mine, free[mine]].tolist()

@@ -102,7 +102,7 @@ def solve(
         offered = [x for x in problem.choices.architecture if x != "array"]
         asked = [PipelineSolver(*how, x) for x in sorted(offered)]
         return _solve_pipelined(asked, reporter(on_progress, problem, stop, started_s))
-    space = HardwareSpace(problem)
+    space = HardwareSpace(problem, method == "search" and problem.objective != REGRET)
     search = LexicographicSearch(space, method=method, rel_gap=rel_gap, stop=stop, solver=solver)
     with stop.catching_interrupts():
         report = reporter(on_progress, problem, stop, started_s)
@@ -184,7 +184,7 @@ def nothing_found(
     """What to raise where a search has found no design, or ``what`` it was to find."""
     stop = search.stop
     if found.first.complete:
-        return infeasibility_error(search.goal_task(goal))
+        return infeasibility_error(search.of_all_widths.goal_task(goal))
     if stop.interrupted:
         return KeyboardInterrupt()
     if stop.limit_s is None:
