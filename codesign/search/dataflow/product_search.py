@@ -93,7 +93,7 @@ class ProductSearch(GoalSearch):
             return math.inf
         self.floor = self._floors(table, span, lower)
         dual = self.dual(table, span)
-        if not math.isfinite(self.value):
+        if not 0 < self.value < math.inf:
             return max(lower, self._bound(dual, self.targets(span), self.goal.metric))
         metric = self.goal.metric
         rows = [x for x in (metric, FETCHED.format(metric)) if x in dual.rows]
@@ -130,7 +130,7 @@ class ProductSearch(GoalSearch):
         dual = Dual(self.pricing, table, span)
         others = {x: v for x, v in super().targets(span).items() if x != name}
         value = max(0.0, dual.solve(dual.scaled({name: 1.0})).value)
-        for _ in range(ROUNDS if others else 0):
+        for _ in range(ROUNDS if others and value > 0 else 0):
             bound = self.ascend(dual, {**others, name: value}, [name]).objective
             if bound <= value * (1 + 1e-3):
                 break
