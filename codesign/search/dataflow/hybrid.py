@@ -44,6 +44,7 @@ AHEAD, ANEW = 1.1, 1.03  # an aim above the least bound; and when the next one i
 MOST_BOXES = 512  # that are bounded together, once they are cut
 NEARLY = 0.05  # of what bounds lack of ruling out: so little is not asked for
 PRICES = 2  # that are tried before others are looked for
+WIDE, NARROW = 1.2, 1.02  # ends of ranges of products, while boxes are cut, and then
 LEAF_GAP = 4e-3  # relative: how nearly the best is wanted of what is far from proven
 
 
@@ -247,6 +248,11 @@ class HybridGoal(OnHardware):
             self._bound(node, every)
             self._push(node, every, part.tried)
             return
+        if self._wide(part):
+            for half in node.halves():
+                on = half, part.kept, part.tried, True
+                heapq.heappush(self.open, Part(part.lower, next(self.number), *on))
+            return
         mine, *others = every.batch(MOST_BOXES)
         for x in others:
             self._push(node, x, part.tried)
@@ -256,6 +262,15 @@ class HybridGoal(OnHardware):
         mine.halve()
         self._bound(node, mine)
         self._push(node, mine)
+
+    def _wide(self, part: Part) -> bool:
+        """Whether a range of the interval is halved before boxes are, or their hardware searched.
+
+        Only of a metric or limit that is a product with the interval.
+        """
+        assert part.kept is not None
+        node, most = part.node, WIDE if part.kept.boxes.whole.any() else NARROW
+        return node.of.any.products and node.span.most_s > node.span.least_s * most > 0
 
     def _put(self, node: Node) -> None:
         """All of a range, to be bounded."""

@@ -65,6 +65,15 @@ class Node:
     targets: dict[str, float] = field(default_factory=dict)
     dual: HybridDual | None = None
     prices: list[Floats] = field(default_factory=list)
+    parts: list[Node] = field(default_factory=list)
+
+    def halves(self) -> list[Node]:
+        """Both halves of the range, the same whenever they are asked for."""
+        if not self.parts:
+            middle = math.sqrt(self.span.least_s * self.span.most_s)
+            spans = Range(self.span.least_s, middle), Range(middle, self.span.most_s)
+            self.parts = [Node(self.lower, x, self.of, True, prices=self.prices) for x in spans]
+        return self.parts
 
 
 @dataclass(order=True)
