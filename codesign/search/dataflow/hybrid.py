@@ -318,7 +318,7 @@ class HybridGoal(OnHardware):
             return
         tried = left.copied()
         for weights in node.prices:
-            tried.solve(weights)
+            tried.solve(tried.at_targets(weights))
         found = ascend(tried, node.targets, full=True, near=NEARLY)
         node.prices = found.weights[-PRICES:]
         left.take_in(tried, self._above(node, node.aim))

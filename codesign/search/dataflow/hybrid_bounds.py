@@ -141,6 +141,11 @@ class HybridDual(Weighted):
             self.target[self.rows.index(name)] = most
         self.own = np.isin(self.rows, [*own])
 
+    def at_targets(self, weights: Floats) -> Floats:
+        """Multipliers of other targets, scaled: what keeps all of these has a sum of at most 1."""
+        found = np.where(self.target > 0, weights, 0.0)
+        return np.asarray(found / (float(found @ self.target) or 1.0))
+
     def keep_alive(self) -> None:
         """Drop boxes of which no pair is left."""
         kept: Bools = np.asarray(self.alive.any(axis=tuple(range(self.alive.ndim - 1))))
