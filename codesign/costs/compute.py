@@ -133,16 +133,19 @@ def fold(layer: Layer, array: PEArray) -> Folding:
 
     Tiles of multiples of the granules take as many cycles, all together, as the whole layer.
     """
-    rows, cols = np.array(array.rows), np.array(array.cols)
+    return fold_on_each(layer, array, np.array([array.rows]), np.array([array.cols]))[0]
+
+
+def fold_on_each(layer: Layer, array: PEArray, rows: Ints, cols: Ints) -> list[Folding]:
+    """The same over arrays like one, but of other sides, (n,) each."""
     on = array.engine, array.mapping, array.zero_skipping
-    together = int(side_by_side(layer, rows, cols, *on))
-    tile_c = int(channel_granule(layer, rows, *on))
-    pixels, in_turn = 1, (1, 1)
-    if array.mapping == "output":
-        pixels = array.rows
-        if array.zero_skipping:
-            in_turn = layer.phases_in_turn
-    return Folding(together, tile_c, min(array.cols, layer.K), pixels, in_turn)
+    together, tile_c = side_by_side(layer, rows, cols, *on), channel_granule(layer, rows, *on)
+    output, in_turn = array.mapping == "output", (1, 1)
+    pixels = rows if output else np.ones_like(rows)
+    if output and array.zero_skipping:
+        in_turn = layer.phases_in_turn
+    each = np.stack([together, tile_c, np.minimum(cols, layer.K), pixels], axis=1)
+    return [Folding(g, c, k, p, in_turn) for g, c, k, p in each.tolist()]
 
 
 def folds(

@@ -93,9 +93,10 @@ def operand_bits(
     return np.stack([bw, ba, bw + ba + accumulation_bits], axis=-1)
 
 
-def tilings(layer: Layer, array: PEArray) -> Tilings:
+def tilings(layer: Layer, array: PEArray, folding: Folding | None = None) -> Tilings:
     """All tilings of ``layer`` on an array that are worth considering.
 
+    ``folding``: how it folds onto the array, where that is known.
     A layer that only moves data has one, of nothing: it streams, and needs no SRAM.
     """
     if layer.moves:
@@ -103,7 +104,7 @@ def tilings(layer: Layer, array: PEArray) -> Tilings:
         tile = np.ones((1, len(TILE_COLUMNS)), dtype=np.int64)
         order = np.zeros(1, dtype=np.int64)
         return Tilings(tile, order, need=none, traffic=np.array([[0, layer.ifmap, 0]]))
-    folding = fold(layer, array)
+    folding = folding or fold(layer, array)
     channels = _channel_tiles(layer, folding)
     pixels = pixel_tiles(layer, folding.pixels, folding.phases)
     order, i, j = _worth_listing(channels, pixels)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from codesign.arrays import Floats, Ints
 from codesign.space.staircase import Staircase, stacked
 
-MOST_REMEMBERED = 2**21  # answers, of each table (16 MiB)
+MOST_REMEMBERED = 2**21  # entries of answers, of each table (16 MiB)
 
 
 class RoomTable:
@@ -51,7 +52,8 @@ class RoomTable:
         self._last_need = np.where(fits, (self._keys[last] - 1) % self.span, np.inf)
         self._last_traffic = self._traffic[last]
         self.shape = shape
-        self._remembered: dict[tuple[int, int, int, float], tuple[Floats, Ints, Ints]] = {}
+        self._beside: dict[tuple[int, int, int], RowsBeside] = {}
+        self._remembered = 0  # entries of all answers
 
     @property
     def size(self) -> int:
@@ -120,27 +122,66 @@ class RoomTable:
 
         Remembered: many options and ranges end at the same SRAM, and ask for the same rows.
         """
-        if len(sram_bits) == 1:
-            sizes, which = sram_bits, np.zeros(1, dtype=np.int64)
-        else:
-            sizes, which = np.unique(sram_bits, return_inverse=True)
-        found = np.empty((len(sizes), len(row)))
-        asked = row.ctypes.data, held.ctypes.data, len(row)
-        for n, size in enumerate(sizes.tolist()):
-            key = (*asked, size)
-            if key not in self._remembered:
-                if len(self._remembered) * len(row) > MOST_REMEMBERED:
-                    self._remembered.clear()
-                least = self.traffic(row, size - held)
-                self._remembered[key] = least, row, held  # so that no others take their places
-            found[n] = self._remembered[key][0]
-        return found[which.ravel()]
+        if self._remembered > MOST_REMEMBERED:
+            self._beside.clear()
+            self._remembered = 0
+        key = row.ctypes.data, held.ctypes.data, len(row)
+        if key not in self._beside:
+            self._beside[key] = self._rows_beside(row, held)
+        beside, found = self._beside[key], np.empty((len(sram_bits), len(row)))
+        for n, size in enumerate(sram_bits.tolist()):
+            if size not in beside.answers:
+                beside.answers[size] = self._moved_beside(beside, size)
+                self._remembered += len(row)
+            found[n] = beside.answers[size]
+        return found
+
+    def _rows_beside(self, row: Ints, held: Ints) -> RowsBeside:
+        needs = (self._first_need, self._last_need)
+        first, last = (np.asarray(x[row] + held, dtype=np.float64) for x in needs)
+        offset = row * self.span - held
+        return RowsBeside(row, held, offset, first, last, self._last_traffic[row], {})
+
+    def _moved_beside(self, beside: RowsBeside, sram_bits: float) -> Floats:
+        """(m,): the least of some rows in one SRAM, as of `_moved`."""
+        last = beside.last <= sram_bits
+        found = np.where(last, beside.last_traffic, np.inf)
+        between = np.flatnonzero((beside.first <= sram_bits) != last)
+        if len(between):
+            most = beside.offset[between] + (int(sram_bits) + 1)
+            found[between] = self._traffic[np.searchsorted(self._keys, most, side="right") - 1]
+        return found
 
     def _step_within(self, row: Ints, room: Floats) -> Ints:
         """The last step that fits: its number among all rows'."""
         held = np.clip(room, -1, self.span - 2).astype(np.int64) + 1
         found = np.searchsorted(self._keys, row * self.span + held, side="right") - 1
         return np.asarray(found, dtype=np.int64)
+
+
+class RowsBeside(NamedTuple):
+    """Rows of a room table beside so many bits, each asked for in many SRAMs.
+
+    Attributes
+    ----------
+    row, held : ints, shape (m,)
+    offset : ints, shape (m,)
+        Keys of steps that would need just as much less than nothing as is held.
+    first, last : floats, shape (m,)
+        SRAM bits in which the smallest tiling fits, and the last step.
+    last_traffic : floats, shape (m,)
+        DRAM bits of the last step.
+    answers : mapping of float to floats, shape (m,)
+        The least DRAM bits by SRAM bits.
+    """
+
+    row: Ints
+    held: Ints
+    offset: Ints
+    first: Floats
+    last: Floats
+    last_traffic: Floats
+    answers: dict[float, Floats]
 
 
 class PricedRooms:
@@ -174,7 +215,9 @@ class PricedRooms:
 
     def priced(self, row: Ints, traffic: Floats) -> Floats:
         """The least of rows that move so many bits."""
-        return traffic * self._per_bit[row] + self._further[row]
+        found = traffic * self._per_bit.take(row)
+        found += self._further.take(row)
+        return found
 
 
 def taken(tables: Floats, row: Ints) -> Floats:
@@ -215,7 +258,8 @@ def traffic_beside(
             found[mine] = table.traffic_beside(row, held, sram_bits[mine])
         else:
             found[mine] = table.traffic(row[mine], sram_bits[mine, None] - held[mine])
-    return np.where(np.isinf(least), np.inf, found)
+    np.copyto(found, np.inf, where=np.isinf(least))
+    return found
 
 
 def room_table(stairs: Sequence[Staircase]) -> RoomTable:

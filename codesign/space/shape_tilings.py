@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from codesign.arrays import Floats, Ints
-from codesign.costs.compute import Folding, PEArray, fold
+from codesign.costs.compute import Folding, PEArray, fold, fold_on_each
 from codesign.costs.residency import without_resident
 from codesign.costs.stored import stored_tilings
 from codesign.costs.tiling import Tilings, operand_bits, tilings
@@ -36,7 +36,7 @@ class ShapeTilings:
     ) -> None:
         self.space, self._pace, self._energy, self._declared = space, pace, energy, declared
         self._staircases: dict[tuple[object, ...], Staircase] = {}
-        self._folds: dict[tuple[int, PEArray], Folding] = {}
+        self._folds: dict[tuple[object, ...], dict[tuple[int, int], Folding]] = {}
         self._asked: dict[tuple[int, int, int, int, bool], Staircase] = {}  # by what is asked
 
     def staircase(
@@ -99,9 +99,7 @@ class ShapeTilings:
     ) -> Staircase:
         layer, widths = self.space.geometries[geometry], self.space.widths
         # Arrays that a layer folds onto with the same granules share their tilings.
-        if (geometry, array) not in self._folds:
-            self._folds[geometry, array] = fold(layer, array)
-        folding = self._folds[geometry, array]
+        folding = self._fold(array, geometry)
         key = (geometry, folding, variant, array.mapping if energy else None)
         if key not in self._staircases:
             if energy:
@@ -113,7 +111,9 @@ class ShapeTilings:
             else:
                 problem = self.space.problem
                 multiple = problem.choices.stored_channels
-                tiles = stored_tilings(tilings(layer, array), problem.network, layer, multiple)
+                tiles = stored_tilings(
+                    tilings(layer, array, folding), problem.network, layer, multiple
+                )
             buffers = self.space.problem.choices.buffers
             stairs = build_staircase(
                 tiles,
@@ -124,6 +124,20 @@ class ShapeTilings:
                 stairs = rounded_to_sizes(stairs, self._declared)
             self._staircases[key] = stairs
         return self._staircases[key]
+
+    def _fold(self, array: PEArray, geometry: int) -> Folding:
+        """How a geometry folds onto an array; onto all of its sort on offer at once."""
+        of, sides = self.space, (array.rows, array.cols)
+        key = geometry, array.engine, array.mapping
+        if key not in self._folds:
+            every = np.array([(x.rows, x.cols) for x in of.shapes]).T
+            each = fold_on_each(of.geometries[geometry], array, *every)
+            offered = zip(*every.tolist(), strict=True)
+            self._folds[key] = dict(zip(offered, each, strict=True))
+        known = self._folds[key]
+        if sides not in known:
+            known[sides] = fold(of.geometries[geometry], array)
+        return known[sides]
 
 
 def of_variant(tiles: Tilings, variant: int) -> Tilings:

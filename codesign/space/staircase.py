@@ -16,7 +16,7 @@ MAX_PRICED = 2**18  # tilings times pairs of widths priced at once
 MOST_KEY_BITS = 62  # of a key, need and place
 AS_SOON_SORTED = 200  # tilings: no comparing of so few
 COMPARED = 8  # steps of a staircase that all tilings are compared with at once
-WORTH_COMPARING = 0.9  # of tilings: no further steps where those at once leave more
+WORTH_COMPARING = 0.5  # of tilings: no further steps where those at once leave more
 
 
 @dataclass(frozen=True)

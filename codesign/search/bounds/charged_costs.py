@@ -85,28 +85,38 @@ def _by_room(family: Family, batch: Batch, per_bit: Floats) -> Floats:
     What a layer takes in some room is worked out once for all entries that ask for it, by either
     roof; the two are compared beside what each moves of other tensors.
     """
+    rows = family.rooms_asked[0]
+    total = np.empty((len(batch), len(family.beside_rooms[0])))
+    few = max(1, CACHED // len(rows))  # so that they stay near the processor
+    for first in range(0, len(batch), few):
+        some = slice(first, first + few)
+        part = batch.take(some) if few < len(batch) else batch
+        _add_by_room(family, part, per_bit[some], total[some])
+    return total
+
+
+def _add_by_room(family: Family, batch: Batch, per_bit: Floats, total: Floats) -> None:
+    """The same, written to ``total``."""
     rows, held, _ = family.rooms_asked
     tables, compute_s = batch.energy, batch.compute_s
     assert tables is not None
     moved = batch.traffic_beside(rows, held)
-    dynamic_j = _finite(tables.beside(rows, held, batch.room_of, batch.sram_bits, moved))
+    dynamic_j = tables.beside(rows, held, batch.room_of, batch.sram_bits, moved)
     by_memory = _times(moved, per_bit)
     by_memory += dynamic_j
-    pairs = family.every_width**2 if compute_s.shape[-1] > 1 else 1
-    pace = rows // (family.every_width**2 // pairs) % (family.geometries * pairs)
+    pace = family.paces_asked if compute_s.shape[-1] > 1 else family.geometries_asked
     by_compute = np.take(compute_s.reshape(len(batch), -1), pace, axis=1)
     by_compute *= static_w(batch)[:, None]
     by_compute += dynamic_j
     which, extra_bits, extra_j = family.beside_rooms
-    total, other = np.empty((len(batch), len(which))), np.empty(len(which))
-    for n, some in enumerate(total):  # row by row, so that they stay near the processor
+    other = np.empty(len(which))
+    for n, some in enumerate(total):
         np.take(by_memory[n], which, out=some, mode="clip")
         np.multiply(extra_bits, per_bit[n], out=other)
         some += other
         np.take(by_compute[n], which, out=other, mode="clip")
         np.maximum(some, other, out=some)
         some += extra_j
-    return total
 
 
 def _times(bits: Floats, per_bit: Floats) -> Floats:

@@ -211,6 +211,16 @@ class Family:
         return rows[pairs // len(helds)], helds[pairs % len(helds)], which
 
     @cached_property
+    def paces_asked(self) -> Ints:
+        """Which geometry and pair of widths each of `rooms_asked` is of."""
+        return self.rooms_asked[0] % (self.geometries * self.every_width**2)
+
+    @cached_property
+    def geometries_asked(self) -> Ints:
+        """Which geometry alone."""
+        return self.paces_asked // self.every_width**2
+
+    @cached_property
     def beside_rooms(self) -> tuple[Ints, Floats, Floats]:
         """(entries,) each, along all axes: which of `rooms_asked`, `extra_bits`, and `extra_j`.
 

@@ -7,6 +7,7 @@ of a kind, ``w`` values of a variable; a variable has its own number of them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -45,10 +46,11 @@ class Sweep:
         ]
         for turn in plan.turns:
             joint = self.joints[turn.kind][turn.tables]
+            kind = plan.kinds[turn.kind]
             for source, _, added, axes in turn.messages:
-                joint += _along(axes, joint.shape, self.messages[source][added])
+                joint += self._along(axes, kind, self.messages[source][added])
             least = self.messages[turn.kind][turn.tables]
-            np.minimum.reduce(joint, axis=2 + plan.kinds[turn.kind].axis, out=least)
+            np.minimum.reduce(joint, axis=2 + kind.axis, out=least)
         self.value = np.zeros(self.count)
         for _, least in (*self.of_roots(), *self.of_alone()):
             self.value = self.value + least
@@ -68,14 +70,18 @@ class Sweep:
     def _parts_of(self, kind: StepKind, own: Floats) -> Floats:
         """(T, B, w, …): the variables' own rows and layers' tables, added up."""
         size, shape = kind.shape[kind.axis], (len(kind.first), self.count, *kind.shape)
-        joint = _along(kind.own, shape, own[kind.variables[kind.first], :, :size])
+        joint = self._along(kind.own, kind, own[kind.variables[kind.first], :, :size])
         # Those of few axes first: then all but the last sum are over few.
         for part in sorted(kind.parts, key=lambda part: sum(part.axes)):
             table = self.tables[part.family].swapaxes(0, 1)[part.members[kind.first]]
-            table = _along(part.axes, shape, table)
+            table = self._along(part.axes, kind, table)
             out = table if table.shape == shape else None  # a copy already
             joint = np.add(joint, table, out=out)
         return joint if joint.shape == shape else np.broadcast_to(joint, shape).copy()
+
+    def _along(self, axes: Axes, kind: StepKind, tables: Floats) -> Floats:
+        """Tables (S, B, w, …) with axes of length 1 for those of a joint table that they lack."""
+        return tables.reshape(-1, self.count, *_sizes(axes, kind.shape))
 
     def best(self) -> Ints:
         """(B, V): index of the best width of each variable."""
@@ -150,10 +156,10 @@ class Sweep:
         return own.swapaxes(0, 1), parts
 
 
-def _along(axes: Axes, shape: tuple[int, ...], tables: Floats) -> Floats:
-    """Tables (S, B, w, …) with an axis of length 1 for each of a joint table's they have not."""
-    sizes = (size if kept else 1 for size, kept in zip(shape[2:], axes, strict=True))
-    return tables.reshape(-1, shape[1], *sizes)
+@lru_cache
+def _sizes(axes: Axes, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Lengths of axes, 1 of those that are left out."""
+    return tuple(size if kept else 1 for size, kept in zip(shape, axes, strict=True))
 
 
 def _without(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:

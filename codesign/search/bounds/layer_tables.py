@@ -241,46 +241,48 @@ class LayerTables:
         """What adds up to the Lagrangian of a family's kinds, along its axes."""
         family = self.families[number]
         each = family.shared(self.space.shares.by_member(coefficients))  # (B, K or 1, kinds)
+        charged: list[bool] = np.any(each, axis=(0, 1)).tolist()
         pairs = np.zeros((1, 1, 1, 1))
-        if each[..., BOPS].any():
+        if charged[BOPS]:
             pairs = pairs + each[..., BOPS, None, None] * family.bops
         for m, costs in enumerate(family.costs, len(ADDITIVE_METRICS)):
-            if each[..., m].any():
+            if charged[m]:
                 pairs = pairs + each[..., m, None, None] * costs
         noise = each[..., NOISE, None]
         per_width = noise * family.noise
-        if each[..., MODEL].any():
+        if charged[MODEL]:
             model_bits = family.weights[:, None] * self.widths
             per_width = per_width + each[..., MODEL, None] * model_bits
         pairs = pairs + per_width[..., None]
         latency, dram = each[..., LATENCY], each[..., DRAM]
-        energy = each[..., -1] if self.space.counts_energy else np.zeros_like(latency)
-        counted = latency.any() or dram.any() or energy.any()
-        if family.settled and not counted:  # whether it runs is enough
+        timed, counts_energy = charged[LATENCY] or charged[DRAM], self.space.counts_energy
+        energy = each[..., -1] if counts_energy else np.zeros_like(latency)
+        counts_energy = counts_energy and charged[-1]
+        if family.settled and not timed and not counts_energy:  # whether it runs is enough
             barred = np.where(np.isfinite(family.traffic(batch)), family.barred, np.inf)
             return [family.spread(pairs + barred)]
         of_bands = None
         if family.bands and prices is not None:
             with_input = pairs + self._barred_in_runs(family, batch)
-            if energy.any():
+            if counts_energy:
                 with_input = with_input + along(energy, with_input) * of_fused(family, batch)
             charges = noise, energy[..., None]
             of_bands = self._of_bands(family, with_input, charges, prices)
         parts = [family.spread(pairs, of_bands)]
-        if not latency.any() and not dram.any() and (energy == 1).all() and not family.fused:
+        if not timed and not family.fused and (energy == 1).all():
             each_j = (self._energies(number, mode) for mode in batch.each_mode)
             return [*parts, reduce(np.minimum, each_j)]
         modes = [self.costs_of(number, mode) for mode in batch.each_mode]
         if family.fused and prices is not None:
-            per_s = latency + energy * static_w(batch)[:, None] if energy.any() else latency
+            per_s = latency + energy * static_w(batch)[:, None] if counts_energy else latency
             parts.append(self._in_runs(family, batch, per_s, modes[0][1], prices))
-        charged = [
+        of_modes = [
             charged_costs(mode, (latency, dram, energy), *costs)
             for mode, costs in zip(batch.each_mode, modes, strict=True)
         ]
-        if len(charged) == 1:
-            return [*parts, *charged[0]]
-        totals = (sum(x[1:], x[0]) for x in charged)
+        if len(of_modes) == 1:
+            return [*parts, *of_modes[0]]
+        totals = (sum(x[1:], x[0]) for x in of_modes)
         return [*parts, reduce(np.minimum, totals)]
 
     def _energies(self, number: int, batch: Batch) -> Floats:
