@@ -33,25 +33,26 @@ class RoomTable:
     def __init__(self, needs: Sequence[Floats], traffics: Sequence[Floats]) -> None:
         """From each kind's needs (w, w, steps) and traffic (w, w, steps + 1), padded with inf."""
         need, traffic = stacked(needs), stacked(traffics)
-        shape, steps = need.shape[:-1], need.shape[-1]
+        self.shape, steps = need.shape[:-1], need.shape[-1]
         self.least = need[..., 0]
-        self.most = np.where(np.isfinite(need), need, -np.inf).max(axis=-1)
-        need = need.reshape(-1, steps)
-        real = np.ones((len(need), steps + 1), dtype=bool)
+        need, traffic = need.reshape(-1, steps), traffic.reshape(-1, steps + 1)
+        real = np.ones(traffic.shape, dtype=bool)
         real[:, 1:] = np.isfinite(need)
-        largest = int(need[real[:, 1:]].max(initial=0.0))
-        self.span = largest + 3
-        keys = np.zeros(real.shape, dtype=np.int64)
-        keys[:, 1:] = np.where(real[:, 1:], need, 0.0).astype(np.int64) + 1
-        keys += self.span * np.arange(len(need))[:, None]
-        self._keys, self._traffic = keys[real], traffic.reshape(len(need), -1)[real]
-        # Of each row need of the smallest and of the last step, and traffic of the last.
-        last = np.cumsum(real.sum(axis=1)) - 1
+        count = real.sum(axis=1)
+        rows, last = np.arange(len(need)), np.cumsum(count) - 1
+        needed = need[real[:, 1:]]
+        self.span = int(needed.max(initial=0.0)) + 3
+        further = np.ones(last[-1] + 1, dtype=bool)  # than the first of each row
+        further[last - count + 1] = False
+        self._keys = self.span * np.repeat(rows, count)
+        self._keys[further] += needed.astype(np.int64) + 1
+        self._traffic = traffic[real]
         fits = real[:, 1]
+        self.most = np.where(fits, need[rows, count - 2], -np.inf).reshape(self.shape)
+        # Of each row need of the smallest and of the last step, and traffic of the last.
         self._first_need = np.where(fits, np.floor(need[:, 0]), np.inf)
         self._last_need = np.where(fits, (self._keys[last] - 1) % self.span, np.inf)
         self._last_traffic = self._traffic[last]
-        self.shape = shape
         self._beside: dict[tuple[int, int, int], RowsBeside] = {}
         self._remembered = 0  # entries of all answers
 

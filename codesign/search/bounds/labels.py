@@ -12,6 +12,7 @@ Axes: ``n`` labels or entries, ``k`` variables of a scope.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -21,6 +22,7 @@ from codesign.arrays import Bools, Floats, Ints
 from codesign.search.bounds.elimination import Bucket, Scope, eliminate
 
 MOST_LABELS = 2**21  # at once; of more a MILP is as quick
+FEW_ROWS = 48  # gone through one by one
 
 
 class TooManyLabels(Exception):
@@ -344,10 +346,12 @@ def _pairs(asked: Ints, codes: Ints) -> tuple[Ints, Ints]:
 
 def _undominated(group: Ints, costs: Floats) -> Ints:
     """Rows of which no other of the same group costs no more of both; ascending by group."""
+    if len(group) <= FEW_ROWS:
+        return _undominated_of_few(group, costs)
     order = np.lexsort((costs[:, 0], costs[:, 1], group))
     first = costs[order, 0]
     # Ranks that fall from group to group, so that one running minimum serves all.
-    _, rank = np.unique(first, return_inverse=True)
+    rank = np.searchsorted(np.sort(first), first)
     of_group = group[order]
     number = np.cumsum(np.diff(of_group, prepend=of_group[:1]) != 0)
     falling = rank - number * (len(first) + 1)
@@ -355,3 +359,14 @@ def _undominated(group: Ints, costs: Floats) -> Ints:
     better: Bools = np.ones(len(order), dtype=bool)
     better[1:] = falling[1:] < least[:-1]
     return np.asarray(order[better])
+
+
+def _undominated_of_few(group: Ints, costs: Floats) -> Ints:
+    """The same of so few rows that arrays take longer than to go through them."""
+    found, last, least = list[int](), -1, math.inf
+    rows = group.tolist(), *costs.T[::-1].tolist(), range(len(group))
+    for of_group, _, cost, row in sorted(zip(*rows, strict=True)):
+        if of_group != last or cost < least:
+            found.append(row)
+            last, least = of_group, cost
+    return np.array(found, dtype=np.int64)

@@ -50,7 +50,12 @@ def _every_cost(
     return found
 
 
-def test_best_within_limit_and_ceiling_is_the_enumerated_one() -> None:
+@pytest.mark.parametrize("few_rows", [0, labels.FEW_ROWS])
+def test_best_within_limit_and_ceiling_is_the_enumerated_one(
+    few_rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether dominated labels are found one by one, or all at once."""
+    monkeypatch.setattr(labels, "FEW_ROWS", few_rows)
     rng = random.Random(0)
     met = 0
     for _ in range(250):
