@@ -28,6 +28,7 @@ from codesign.checking.stages import (
     block_rams,
     folds_evenly,
     held_bits,
+    keeps_given,
     lag,
     stage_j,
     streamed_bits,
@@ -166,6 +167,9 @@ def _read_stage(
     streams, heights = row["weights"].text(places) == "stream", bands(layer, array)
     p = row["band_rows"].whole(1, layer.P)
     ledger.holds(row["band_rows"].where, p in heights, p, f"one of {heights}")
+    for key, told in choices.stages.get(layer.name, {}).items():
+        kept = keeps_given({key: told}, **{key: row[key].value})
+        ledger.holds(row[key].where, kept, row[key].value, f"{told}, as is given")
     return Stage(array, bw, bits[layer.input], streams, p)
 
 

@@ -49,7 +49,7 @@ CHOICES = (
     *("rows", "cols", "square", "pe_weight_bits", "pe_activation_bits", "precision"),
     *("sram_bits", "min_sram_bits", "max_sram_bits", "on_chip", "places", "fused_layers"),
     *WIDTH_CHOICES,
-    *("architecture", "segments"),
+    *("architecture", "segments", "stages"),
     *MACHINE,
 )
 OF_ONE_ARRAY = (  # absent, or as they are without a word, where none is on offer
@@ -106,6 +106,8 @@ class Choices(WidthChoices):
         Of a hybrid at most.
     architecture : tuple of str
         Those on offer.
+    stages : dict of str to dict
+        What is given of stages, by layer.
     """
 
     rows: tuple[int, ...]
@@ -123,6 +125,7 @@ class Choices(WidthChoices):
     block_bits: int
     architecture: tuple[str, ...]
     segments: int
+    stages: dict[str, dict[str, object]]
 
     def most_sram(self, bits: int) -> int:
         """The largest SRAM on offer of at most so many bits; 0: none."""
@@ -308,6 +311,7 @@ def _read_choices(entry: Entry, network: Network, block_bits: int) -> Choices:
         places=places.pinned,
         architecture=_read_architecture(entry.get("architecture", ["array"])),
         segments=entry.get("segments", 1).whole(1, MOST_SEGMENTS),
+        stages=_read_stages(entry, network),
     )
     sizes = (choices.rows, choices.cols, *pe_bits.values(), choices.mappings)
     if prod(map(len, sizes)) > MOST_OPTIONS:
@@ -326,6 +330,30 @@ def _read_architecture(entry: Entry) -> tuple[str, ...]:
     found = tuple(item.text(ARCHITECTURES) for item in entry.items())
     if not found or len({*found}) < len(found):
         entry.fault(f"one or more of {', '.join(ARCHITECTURES)}, each once")
+    return found
+
+
+def _read_stages(choices: Entry, network: Network) -> dict[str, dict[str, object]]:
+    """What is given of stages of layers with MACs, where each has an array of its own."""
+    entry, layers = choices.get("stages", {}), {x.name: x for x in network.layers if not x.moves}
+    entry.known_keys(layers)
+    if entry.table() and choices.get("architecture", ["array"]).value != ["dataflow"]:
+        entry.fault("no given stages where other architectures are on offer")
+    found: dict[str, dict[str, object]] = {}
+    for name, given in entry.table().items():
+        if name not in layers:
+            continue
+        given.known_keys(("mapping", "rows", "cols", "weights", "band_rows"))
+        sides = {key: given.get(key, None) for key in ("rows", "cols", "band_rows")}
+        words = {"mapping": choices.get("mapping", ["window"]).value}
+        words["weights"] = ["chip", "stream"] if layers[name].uses_weights else ["chip"]
+        told: dict[str, object] = {
+            key: x.whole(1, MOST_SIDE) for key, x in sides.items() if x.value is not None
+        }
+        for key, known in words.items():
+            if given.get(key, None).value is not None:
+                told[key] = given[key].text(known)
+        found[name] = told
     return found
 
 

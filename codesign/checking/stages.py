@@ -7,7 +7,7 @@ its input, weights, and partial sums where the reduction folds.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -47,6 +47,11 @@ class Held(NamedTuple):
     weights: int
     lines: int
     psums: int
+
+
+def keeps_given(given: Mapping[str, object], **chosen: object) -> bool:
+    """Whether what is chosen of a stage is what is given of it, where it is."""
+    return all(given.get(key, x) == x for key, x in chosen.items())
 
 
 def bands(layer: Layer, array: Array) -> list[int]:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
 from codesign.specs.accelerator import ArraySide, Bits
+from codesign.specs.given_stage import Weights as Weights
 from codesign.specs.layer import Count, Name
 from codesign.specs.machine import Mapping as ArrayMapping
 from codesign.specs.schema import spec_dataclass
 from codesign.specs.technology import Amount
 
-Weights = Literal["chip", "stream"]
 Whole = Annotated[int, Field(strict=True, ge=0)]
 
 

@@ -19,6 +19,7 @@ from codesign.problem.places import (
 from codesign.problem.places import OnChip as OnChip
 from codesign.problem.places import Place as Place
 from codesign.specs.accelerator import MAX_BITS, ArraySide, Bits
+from codesign.specs.given_stage import GivenStage
 from codesign.specs.layer import Name
 from codesign.specs.machine import PLAIN, Machine, Precision, check_unfused, check_widening
 from codesign.specs.schema import spec_dataclass
@@ -100,6 +101,8 @@ class Choices(Machine):
         array, the others are stages; see `codesign.costs.segment`. Of several the best is found.
     segments : int
         Runs of layers that share an array in a hybrid at most: 1 or 2.
+    stages : mapping of str to GivenStage
+        Of architecture dataflow, what is given of layers' stages: mappings and sides on offer.
     """
 
     rows: SideList = DEFAULT_SIDES
@@ -122,6 +125,7 @@ class Choices(Machine):
     places: Mapping[Name, Place] = field(default_factory=dict)
     architecture: Architectures = ARRAY
     segments: Segments = 1
+    stages: Mapping[Name, GivenStage] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         pins = {"weight": set[int](), "tensor": set[int]()}
@@ -176,6 +180,7 @@ class Choices(Machine):
         if architecture != "array" and self.on_chip == "bands":
             usual |= {"on_chip": DEFAULT_ON_CHIP, "fused_layers": DEFAULT_FUSED_LAYERS}
         segments = self.segments if architecture == "hybrid" else 1
+        usual |= {} if architecture == "dataflow" else {"stages": {}}
         return replace(self, architecture=(architecture,), segments=segments, **usual)
 
     def _check_architecture(self) -> None:
@@ -186,6 +191,9 @@ class Choices(Machine):
         where = f"architecture {', '.join(self.architecture)}"
         if self.segments > 1 and "hybrid" not in self.architecture:
             raise SpecError(f"{where}: segments are of architecture 'hybrid'; leave them out")
+        if self.stages and self.architecture != ("dataflow",):
+            raise SpecError(f"{where}: stages are given of architecture 'dataflow' alone")
+        self._check_stages()
         if "hybrid" in self.architecture:
             self._check_hybrid(where)
         if "array" in self.architecture:
@@ -201,6 +209,18 @@ class Choices(Machine):
                 f"{where}: on_chip 'bands' is of one shared array; leave it out, or offer "
                 "architecture 'array' too"
             )
+
+    def _check_stages(self) -> None:
+        """Refuse given stages that are none of those on offer."""
+        for name, stage in self.stages.items():
+            for word in ("mapping", "rows", "cols"):
+                given, offered = getattr(stage, word), getattr(self, word)
+                if given is not None and given not in offered:
+                    known = ", ".join(map(str, offered))
+                    raise SpecError(f"stages ({name!r}).{word}: {given}, none of {known}")
+            if self.square and stage.rows and stage.cols and stage.rows != stage.cols:
+                shape = f"{stage.rows} × {stage.cols}"
+                raise SpecError(f"stages ({name!r}): {shape}, and arrays are square")
 
     def _check_hybrid(self, where: str) -> None:
         """Refuse machines that a hybrid's shared array is none of."""

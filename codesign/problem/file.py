@@ -29,7 +29,7 @@ DRAM_ENERGY = "dram_energy_j_per_bit"  # absent where it is not known
 LATER_CHOICES = (  # absent from older files, which knew no other than none
     *("shared", "tied"),
     *("sram_bits", "min_sram_bits", "max_sram_bits"),
-    *("on_chip", "places", "fused_layers", "architecture", "segments"),
+    *("on_chip", "places", "fused_layers", "architecture", "segments", "stages"),
     *MACHINE_FIELDS,
 )
 
@@ -99,6 +99,10 @@ def _choices_to_dict(choices: Choices) -> dict[str, Any]:
         del content["architecture"]
     if choices.segments == 1:
         del content["segments"]
+    if choices.stages:
+        content["stages"] = {name: stage.told for name, stage in choices.stages.items()}
+    else:
+        del content["stages"]
     return content | unusual(choices)
 
 

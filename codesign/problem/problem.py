@@ -41,6 +41,7 @@ from codesign.quality import (
     zero_if_negligible,
 )
 from codesign.specs.fpga import AnyTechnology, Fpga
+from codesign.specs.given_stage import check_stages
 from codesign.specs.load import load_memory, load_technology
 from codesign.specs.network import Network
 from codesign.specs.schema import Displayed, nearest, spec_dataclass
@@ -206,7 +207,7 @@ class Problem(Displayed):
         if self.network.images > 1:
             raise SpecError(
                 f"{where}: images follow each other, one at a time; give a batch of 1, not "
-                f"{self.network.images}"
+                f"{self.network.images}, whose last result comes N − 1 intervals after the first"
             )
         if not isinstance(self.technology, Fpga) and self.technology.sram_area_um2.intercept < 0:
             raise SpecError(
@@ -216,11 +217,12 @@ class Problem(Displayed):
             )
         if self.network.cache:
             raise SpecError(
-                f"{where}: {self.network.name!r} has a cache, which outlasts the run; it needs "
-                "architecture 'array'"
+                f"{where}: {self.network.name!r} has a cache: each token waits for the one before "
+                "it, and stages would idle; it needs architecture 'array'"
             )
         if "hybrid" in self.choices.architecture:
             self._check_hybrid(where)
+        check_stages(self.network, self.choices.stages, "stages")
 
     def _check_hybrid(self, where: str) -> None:
         """Refuse what no hybrid is for."""

@@ -29,6 +29,7 @@ from codesign.costs.stages import (
 from codesign.errors import SpecError
 from codesign.problem.problem import Problem
 from codesign.specs.fpga import Fpga
+from codesign.specs.given_stage import ANY_STAGE, GivenStage
 from codesign.specs.layer import Layer
 from codesign.specs.machine import Mapping as ArrayMapping
 
@@ -83,7 +84,7 @@ class PipelineSpace:
     Raises
     ------
     SpecError
-        No array divides a layer's channels, on an FPGA.
+        No array divides a layer's channels, on an FPGA; or a layer has no band as given.
     """
 
     segments: tuple[range, ...] = ()
@@ -104,7 +105,7 @@ class PipelineSpace:
         shared: dict[Layer | tuple[object, ...], StageOptions] = {}
         self.options: list[StageOptions | None] = []
         for layer in layers:
-            key = layer_shape(layer)
+            key = layer_shape(layer), self._given(layer)
             if not layer.moves and key not in shared:
                 shared[key] = self._options(layer)
             self.options.append(None if layer.moves else shared[key])
@@ -203,13 +204,20 @@ class PipelineSpace:
             start,
         )
 
+    def _given(self, layer: Layer) -> GivenStage:
+        """What is given of a layer's stage."""
+        return self.choices.stages.get(layer.name, ANY_STAGE)
+
     def _options(self, layer: Layer) -> StageOptions:
         """All that may be best of a layer."""
         every = [
             self._of_mapping(layer, number, mapping)
             for number, mapping in enumerate(self.choices.mapping)
+            if self._given(layer).mapping in (None, mapping)
         ]
         found = [x for x in every if x is not None]
+        if not found and self._given(layer).told:
+            raise SpecError(self._given_fault(layer))
         if not found:
             raise SpecError(
                 f"layer {layer.name!r}: on an FPGA rows and columns divide the layer's channels, "
@@ -218,6 +226,27 @@ class PipelineSpace:
         table: list[Any] = [np.concatenate(x) for x in zip(*(y.table for y in found), strict=True)]
         each: list[Any] = [np.concatenate(x) for x in zip(*(y[:-1] for y in found), strict=True)]
         return StageOptions(*[*each, StageTable(*table)])
+
+    def _given_fault(self, layer: Layer) -> str:
+        """Why a layer has no stage as given."""
+        given = self._given(layer)
+        mappings = (given.mapping,) if given.mapping else self.choices.mapping
+        arrays = {x: self._arrays(layer, x) for x in mappings}
+        fold = {x: rows for x, (rows, _) in arrays.items() if len(rows)}
+        if not fold:
+            sides = f"{given.rows or 'any'} rows × {given.cols or 'any'} columns"
+            return (
+                f"layer {layer.name!r}: {sides} in mapping {' or '.join(mappings)} do not divide "
+                f"its {layer.C} input and {layer.K} output channels and "
+                f"{layer.R} × {layer.S} kernel without remainder"
+            )
+        each = ((x, int(r)) for x, rows in fold.items() for r in rows)
+        heights = sorted({p for x, r in each for p in band_heights(layer, x, r)})
+        nearby = sorted(sorted(heights, key=lambda p: abs(p - (given.band_rows or 0)))[:4])
+        return (
+            f"layer {layer.name!r}: bands of {given.band_rows} rows are as many as bands of fewer, "
+            f"or leave rows of PEs idle; take one of {', '.join(map(str, nearby))}"
+        )
 
     def _what_folds(self, layer: Layer) -> str:
         """What to offer so that a layer folds on an FPGA."""
@@ -236,14 +265,20 @@ class PipelineSpace:
         rows, cols = self._arrays(layer, mapping)
         if not len(rows):
             return None
-        blocks = []
+        given, blocks = self._given(layer), []
         for row in sorted({*rows.tolist()}) if mapping == "output" else [None]:
             mine = np.ones(len(rows), bool) if row is None else rows == row
             heights = np.array(band_heights(layer, mapping, row or 1), dtype=np.int64)
             streams = np.array([False, True] if layer.uses_weights else [False])
+            if given.band_rows is not None:
+                heights = heights[heights == given.band_rows]
+            if given.weights is not None:
+                streams = streams[streams == (given.weights == "stream")]
             grid = np.meshgrid(np.flatnonzero(mine), heights, streams, indexing="ij")
             blocks.append([x.ravel() for x in grid])
         array, heights, streams = (np.concatenate(x) for x in zip(*blocks, strict=True))
+        if not len(array):
+            return None
         on = rows[array], cols[array], heights
         engine = self.problem.technology.engine
         table = stage_table(layer, self.platform.machine, engine, mapping, *on, streams)
@@ -251,7 +286,9 @@ class PipelineSpace:
 
     def _arrays(self, layer: Layer, mapping: ArrayMapping) -> tuple[Ints, Ints]:
         """Rows and columns on offer; of one mapping, those that no other equal or beat in all."""
-        sides = np.meshgrid(self.choices.rows, self.choices.cols, indexing="ij")
+        given = self._given(layer)
+        on_offer = [given.rows or self.choices.rows, given.cols or self.choices.cols]
+        sides = np.meshgrid(*on_offer, indexing="ij")
         rows, cols = (np.ravel(x) for x in sides)
         if self.choices.square:
             rows, cols = rows[rows == cols], cols[rows == cols]

@@ -129,7 +129,14 @@ def stages_on_offer(problem: Problem, layer: Layer) -> Iterator[Stage]:
         if isinstance(problem.technology, Fpga) and not fits:
             continue
         for place, p in product(places, bands(layer, mapping, r)):
-            yield Stage(mapping, r, c, place, p)
+            stage = Stage(mapping, r, c, place, p)
+            given = choices.stages.get(layer.name)
+            if given is None or all(getattr(given, x) in (None, y) for x, y in _named(stage)):
+                yield stage
+
+
+def _named(stage: Stage) -> list[tuple[str, object]]:
+    return [*stage._asdict().items()]
 
 
 def price(problem: Problem, layer: Layer, stage: Stage, bw: int, ba: int) -> Priced:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import dataflow_oracle
 import pytest
+from compared_pipelines import compare_case
 from pipelines import tiny
 from random_dataflow import Case, dataflow_case
 from seeds import half_long
@@ -18,55 +19,24 @@ from codesign import (
     Layer,
     Network,
     Problem,
-    SpecError,
     load_network,
     load_technology,
     solve,
 )
 from codesign.costs.fpga import array_lut
-from codesign.results.dataflow_design import DataflowDesign
 from codesign.results.design import Design
 from codesign.search.dataflow import search
 from codesign.search.dataflow import solve as search_range
-from codesign.search.lexicographic import Method, tie_breakers
+from codesign.search.lexicographic import Method
 from codesign.specs.fpga import Fpga
 
 SEEDS = (*range(12), *range(13, 26), 103)
 LONG_SEEDS, WHOLE_SEEDS = (12, *range(26, 103), *range(104, 426)), range(401, 404)
-SAME = 2e-6  # of what breaks ties, whose first metric is held with its tolerance
-PRODUCTS = {"latency_s", "energy_j"}
-
-
-def found(case: Case, method: Method) -> DataflowDesign | None:
-    """The answer; None where there is none."""
-    try:
-        design = solve(case.problem, method=method)
-    except (InfeasibleError, SpecError):
-        return None
-    assert isinstance(design, DataflowDesign)
-    return design
 
 
 def compare(seed: int, method: Method) -> None:
     """Hold an answer to the enumerated one."""
     compare_case(dataflow_case(seed), method)
-
-
-def compare_case(case: Case, method: Method) -> None:
-    """The same of a problem."""
-    problem, best = case.problem, dataflow_oracle.best(case.problem, case.groups)
-    design = found(case, method)
-    assert (design is None) == (best is None)
-    if design is None or best is None:
-        return
-    products = PRODUCTS & {problem.objective, *problem.budgets}
-    value = best.metrics[problem.objective]
-    near = 1e-6 if products else 2e-8
-    assert math.isclose(design.metrics[problem.objective], value, rel_tol=near)
-    assert design.proof.status == "optimal"
-    assert design.proof.bound <= value * (1 + 1e-7)
-    for metric in tie_breakers(problem.technology):
-        assert math.isclose(design.metrics[metric], best.metrics[metric], rel_tol=SAME)
 
 
 @pytest.mark.parametrize("seed", half_long(SEEDS))

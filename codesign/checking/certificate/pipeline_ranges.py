@@ -51,10 +51,10 @@ class PipelineVerifier:
         self.threshold = Threshold.of(problem, below)
         counts_energy = ENERGY in (problem.objective, *self.threshold.limits)
         self.known = not counts_energy or problem.energies(Fraction(0)) is not None
-        shared: dict[Layer, Offer] = {}
+        shared: dict[tuple[object, ...], Offer] = {}
         self.offers: dict[int, Offer] = {}
         for n, layer in enumerate(problem.network.layers):
-            key = _shape(layer)
+            key = _shape(layer), *sorted(problem.choices.stages.get(layer.name, {}).items())
             if not layer.moves and key not in shared:
                 shared[key] = Offer(problem, layer, counts_energy)
             if not layer.moves:

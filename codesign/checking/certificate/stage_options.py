@@ -23,6 +23,7 @@ from codesign.checking.stages import (
     bands,
     folds_evenly,
     held_bits,
+    keeps_given,
     lag,
     moved_bits,
     streamed_bits,
@@ -78,7 +79,10 @@ class Offer:
             x for x in product(choices.rows, choices.cols) if x[0] == x[1] or not choices.square
         ]
         self.arrays: list[tuple[int, Array]] = []
+        self.given = choices.stages.get(layer.name, {})
         for mapping, (rows, cols) in product(machine.mapping, sides):
+            if not keeps_given(self.given, mapping=mapping, rows=rows, cols=cols):
+                continue
             array = Array(rows, cols, engine, mapping, machine.skips_zeros)
             if self.by_columns and not folds_evenly(layer, array):
                 continue
@@ -87,7 +91,9 @@ class Offer:
     @cached_property
     def lag_ends(self) -> tuple[Fraction, Fraction]:
         """The least and the most lag of any band."""
-        each = [lag(self.layer, rows) for rows in range(1, self.layer.P + 1)]
+        given = self.given.get("band_rows")
+        heights = [given] if isinstance(given, int) else range(1, self.layer.P + 1)
+        each = [lag(self.layer, rows) for rows in heights]
         return min(each), max(each)
 
     def within(self, most_cycles: Fraction | None, lag_signs: Sequence[int]) -> list[StageOption]:
@@ -103,7 +109,9 @@ class Offer:
         for array in self._best_arrays(kept):
             places = (False, True) if self.layer.uses_weights else (False,)
             for height, streams in product(bands(self.layer, array), places):
-                found.append(self._option(array, height, streams))
+                place = "stream" if streams else "chip"
+                if keeps_given(self.given, band_rows=height, weights=place):
+                    found.append(self._option(array, height, streams))
         if not found:
             return []
         costs = [x.costs(lag_signs) if self.by_columns else self._free(x, lag_signs) for x in found]
