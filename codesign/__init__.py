@@ -75,6 +75,8 @@ if TYPE_CHECKING:
     from codesign.results.html.report import report
     from codesign.search.progress import FrontProgress, Progress
     from codesign.specs.accelerator import Accelerator
+    from codesign.specs.given_pipeline import GivenPipeline
+    from codesign.specs.given_stage import GivenStage
     from codesign.specs.load import load_accelerator, load_memory, load_network, load_technology
     from codesign.specs.network import Layer, Network
     from codesign.specs.onnx import from_onnx
@@ -87,6 +89,7 @@ if TYPE_CHECKING:
     from codesign.tasks.compare import compare
     from codesign.tasks.evaluate import evaluate
     from codesign.tasks.fit_area import fit_area
+    from codesign.tasks.given_pipelines import load_pipeline
     from codesign.tasks.pareto import pareto
     from codesign.tasks.solve import solve
     from codesign.tasks.solve_batches import solve_batches
@@ -103,6 +106,8 @@ _HOME = {
     "Explanation": "results.explanation",
     "Front": "results.front",
     "FrontProgress": "search.progress",
+    "GivenPipeline": "specs.given_pipeline",
+    "GivenStage": "specs.given_stage",
     "InfeasibleError": "errors",
     "Layer": "specs.network",
     "Network": "specs.network",
@@ -124,6 +129,7 @@ _HOME = {
     "load_accelerator": "specs.load",
     "load_memory": "specs.load",
     "load_network": "specs.load",
+    "load_pipeline": "tasks.given_pipelines",
     "load_technology": "specs.load",
     "pareto": "tasks.pareto",
     "report": "results.html.report",
@@ -144,6 +150,8 @@ __all__ = [
     "Explanation",
     "Front",
     "FrontProgress",
+    "GivenPipeline",
+    "GivenStage",
     "InfeasibleError",
     "Layer",
     "Network",
@@ -165,6 +173,7 @@ __all__ = [
     "load_accelerator",
     "load_memory",
     "load_network",
+    "load_pipeline",
     "load_technology",
     "pareto",
     "quality",

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from codesign.problem.readers import Pin
     from codesign.quality import SensitivityTable
     from codesign.specs.accelerator import Accelerator
+    from codesign.specs.given_pipeline import GivenPipeline
     from codesign.specs.network import Network
     from codesign.specs.onnx.read import Imported
 
@@ -72,7 +73,16 @@ def check_files(given: Given) -> None:
         read.append(name.rpartition("@")[0] or name)
     taken = [Path(text) for text in read if isinstance(name_or_path(text), Path)]
     taken += [Path(text) for text in [given.get("sensitivity")] if text]
-    named = ("measured", "latency_table", "widths", "design", "model", "tiling")
+    named = (
+        "measured",
+        "latency_table",
+        "widths",
+        "design",
+        "model",
+        "tiling",
+        "folding",
+        "pipeline",
+    )
     taken += [given[key] for key in named if given.get(key) is not None]
     taken += [path for _, path in given.get("cost", ())]
     if given.get("designs") is not None:
@@ -413,6 +423,56 @@ def widths(given: Given, read: NetworkInput, accelerator: Accelerator) -> dict[s
     results = dict.fromkeys(network.outputs, given["output_bits"] or activation_bits)
     found = {f"weight:{name}": weight_bits for name in network.weight_layers}
     found |= {f"tensor:{name}": results.get(name, activation_bits) for name in network.tensors}
+    return found | pins
+
+
+def pipeline(given: Given, network: Network) -> GivenPipeline:
+    """The pipeline of a file, every option given taken over."""
+    from codesign.specs.load import load_technology
+    from codesign.tasks.given_pipelines import load_pipeline
+
+    clock_mhz, memory = given["clock_mhz"], _dram_energy_j_per_bit(given)
+    flags = {
+        **_machine(given),
+        "reconfigurable": None,
+        "clock_hz": None if clock_mhz is None else clock_mhz * HZ_PER_MHZ,
+        "dram_bits_per_s": _dram_bits_per_s(given),
+        "area_overhead": given["area_overhead"],
+    }
+    flags = {key: value for key, value in flags.items() if value is not None}
+    if "dram_bits_per_s" in flags or memory is not None:
+        flags["dram_energy_j_per_bit"] = memory
+    if given["technology"] is not None:
+        flags["technology"] = load_technology(name_or_path(given["technology"]))
+    path = given["folding"] or given["pipeline"]
+    found = load_pipeline(path, network, **flags)
+    if given["sram"] is not None:
+        from dataclasses import replace
+
+        found = replace(found, technology=found.technology.with_sram(given["sram"]))
+    return found
+
+
+def pipeline_widths(given: Given, read: NetworkInput, of: GivenPipeline) -> dict[str, int]:
+    """Every width by name: as given, else as the pipeline tells, pins above all."""
+    from codesign.tasks.evaluate_pipeline import DEFAULT_OUTPUT_BITS
+
+    pins, network, found = pinned(read.pins), read.network, dict(of.widths)
+    if given["widths"] is not None:
+        from codesign.results.load import load_widths
+
+        return load_widths(given["widths"]).widths | pins
+    kinds = {"weight": given["weight_bits"] or given["bits"]}
+    kinds["tensor"] = given["activation_bits"] or given["bits"]
+    for source in network.noise_sources:
+        bits = kinds[source.partition(":")[0]]
+        found |= {} if bits is None else {source: bits}
+    for name in network.outputs:
+        usual = found.get(f"tensor:{name}", DEFAULT_OUTPUT_BITS)
+        found[f"tensor:{name}"] = given["output_bits"] or usual
+    lacking = [x for x in network.noise_sources if x not in {**found, **pins}]
+    if lacking:
+        raise SpecError(f"Missing option --bits: the pipeline tells no width of {lacking[0]}.")
     return found | pins
 
 

@@ -137,11 +137,16 @@ def evaluate(**given: Any) -> int:
     NETWORK is a shipped name (see: codesign show networks) or a file, TOML or ONNX: what contains a
     dot or a path separator is a file; several are executed one after the other (see: codesign help
     suites). The accelerator is shipped (codesign show accelerators), a file, TOML or that of a
-    design, or given by --rows, --cols, --pe-bits and --sram-kbit.
+    design, or given by --rows, --cols, --pe-bits and --sram-kbit. A pipeline takes its place with
+    --folding or --pipeline (see: codesign help dataflow).
     """
     from codesign.tasks.evaluate import evaluate as evaluate_network
 
     inputs.check_contradictions(given, EVALUATE_CONTRADICTIONS)
+    if given["folding"] is not None or given["pipeline"] is not None:
+        return _evaluate_pipeline(given)
+    if given["time_limit_s"] is not None:
+        raise SpecError("--time-limit-s: of a pipeline; give --folding or --pipeline.")
     if given["plot_sram"] is not None and given["roofline"] == "ideal":
         raise SpecError("--plot-sram: the ideal roofline has no tiles and needs no SRAM.")
     inputs.check_files(given)
@@ -172,6 +177,32 @@ def evaluate(**given: Any) -> int:
         plot_sram=found.plot_sram,
     )
     return PROVEN
+
+
+def _evaluate_pipeline(given: inputs.Given) -> int:
+    """The same of a pipeline."""
+    from codesign.tasks.evaluate import evaluate as evaluate_network
+
+    if given["roofline"] == "ideal":
+        raise SpecError("--roofline ideal: of one shared array; leave it out of a pipeline.")
+    inputs.check_files(given)
+    read = inputs.one_network(given)
+    pipeline = inputs.pipeline(given, read.network)
+    widths = inputs.pipeline_widths(given, read, pipeline)
+    table = sensitivity_of(
+        given["sensitivity"], given["granularity"], read.weights, read.network, {*widths.values()}
+    )
+    inputs.warn_of_table(table, read.network)
+    with watched(given, design_line):
+        found = evaluate_network(
+            read.network,
+            pipeline,
+            widths,
+            sensitivity=table,
+            time_limit_s=given["time_limit_s"],
+        )
+    hand_over(view_of(found, given["quiet"]), given, out=found.save, plot=found.plot)
+    return PROVEN if found.proof.status == "optimal" else UNPROVEN
 
 
 @sectioned(ASSIGN, network())

@@ -35,6 +35,7 @@ from codesign.problem.readers import (
 )
 from codesign.problem.words import (
     ALL_WORDS,
+    BUFFERS,
     CAPACITY,
     CLOCK,
     DEFAULT_MEMORY,
@@ -57,8 +58,16 @@ ASSIGN_CONTRADICTIONS = tuple(
     pair for pair in SOLVE_CONTRADICTIONS if not {"pe_bits", "memory"} & {*pair}
 )
 PARETO_CONTRADICTIONS = (*SOLVE_CONTRADICTIONS, ("points", "all"), ("points", "rel_step"))
+OF_ARRAYS = (  # options of evaluate that say nothing of a pipeline
+    *("accelerator", "rows", "cols", "engine", "pe_bits", "pe_weight_bits", "pe_activation_bits"),
+    *("precision", "reconfigurable", "overlap", "sram_bits_per_cycle", "stored_channels"),
+    *("psum_bits", "sram_kbit", *BUFFERS, "pe_area_um2", "on_chip", "fused_layers", "tiling"),
+    *("weights", "plot_sram"),
+)
 EVALUATE_CONTRADICTIONS = (
     *PLATFORM_CONTRADICTIONS,
+    *(("folding", name) for name in ("pipeline", *OF_ARRAYS)),
+    *(("pipeline", name) for name in OF_ARRAYS),
     *(("widths", name) for name in ("bits", "weight_bits", "activation_bits", "output_bits")),
 )
 
@@ -324,7 +333,10 @@ EVALUATE = {
         file("--widths", "Widths of a design or assignment file, not --bits."),
         PIN,
         option(
-            "--output-bits B", "Width of the results.", ONE_WIDTH, shown="that of the activations"
+            "--output-bits B",
+            "Width of the results.",
+            ONE_WIDTH,
+            shown="the activations'; of a pipeline 8",
         ),
     ),
     "The accelerator (each option replaces what --accelerator says)": (
@@ -363,6 +375,11 @@ EVALUATE = {
         SRAM,
         option("--pe-area-um2 X", "Area of a PE.", LIMIT, shown="the technology's fit"),
         option("--area-overhead X", "Factor on PE array area.", FACTOR, shown="1"),
+    ),
+    "A pipeline in place of the accelerator": (
+        file("--folding", "PE and SIMD of every unit, as FINN has them (JSON)."),
+        file("--pipeline", "A pipeline's design file, or layers with rows and cols (JSON)."),
+        option("--time-limit-s X", "For what it does not tell, which is chosen.", TIME_LIMIT),
     ),
     "The roofline, and what stays on chip": (
         choice(

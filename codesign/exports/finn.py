@@ -15,7 +15,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from codesign.costs.compute import PEArray, channels_per_pe, fold, folds
+from codesign.costs.compute import PEArray
+from codesign.costs.finn_units import unit_of
 from codesign.costs.stage_row import StageDesign
 from codesign.errors import SpecError
 from codesign.results.dataflow_design import DataflowDesign
@@ -55,50 +56,22 @@ def finn_folding(design: DataflowDesign) -> dict[str, Any]:
 
     for layer, row in zip(design.network.layers, design.stages, strict=True):
         depthwise = layer.G > 1
-        _check(layer)
-        unit = _unit(layer, row, fpga)
+        unit = unit_of(layer, _array(row, fpga))
         if layer.window > 1 or layer.stride not in (1, (1, 1)):
-            add(WINDOW, _window(layer, design, unit["PE"] if depthwise else None))
+            add(WINDOW, _window(layer, design, unit.PE if depthwise else None))
         memory = {"mem_mode": MEMORY[row.weights or "chip"], "ram_style": "auto"}
-        add(VECTOR if depthwise else MATRIX, {**unit, "resType": fpga.multipliers, **memory})
+        add(
+            VECTOR if depthwise else MATRIX,
+            {**unit._asdict(), "resType": fpga.multipliers, **memory},
+        )
     return content
 
 
-def _check(layer: Layer) -> None:
-    """Refuse what FINN has no unit for."""
-    where = f"layer {layer.name!r}: FINN has no unit for "
-    if layer.moves:
-        raise SpecError(f"{where}data that only move")
-    if layer.weight_tensor is not None:
-        raise SpecError(f"{where}a product of two activations")
-    if layer.G > 1 and layer.C * layer.K > 1:
-        raise SpecError(f"{where}groups of several channels")
-
-
-def _unit(layer: Layer, row: StageDesign, fpga: Fpga) -> dict[str, int]:
-    """PE and SIMD of a stage."""
-    assert row.rows is not None
-    assert row.cols is not None
-    assert row.mapping is not None
-    products = layer.C * layer.window
-    if layer.G > 1:
-        array = PEArray(row.rows, row.cols, fpga.engine, row.mapping)
-        units, lanes = fold(layer, array).side_by_side, min(fpga.engine, layer.window)
-        outputs = layer.G
-    else:
-        units, lanes, outputs = min(row.cols, layer.K), row.rows * fpga.engine, layer.K
-        if row.mapping == "window" and layer.window < fpga.engine:
-            lanes = row.rows * channels_per_pe(layer.window, fpga.engine) * layer.window
-        lanes = min(lanes, products)
-    (_, turns), *_ = folds(layer, row.rows, row.cols, fpga.engine, row.mapping)
-    takes = int(turns.groups * turns.reduction * turns.outputs)
-    if outputs % units or products % lanes or takes != outputs // units * (products // lanes):
-        raise SpecError(
-            f"layer {layer.name!r}: FINN cannot fold {products} products of {outputs} outputs as "
-            f"{row.rows} × {row.cols} PEs of {fpga.engine} in mapping {row.mapping} do; "
-            "solve with --technology finn-mvau"
-        )
-    return {"PE": units, "SIMD": lanes}
+def _array(row: StageDesign, fpga: Fpga) -> PEArray | None:
+    """The array of a stage; None where it has none."""
+    if row.rows is None or row.cols is None or row.mapping is None:
+        return None
+    return PEArray(row.rows, row.cols, fpga.engine, row.mapping)
 
 
 def _window(layer: Layer, design: DataflowDesign, channels: int | None) -> dict[str, Any]:

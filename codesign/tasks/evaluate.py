@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import overload
 
 from codesign.costs.fusion import runs_of
 from codesign.costs.given_tiling import GivenTiling, Settled, check_tiling, settle
@@ -11,16 +12,20 @@ from codesign.errors import SpecError
 from codesign.problem.places import DEFAULT_FUSED_LAYERS, OnChip, Place
 from codesign.quality import SensitivityTable, check_table, noise_by
 from codesign.results.consistency import names_in_bands, names_on_chip
+from codesign.results.dataflow_design import DataflowDesign
 from codesign.results.evaluation import ROOFLINES, Evaluation, Roofline, Widths
 from codesign.specs.accelerator import Accelerator
+from codesign.specs.given_pipeline import GivenPipeline
 from codesign.specs.machine import check_unfused
 from codesign.specs.network import Layer, Network
-from codesign.specs.schema import nearest
 from codesign.specs.suite import Suite
+from codesign.tasks.evaluate_pipeline import evaluate_pipeline
 from codesign.tasks.evaluate_places import best_places, layer_designs, mode_of
 from codesign.tasks.given_tilings import Tiling, given_tilings
+from codesign.tasks.given_widths import given_widths
 
 
+@overload
 def evaluate(
     network: Network | Suite,
     accelerator: Accelerator,
@@ -33,23 +38,56 @@ def evaluate(
     places: Mapping[str, Place] | None = None,
     fused_layers: int = DEFAULT_FUSED_LAYERS,
     tiling: Tiling | None = None,
-) -> Evaluation:
-    """Find where each layer of a network stands on a given accelerator.
+) -> Evaluation: ...
+
+
+@overload
+def evaluate(
+    network: Network | Suite,
+    accelerator: GivenPipeline,
+    widths: Widths | None = None,
+    *,
+    output_bits: int | None = None,
+    sensitivity: SensitivityTable | None = None,
+    time_limit_s: float | None = None,
+) -> DataflowDesign: ...
+
+
+def evaluate(
+    network: Network | Suite,
+    accelerator: Accelerator | GivenPipeline,
+    widths: Widths | None = None,
+    *,
+    roofline: Roofline = "tiled",
+    output_bits: int | None = None,
+    sensitivity: SensitivityTable | None = None,
+    on_chip: OnChip | None = None,
+    places: Mapping[str, Place] | None = None,
+    fused_layers: int = DEFAULT_FUSED_LAYERS,
+    tiling: Tiling | None = None,
+    time_limit_s: float | None = None,
+) -> Evaluation | DataflowDesign:
+    """Find where each layer of a network stands on a given accelerator, or as a given pipeline.
+
+    Of a pipeline what is not given (bands, where weights are, starts) is chosen: of all that is
+    left the least interval, then the least hardware, proven as by `codesign.solve`.
 
     Parameters
     ----------
     network : Network or Suite
         Of a suite also each member's share of every metric, see `codesign.Problem`; and of each
         the tensors that stay on chip are those that are best for it.
+    accelerator : Accelerator or GivenPipeline
     widths : int, (int, int) or mapping, optional
         One bitwidth everywhere; one for all weights and one for all activations; or each by
-        ``"weight:<layer>"`` and ``"tensor:<tensor>"``, as in `Design.widths`. Default: the PE's.
+        ``"weight:<layer>"`` and ``"tensor:<tensor>"``, as in `Design.widths`. Default: the PE's,
+        or those that a pipeline tells.
     roofline : "tiled" or "ideal"
         Tiled: cycles with ragged edges, and for each layer the tiling of least DRAM traffic that
         fits the SRAM. Ideal: the paper's, every multiplier busy and each tensor moved once.
     output_bits : int, optional
         Width at which the network's results are stored; default: that of the activations, where
-        one width is given.
+        one width is given; of a pipeline 8, as of `Choices`.
     sensitivity : mapping, optional
         ``{"weight:<layer>" or "tensor:<tensor>": {bits: noise}}``; default ``4^(−bits)``.
     on_chip : "bands", "tensors" or "none", optional
@@ -68,23 +106,43 @@ def evaluate(
         {"tile": {"g", "k", "c", "p", "q", "images"}, "order": "kcp"}}``. Other layers have their
         best; none is fused. A tile need not keep the array as busy as the whole layer would: cycles
         are then those of its tiles, one by one.
+    time_limit_s : float, optional
+        Of a pipeline: for what is chosen; then the best so far is taken.
 
     Raises
     ------
     SpecError
         A tiling that is none of its layer or does not fit, or is given where there are no tiles.
         Widths are missing, unknown or wider than the PEs take; no SRAM is given or no tile fits; an
-        unknown roofline or place, or a sensitivity that lacks a width.
+        unknown roofline or place, or a sensitivity that lacks a width. A pipeline lacks a stage or
+        has one that its layer cannot have; or what is of one shared array is said of it.
+    SolverError, KeyboardInterrupt
+        Of a pipeline, as of `codesign.solve`.
     """
     if isinstance(network, Suite):
         network = network.network
+    if isinstance(accelerator, GivenPipeline):
+        ideal, fused = roofline != "tiled", fused_layers != DEFAULT_FUSED_LAYERS
+        said = {"on_chip": on_chip, "places": places, "tiling": tiling, "roofline": ideal}
+        for word, value in {**said, "fused_layers": fused}.items():
+            if value:
+                raise SpecError(f"{word}: of one shared array; leave it out of a pipeline")
+        return evaluate_pipeline(
+            network,
+            accelerator,
+            widths,
+            output_bits=output_bits,
+            sensitivity=sensitivity,
+            time_limit_s=time_limit_s,
+        )
     _check_roofline(accelerator, roofline)
     mode = mode_of(network, roofline, on_chip, places or {}, fused_layers)
     if tiling is not None:
         _check_takes_tiles(roofline, mode)
     if mode == "bands":
         check_unfused(accelerator)
-    given = _all_widths(network, accelerator, widths, output_bits)
+    usual = accelerator.pe_weight_bits, accelerator.pe_activation_bits
+    given = given_widths(network, usual if widths is None else widths, output_bits)
     tensor_bits = {name: given[f"tensor:{name}"] for name in network.tensors}
     for layer in network.layers:
         _check_operands(layer, accelerator, given, tensor_bits)
@@ -162,46 +220,6 @@ def _noise_of(
         network.check_owners(sensitivity, "sensitivity:")
         check_table(sensitivity, needed, results)
     return noise_by(sensitivity, [tensor for tensor, _ in needed])
-
-
-def _all_widths(
-    network: Network, accelerator: Accelerator, widths: Widths | None, output_bits: int | None
-) -> dict[str, int]:
-    """The width of every weight operand and tensor, each given exactly once."""
-    weights = [f"weight:{name}" for name in network.weight_layers]
-    inner = [f"tensor:{name}" for name in network.inner_tensors]
-    results = [f"tensor:{name}" for name in network.outputs]
-    if widths is None:
-        widths = accelerator.pe_weight_bits, accelerator.pe_activation_bits
-    if isinstance(widths, int):
-        widths = widths, widths
-    if isinstance(widths, Mapping):
-        chosen = dict(widths)
-        if output_bits is not None:
-            chosen |= dict.fromkeys(results, output_bits)
-    else:
-        try:
-            weight_bits, activation_bits = widths
-        except (TypeError, ValueError):
-            raise SpecError(
-                "widths: give one width, (weights, activations), or one for each tensor by name; "
-                f"got {widths!r}"
-            ) from None
-        stored = activation_bits if output_bits is None else output_bits
-        chosen = dict.fromkeys(weights, weight_bits)
-        chosen |= dict.fromkeys(inner, activation_bits) | dict.fromkeys(results, stored)
-    known = (*weights, *inner, *results)
-    network.check_owners(chosen, "widths:")
-    for key, bits in chosen.items():
-        if key not in known:
-            raise SpecError(f"widths: unknown {key!r}{nearest(str(key), known)}")
-        if not isinstance(bits, int) or not 1 <= bits <= 32:
-            raise SpecError(f"widths: {key!r} must be a whole number from 1 to 32, got {bits!r}")
-    for key in known:
-        if key not in chosen:
-            what = "output_bits" if key in results else repr(key)
-            raise SpecError(f"widths: {what} is missing")
-    return chosen
 
 
 def _check_operands(
