@@ -43,6 +43,7 @@ from codesign.results.records import (
     ProofRecord,
 )
 from codesign.results.result_file import ResultFile, parse_content, read_content, with_digest
+from codesign.specs.given_stage import ANY_STAGE, FIELDS
 from codesign.specs.layer import Count, Name
 from codesign.specs.network import Network
 from codesign.specs.schema import spec_dataclass
@@ -56,6 +57,8 @@ if TYPE_CHECKING:
     from codesign.results.explanation import Explanation
 
 ROWS = "stages"
+WORDS = {"band_rows": "band rows", "weights": "where weights are", "cols": "columns"}
+WORDS |= {"mapping": "mapping", "rows": "rows"}
 OF_ARRAYS = ("weight_bits", "mapping", "rows", "cols", "weights")
 
 
@@ -320,9 +323,22 @@ class DataflowDesign(ResultFile):
 
     @cached_property
     def notes(self) -> tuple[str, ...]:
-        """What is not known, or leans on a scaled fit."""
+        """What is given of stages; what is not known, or leans on a scaled fit."""
         energy = [absence(self._no_energy)] if self._no_energy else []
-        return (*energy, *self.problem.technology.scaling_note)
+        return (*self._given_note, *energy, *self.problem.technology.scaling_note)
+
+    @property
+    def _given_note(self) -> tuple[str, ...]:
+        """What is chosen beside what is given, of all stages or of some."""
+        stages = self.problem.choices.stages
+        if not stages:
+            return ()
+        of = [stages.get(x.name, ANY_STAGE).told for x in self.network.layers if not x.moves]
+        left = {WORDS[x]: sum(x not in told for told in of) for x in FIELDS}
+        chosen = [f"{x} of {n} stages" for x, n in left.items() if n]
+        chosen += ["starts"] if self.proof.ties != "left" else []
+        given = f"{sum(map(bool, of))} of {len(of)} stages are given"
+        return (f"{given}; chosen are {', '.join(chosen)}" if chosen else f"{given}, wholly",)
 
     @done_by("tasks.explain_dataflow:explain")
     def explain(

@@ -38,7 +38,8 @@ def evaluate(
     places: Mapping[str, Place] | None = None,
     fused_layers: int = DEFAULT_FUSED_LAYERS,
     tiling: Tiling | None = None,
-) -> Evaluation: ...
+) -> Evaluation:
+    """Where each layer stands on an accelerator."""
 
 
 @overload
@@ -50,7 +51,8 @@ def evaluate(
     output_bits: int | None = None,
     sensitivity: SensitivityTable | None = None,
     time_limit_s: float | None = None,
-) -> DataflowDesign: ...
+) -> DataflowDesign:
+    """What each stage of a pipeline takes."""
 
 
 def evaluate(
@@ -124,17 +126,9 @@ def evaluate(
     if isinstance(accelerator, GivenPipeline):
         ideal, fused = roofline != "tiled", fused_layers != DEFAULT_FUSED_LAYERS
         said = {"on_chip": on_chip, "places": places, "tiling": tiling, "roofline": ideal}
-        for word, value in {**said, "fused_layers": fused}.items():
-            if value:
-                raise SpecError(f"{word}: of one shared array; leave it out of a pipeline")
-        return evaluate_pipeline(
-            network,
-            accelerator,
-            widths,
-            output_bits=output_bits,
-            sensitivity=sensitivity,
-            time_limit_s=time_limit_s,
-        )
+        _refuse_of_array({**said, "fused_layers": fused})
+        how = widths, output_bits, sensitivity, time_limit_s
+        return evaluate_pipeline(network, accelerator, *how)
     _check_roofline(accelerator, roofline)
     mode = mode_of(network, roofline, on_chip, places or {}, fused_layers)
     if tiling is not None:
@@ -169,6 +163,13 @@ def evaluate(
         given_tiles=tuple(settled),
         residency_bound=bound if bound is None else min(bound, _reached(metrics)),
     )
+
+
+def _refuse_of_array(said: Mapping[str, object]) -> None:
+    """Refuse what is said of one shared array where a pipeline is given."""
+    for word, value in said.items():
+        if value:
+            raise SpecError(f"{word}: of one shared array; leave it out of a pipeline")
 
 
 def _check_roofline(accelerator: Accelerator, roofline: str) -> None:

@@ -33,7 +33,6 @@ def evaluate_pipeline(
     network: Network,
     pipeline: GivenPipeline,
     widths: Widths | None = None,
-    *,
     output_bits: int | None = None,
     sensitivity: SensitivityTable | None = None,
     time_limit_s: float | None = None,
@@ -81,7 +80,7 @@ def given_problem(
         weight_bits=weights or tensors,
         activation_bits=tensors,
         pinned=sources if max(len(weights), len(tensors)) > 1 else {},
-        output_bits=results.pop(),
+        output_bits=max(results, default=DEFAULT_OUTPUT_BITS),
         architecture=("dataflow",),
         stages=pipeline.stages,
     )

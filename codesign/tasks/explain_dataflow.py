@@ -201,7 +201,7 @@ class _Analysis:
 
     def _weights_on_chip(self) -> RunnerUp:
         """The best none of whose stages streams its weights."""
-        solver = self._solver(self.problem, self.design.architecture, "break")
+        solver = self._solver(self._freed("weights"), self.design.architecture, "break")
         solver.space.options = [
             None if x is None else x.take(np.flatnonzero(~x.streams)) for x in solver.space.options
         ]
@@ -210,7 +210,7 @@ class _Analysis:
 
     def _one_mapping(self) -> RunnerUp:
         """The best whose stages, and shared array, have all the same mapping."""
-        choices, solvers = self.problem.choices, []
+        choices, solvers = self._freed("mapping").choices, []
         for mapping in choices.mapping:
             same = replace(self.problem, choices=replace(choices, mapping=(mapping,)))
             try:
@@ -218,6 +218,12 @@ class _Analysis:
             except SpecError:  # no array on offer folds a layer, on an FPGA
                 continue
         return self._of_pipelines("one mapping", solvers)
+
+    def _freed(self, word: str) -> Problem:
+        """The problem in which that much of given stages is free."""
+        choices = self.problem.choices
+        stages = {name: replace(x, **{word: None}) for name, x in choices.stages.items()}
+        return replace(self.problem, choices=replace(choices, stages=stages))
 
     def _of_pipelines(self, change: Change, solvers: list[PipelineSolver]) -> RunnerUp:
         """The best that any of these finds."""

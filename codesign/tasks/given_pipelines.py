@@ -10,7 +10,7 @@ Source of the names of nodes, their attributes and defaults: documentation of th
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -64,14 +64,16 @@ def load_pipeline(path: str | Path, network: Network, **platform: Any) -> GivenP
         Unreadable; or a layer, unit or number that does not fit the network.
     """
     path = Path(path)
-    with expecting(path, "pipeline"):
-        data = read_json(path)
-    where = str(path)
+    with expecting(path, "dataflow", "JSON"):
+        return _read(read_json(path), network, platform, str(path))
+
+
+def _read(data: Any, network: Network, platform: Mapping[str, Any], where: str) -> GivenPipeline:
     if isinstance(data, list) or (isinstance(data, dict) and "layers" in data):
         content = {"layers": data} if isinstance(data, list) else data
         return _of_design(content, network, platform, where)
     if not isinstance(data, dict) or not any(map(_node, data)):
-        raise SpecError(f"{where}: neither a pipeline's layers nor a folding of FINN's units")
+        raise SpecError(f"{where}: no format of a pipeline, no layers and no units of FINN")
     given = _parsed({**platform, "stages": {}}, where)
     return replace(given, stages=_of_folding(data, network, given, where))
 
@@ -182,6 +184,7 @@ def _of_folding(
         layers.setdefault("vector" if layer.G > 1 else "matrix", []).append(layer)
     for kind in KINDS:
         mine, of = units.get(kind, []), layers.get(kind, [])
+        _check_numbers(mine, of, where)
         if len(mine) < len(of):
             raise SpecError(
                 f"{where}: {len(mine)} {kind}-vector units, and {network.name!r} has {len(of)} "
@@ -196,6 +199,16 @@ def _of_folding(
             attributes = {**defaults.get("all", {}), **defaults.get(_kind(name), {}), **data[name]}
             found[layer.name] = _stage(attributes, layer, given, f"{where}: {name}")
     return {layer.name: found[layer.name] for layer in network.layers}
+
+
+def _check_numbers(units: Sequence[str], layers: Sequence[Layer], where: str) -> None:
+    """Refuse units of one kind among whose numbers, from 0 on, one is left out."""
+    if len({_kind(name) for name in units}) != 1:
+        return
+    for n, (name, layer) in enumerate(zip(units, layers, strict=False)):
+        expected = f"{_kind(name)}_{n}"
+        if name != expected:
+            raise SpecError(f"{where}: {expected}: missing; it is of layer {layer.name!r}")
 
 
 def _kind(node: str) -> str:

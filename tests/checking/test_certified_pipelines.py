@@ -9,8 +9,9 @@ from fractions import Fraction
 import dataflow_oracle
 import pytest
 from certified import deep, written
+from given_pipelines import given_case
 from pipelines import residual, tiny
-from random_dataflow import dataflow_case
+from random_dataflow import Case, dataflow_case
 from seeds import mostly_long
 
 from codesign import InfeasibleError, Problem, SpecError, certify, solve
@@ -46,7 +47,11 @@ def hold_to_enumeration(seed: int) -> None:
 
     Of products with the interval, and on an FPGA, the former may be left open.
     """
-    case = dataflow_case(seed)
+    hold_case_to_enumeration(dataflow_case(seed))
+
+
+def hold_case_to_enumeration(case: Case) -> None:
+    """The same of a problem with all its pipelines."""
     problem = case.problem
     best = dataflow_oracle.best(problem, case.groups)
     if best is None:
@@ -65,6 +70,19 @@ def hold_to_enumeration(seed: int) -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_claims_are_proven_as_far_as_enumeration_bears_them_out(seed: int) -> None:
     hold_to_enumeration(seed)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_claims_about_given_stages_are_proven_as_far_as_enumeration_bears_them_out(
+    seed: int,
+) -> None:
+    hold_case_to_enumeration(given_case(seed))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(5, 150))
+def test_many_claims_about_given_stages_are_borne_out(seed: int) -> None:
+    hold_case_to_enumeration(given_case(seed))
 
 
 @pytest.mark.long

@@ -84,6 +84,30 @@ def test_choices_that_are_not_on_offer() -> None:
         assert len(findings(put(content, path, value))) > 0, path
 
 
+def test_stages_that_are_not_as_given() -> None:
+    problem = tiny(("dataflow",), objective="interval", budgets={"area_mm2": 0.1})
+    stages = {"a": codesign.GivenStage(rows=1, cols=4, weights="chip", band_rows=2)}
+    choices = replace(problem.choices, stages=stages)
+    content = json.loads(json.dumps(codesign.solve(replace(problem, choices=choices)).to_dict()))
+    del content[DIGEST]
+    assert findings(content) == []
+    given = "problem", "choices", "stages"
+    falses: list[tuple[Path_, object]] = [
+        ((*given, "a", "rows"), 4),
+        ((*given, "a", "cols"), 1),
+        ((*given, "a", "band_rows"), 1),
+        ((*given, "a", "weights"), "stream"),
+        ((*given, "a"), {"mapping": "output"}),
+        ((*given, "a"), {"start": 0}),
+        ((*given, "a"), 3),
+        (given, {"c": {}}),
+        (given, []),
+        (("problem", "choices", "architecture"), ["array", "dataflow"]),
+    ]
+    for path, value in falses:
+        assert len(findings(put(content, path, value))) > 0, path
+
+
 @pytest.mark.parametrize("objective", ["interval_s", "latency_s"])
 def test_a_design_of_either_architecture_is_held_to_the_bounds_of_both(objective: str) -> None:
     asked = {"objective": objective, "budgets": {"area_mm2": 0.05}}

@@ -177,6 +177,8 @@ SLOTS: dict[tuple[str, ...], tuple[str, ...]] = {  # where FILE stands: the kind
     ("evaluate", "network.toml", "--accelerator", "FILE"): ("accelerator", "design", "evaluation"),
     ("evaluate", "network.toml", *ARRAY, "--widths", "FILE"): ("design", "dataflow", "assignment"),
     ("evaluate", "network.toml", *ARRAY, "--sensitivity", "FILE"): ("sensitivity",),
+    ("evaluate", "network.toml", "--pipeline", "FILE", "--bits", "4"): ("dataflow", "JSON"),
+    ("evaluate", "network.toml", "--folding", "FILE", "--bits", "4"): ("dataflow", "JSON"),
     ("assign", "network.toml", "--sensitivity", "FILE"): ("sensitivity",),
     ("assign", "network.toml", "--latency-table", "FILE"): ("latency",),
     ("check", "FILE"): ("design", "dataflow", "assignment", "evaluation"),

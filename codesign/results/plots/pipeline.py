@@ -70,7 +70,8 @@ def pipeline_titles(design: DataflowDesign) -> list[str]:
         sure = f"feasible, bound {unit.amount(proof.bound)}, gap {gap_text(proof.gap)}"
     network = short_label(design.network.name, 50)
     reached = f"least {unit.label}: {unit.amount(proof.objective)}"
-    answer = f"{network}, {design.architecture}, {reached} – {sure}"
+    given = " of given stages" if design.problem.choices.stages else ""
+    answer = f"{network}, {design.architecture}{given}, {reached} – {sure}"
     pes = sum((row.rows or 0) * (row.cols or 0) for row in design.stages)
     taken = [
         METRIC_UNITS[x].at_most(design.metrics[x]).replace("≤ ", "")

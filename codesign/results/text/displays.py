@@ -143,6 +143,11 @@ def _architecture(problem: Problem) -> dict[str, RenderableType]:
     found: dict[str, RenderableType] = {}
     if choices.pipelined:
         found["architecture"] = ", ".join(choices.architecture)
+    if choices.stages:
+        each = (
+            f"{name} {' '.join(map(str, x.told.values()))}" for name, x in choices.stages.items()
+        )
+        found["given stages"] = literal("; ".join(each))
     if choices.segments > 1:
         found["segments"] = f"at most {choices.segments}"
     return found

@@ -37,7 +37,9 @@ def subject(problem: AnyProblem) -> Text:
 
 def question_line(subject: Text, problem: AnyProblem) -> Text:
     """A subject, and what is wanted of it: objective and budgets."""
-    text = Text.assemble(subject, f": least {METRIC_UNITS[problem.objective].label}")
+    choices = getattr(problem, "choices", None)
+    given = ", of given stages" if choices is not None and choices.stages else ""
+    text = Text.assemble(subject, f"{given}: least {METRIC_UNITS[problem.objective].label}")
     if problem.objective == REGRET:
         kind = METRIC_UNITS[problem.minimised_kind].label
         text.append(f", the largest ratio of a network's {kind} to its own best,")
