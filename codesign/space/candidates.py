@@ -279,7 +279,7 @@ def _places_left(
 def _most_live(space: HardwareSpace, left: Bools) -> list[float]:
     """Of each layer: the most that all tensors on chip can hold while it runs."""
     bits = np.where(left[1], space.placed_elements[:, None] * space.widths, 0)
-    return [float(most) for most in space.live_sum(bits.max(axis=1, initial=0)).tolist()]
+    return [float(most) for most in space.lifetimes.held(bits.max(axis=1, initial=0)).tolist()]
 
 
 def _variants(space: HardwareSpace, i: int, left: Bools) -> list[tuple[int, Bools, Floats]]:

@@ -451,7 +451,7 @@ class HardwareSpace(WidthSpace):
         """(layers,): bits of all tensors that may be on chip while each runs, at their widest."""
         widest = np.where(self.variable_allowed, self.widths, 0).max(axis=1)
         bits = self.placed_elements * widest[self.placed_variable]
-        return np.asarray(self.live_sum(bits), dtype=np.float64)
+        return np.asarray(self.lifetimes.held(bits), dtype=np.float64)
 
     def sram_bits_within(self, options: Ints, limits: abc.Mapping[str, float]) -> Floats:
         """(options,): the most SRAM on offer with which each keeps all limits on the hardware.

@@ -131,7 +131,7 @@ def _needs(
 def _may_fit(space: HardwareSpace, least_need: Floats, narrow: Ints, sram_bits: float) -> Bools:
     """(placed tensors,): whether each fits beside the smallest tile of all layers of its life."""
     room = sram_bits - least_need.min(axis=0)
-    lives = zip(*(ends.tolist() for ends in space.lives), strict=True)
+    lives = zip(*(x.tolist() for x in (space.lifetimes.first, space.lifetimes.last)), strict=True)
     least_room = np.array([room[first : last + 1].min() for first, last in lives])
     return np.asarray(narrow <= least_room)
 
@@ -146,8 +146,8 @@ def _free(
 ) -> Bools:
     """(placed tensors,): the largest eligible set that is on chip for nothing, with this SRAM."""
     layers = np.arange(most_need.shape[1])
-    worst, held = most_need.max(axis=0), space.live_sum(wide)
-    first, last = space.lives
+    worst, held = most_need.max(axis=0), space.lifetimes.held(wide)
+    first, last = space.lifetimes.first, space.lifetimes.last
     free = some & eligible
     while True:
         settled = _settled(space, free | ~some)

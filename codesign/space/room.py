@@ -225,7 +225,8 @@ def taken(tables: Floats, row: Ints) -> Floats:
     """(B, n) entries of tables (B, rows); ``row`` (B, n), or (n,): the same of all."""
     if row.ndim == 1:
         return np.take(tables, row, axis=1)
-    return np.take_along_axis(tables, row, axis=1)
+    first = tables.shape[1] * np.arange(len(tables))
+    return np.asarray(np.take(tables, first[:, None] + row))
 
 
 def traffic_beside(

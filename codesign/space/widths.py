@@ -25,6 +25,7 @@ from codesign.space.capacities import Capacities
 from codesign.space.energy import EnergyCosts
 from codesign.space.fusion import Moved, RunLayer, layers_of_run
 from codesign.space.hardware_metrics import HardwareMetric
+from codesign.space.lifetimes import Lifetimes
 from codesign.space.member_noise import Left, MemberNoise, noise_of_members
 from codesign.space.shares import Shares, shares_of
 from codesign.specs.network import Layer
@@ -224,27 +225,10 @@ class WidthSpace:
         return np.array([places.get(name) == "chip" for name in self.placed], dtype=bool)
 
     @cached_property
-    def live(self) -> Bools:
-        """(layers, placed tensors): whether a tensor, if on chip, is there while a layer runs."""
-        first, last = self.lives
-        number = np.arange(len(self.geometry_of))[:, None]
-        return np.asarray((first <= number) & (number <= last))
-
-    @cached_property
-    def lives(self) -> tuple[Ints, Ints]:
-        """(placed tensors,) each: the first and the last layer while each is there, if on chip."""
-        lifetimes = self.problem.network.lifetimes
-        ends = np.array([lifetimes[name] for name in self.placed], dtype=np.int64).reshape(-1, 2)
-        return ends[:, 0], ends[:, 1]
-
-    def live_sum(self, bits: Ints) -> Ints:
-        """(…, layers): the sum of whole numbers (…, placed tensors) of all that is there."""
-        first, last = self.lives
-        changes = np.zeros((len(self.geometry_of) + 1, *bits.shape[:-1]), dtype=np.int64)
-        each = np.moveaxis(bits, -1, 0)
-        np.add.at(changes, first, each)
-        np.subtract.at(changes, last + 1, each)
-        return np.moveaxis(changes.cumsum(axis=0)[:-1], 0, -1)
+    def lifetimes(self) -> Lifetimes:
+        """Of the placed tensors, if on chip."""
+        known = self.problem.network.lifetimes
+        return Lifetimes([known[name] for name in self.placed], len(self.geometry_of))
 
     @cached_property
     def operand_tensors(self) -> tuple[tuple[int | None, int | None], ...]:
@@ -262,9 +246,11 @@ class WidthSpace:
         return np.array([places.get(name) == "band" for name in self.placed], dtype=bool)
 
     def variants(self, on_chip: Bools) -> Ints:
-        """(layers,): which operands are resident, 1 the ifmap and 2 the weights, added up."""
-        there = np.append(on_chip[: len(self.placed)], False)[self.operand_numbers]
-        return np.asarray(2 * there[:, 0] + there[:, 1], dtype=np.int64)
+        """(…, layers): which operands are resident, 1 the ifmap and 2 the weights, added up."""
+        there = np.zeros((*on_chip.shape[:-1], len(self.placed) + 1), dtype=np.int64)
+        there[..., :-1] = on_chip[..., : len(self.placed)]
+        weights, ifmaps = self.operand_numbers.T
+        return np.asarray(2 * there[..., weights] + there[..., ifmaps])
 
     @cached_property
     def operand_numbers(self) -> Ints:
@@ -283,7 +269,7 @@ class WidthSpace:
         """(layers,): SRAM bits of the tensors on chip while each layer, or its fused run, runs."""
         bits = self.placed_elements * self.widths[variable_width[self.placed_variable]]
         tensors = on_chip[: len(self.placed)]
-        held = self.live_sum(bits * tensors)
+        held = self.lifetimes.held(bits * tensors)
         for r in np.flatnonzero(on_chip[len(self.placed) :]).tolist():
             held[self.runs[r].layers] = self.live_in_run[r] @ (bits * tensors)
         return held

@@ -151,7 +151,8 @@ def fused_entries(
             held_here = held_here + held + least.psums[r]
             first = np.where(mine, 1.0, first)
         if i == run.last:  # what is written while the run is worked off
-            held_here = held_here + axes.held_bits(space.live[i] & ~space.live[run.first])
+            born = space.lifetimes.live[i] & ~space.lifetimes.live[run.first]
+            held_here = held_here + axes.held_bits(born)
         own = np.where(mine, held_here, own)
     return FusedEntries(which, bits, need, own, first, *of_bands, moved_j, band_j)
 
@@ -184,7 +185,7 @@ def _resident(axes: TableAxes, x: RunLayer) -> Bools:
 
 
 def _live(space: WidthSpace, i: int, t: int | None) -> bool:
-    return t is not None and bool(space.live[i, t])
+    return t is not None and bool(space.lifetimes.live[i, t])
 
 
 def _bands(axes: TableAxes, t: int | None) -> int:

@@ -84,11 +84,11 @@ class LayerMeasures:
         space = self.space
         ba, u = variable_width[:, space.input_index], space.geometry_of[None, :]
         widths = len(self.space.widths)
-        kind = np.stack([space.variants(each) for each in on_chip]) * len(space.geometries) + u
+        kind = space.variants(on_chip) * len(space.geometries) + u
         row = (kind[..., None] * widths + np.arange(widths)) * widths + ba[..., None]
         bits = space.placed_elements * self.space.widths[variable_width[:, space.placed_variable]]
         tensors = on_chip[:, : len(space.placed)]
-        held = np.repeat(space.live_sum(bits * tensors), widths, axis=1)
+        held = np.repeat(space.lifetimes.held(bits * tensors), widths, axis=1)
         return np.asarray(row), np.asarray(held)
 
 

@@ -251,8 +251,7 @@ class LayerTables:
         noise = each[..., NOISE, None]
         per_width = noise * family.noise
         if charged[MODEL]:
-            model_bits = family.weights[:, None] * self.widths
-            per_width = per_width + each[..., MODEL, None] * model_bits
+            per_width = per_width + each[..., MODEL, None] * (family.weights[:, None] * self.widths)
         pairs = pairs + per_width[..., None]
         latency, dram = each[..., LATENCY], each[..., DRAM]
         timed, counts_energy = charged[LATENCY] or charged[DRAM], self.space.counts_energy
@@ -266,8 +265,7 @@ class LayerTables:
             with_input = pairs + self._barred_in_runs(family, batch)
             if counts_energy:
                 with_input = with_input + along(energy, with_input) * of_fused(family, batch)
-            charges = noise, energy[..., None]
-            of_bands = self._of_bands(family, with_input, charges, prices)
+            of_bands = self._of_bands(family, with_input, (noise, energy[..., None]), prices)
         parts = [family.spread(pairs, of_bands)]
         if not timed and not family.fused and (energy == 1).all():
             each_j = (self._energies(number, mode) for mode in batch.each_mode)

@@ -110,7 +110,7 @@ class States:
         """What each variable is to layer ``i``; of several roles the last counts."""
         space, layer = self.space, self.space.problem.network.layers[i]
         roles: dict[int | None, Role] = {}
-        for t in np.flatnonzero(space.live[i]).tolist():
+        for t in np.flatnonzero(space.lifetimes.live[i]).tolist():
             if self.state[t] == OPEN:
                 roles |= dict.fromkeys(self._of_tensor(t), Role.LIVE)
         moved = space.moved(layer)

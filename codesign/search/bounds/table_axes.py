@@ -40,7 +40,7 @@ class TableAxes:
                 extra = extra + float(elements * space.problem.choices.output_bits)
             else:
                 extra = extra + self.moved_bits(variable, elements, tensor)
-        held = self.held_bits(space.live[self.i])
+        held = self.held_bits(space.lifetimes.live[self.i])
         for step, operand in zip((2, 1), space.operand_tensors[self.i], strict=True):
             if operand in states.place:
                 variant = variant + step * self.on_chip(operand)

@@ -258,8 +258,8 @@ def _choose_hardware(model: pyo.ConcreteModel, costs: Coefficients) -> None:
         """
         unit = costs.sram_unit_bits / ROW_SCALE
         terms = costs.runs(model, i, candidates.layers[i].need / unit, Terms())
-        live = [] if candidates.layers[i].joint else np.flatnonzero(costs.space.live[i]).tolist()
-        for x in live:
+        beside = costs.space.lifetimes.live[i] & (not candidates.layers[i].joint)
+        for x in np.flatnonzero(beside).tolist():
             widths = np.flatnonzero(candidates.places[1, x]).tolist()
             bits = (costs.resident_bits[x, widths] / unit).tolist()
             terms.add(bits, [model.resident[x, b] for b in widths])
