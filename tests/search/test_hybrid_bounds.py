@@ -14,7 +14,7 @@ from codesign.problem.goal import Goal
 from codesign.problem.problem import Problem
 from codesign.results.dataflow_design import DataflowDesign, platform_of
 from codesign.search.dataflow.ascent import ascend
-from codesign.search.dataflow.bounds import PRUNED
+from codesign.search.dataflow.bounds import PRUNED, Relaxed, Weighted
 from codesign.search.dataflow.hybrid import HybridGoal, HybridSearch
 from codesign.search.dataflow.pair_bounds import PairDual
 from codesign.search.dataflow.table import Range
@@ -174,3 +174,20 @@ def test_least_sums_of_pairs_are_those_of_what_has_them(seed: int) -> None:
 @pytest.mark.parametrize("seed", LONG_SEEDS)
 def test_best_designs_are_never_ruled_out(seed: int) -> None:
     hold(seed)
+
+
+class _Either(Weighted):
+    """What keeps either of two targets, but never both."""
+
+    rows = ("area", "dram_bits")
+
+    def solve(self, weights: np.ndarray) -> Relaxed:
+        nothing, metrics = np.zeros(0, dtype=np.int64), np.where(weights > 0, 0.5, 3.0)
+        if (weights > 0).all():
+            metrics = np.full(2, math.inf)
+        return Relaxed(float(weights[weights > 0] @ metrics[weights > 0]), metrics, *[nothing] * 2)
+
+
+def test_what_no_choice_has_of_both_is_ruled_out() -> None:
+    """Without a warning of what is beyond numbers."""
+    assert ascend(_Either(), {"area": 1.0, "dram_bits": 1.0}).value == math.inf

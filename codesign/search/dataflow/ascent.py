@@ -160,6 +160,9 @@ def _bisect(evaluate: Evaluate, found: Ascent, patient: bool, near: float) -> No
         if _done(found, most, patient, near) or not x0 < x < x1:
             return
         value, slopes = evaluate(np.array([x, 1 - x]))
+        if not math.isfinite(value):  # nothing has both
+            found.value = math.inf
+            return
         slope = slopes[0] - slopes[1]
         ends[0 if slope > 0 else 1] = (x, value, slope)
 
