@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
 
@@ -80,6 +80,13 @@ class PipelineSpace:
         None of a layer that has no array of its own.
     segments : tuple of range
         Numbers of layers that share an array, as of `codesign.space.segments`; here there are none.
+    unfolded : list of int
+        Layers of which no array on offer divides the channels, on an FPGA; they have no options.
+
+    Parameters
+    ----------
+    shared : bool
+        Layers may share an array: those that are unfolded must.
 
     Raises
     ------
@@ -89,7 +96,7 @@ class PipelineSpace:
 
     segments: tuple[range, ...] = ()
 
-    def __init__(self, problem: Problem, platform: Platform) -> None:
+    def __init__(self, problem: Problem, platform: Platform, shared: bool = False) -> None:
         self.problem, self.platform = problem, platform
         self.network, self.choices = problem.network, problem.choices
         self.reads: list[Read] = reads_of(self.network)
@@ -102,13 +109,17 @@ class PipelineSpace:
         layers = self.network.layers
         self.weight_class = [None if x.moves else number[x.weight_source] for x in layers]
         self.input_class = [None if x.moves else number[f"tensor:{x.input}"] for x in layers]
-        shared: dict[Layer | tuple[object, ...], StageOptions] = {}
+        known: dict[tuple[object, ...], StageOptions] = {}
         self.options: list[StageOptions | None] = []
         for layer in layers:
             key = layer_shape(layer), self._given(layer)
-            if not layer.moves and key not in shared:
-                shared[key] = self._options(layer)
-            self.options.append(None if layer.moves else shared[key])
+            if not layer.moves and key not in known:
+                known[key] = self._options(layer)
+            self.options.append(None if layer.moves else known[key])
+        every = enumerate(self.options)
+        self.unfolded = [i for i, x in every if x is not None and not len(x.rows)]
+        if self.unfolded and not shared:
+            raise self.no_stage()
 
     @property
     def hardware_metrics(self) -> tuple[str, ...]:
@@ -128,7 +139,7 @@ class PipelineSpace:
     def least_lags(self) -> list[float]:
         """Of each layer, in intervals."""
         return [
-            self._fixed_lag(i) if found is None else float(found.table.lag.min())
+            self._fixed_lag(i) if not _has_any(found) else float(found.table.lag.min())
             for i, found in enumerate(self.options)
         ]
 
@@ -136,7 +147,7 @@ class PipelineSpace:
     def most_lags(self) -> list[float]:
         """Of each layer, in intervals."""
         return [
-            self._fixed_lag(i) if found is None else float(found.table.lag.max())
+            self._fixed_lag(i) if not _has_any(found) else float(found.table.lag.max())
             for i, found in enumerate(self.options)
         ]
 
@@ -209,7 +220,7 @@ class PipelineSpace:
         return self.choices.stages.get(layer.name, ANY_STAGE)
 
     def _options(self, layer: Layer) -> StageOptions:
-        """All that may be best of a layer."""
+        """All that may be best of a layer; none where no array divides its channels."""
         every = [
             self._of_mapping(layer, number, mapping)
             for number, mapping in enumerate(self.choices.mapping)
@@ -219,13 +230,18 @@ class PipelineSpace:
         if not found and self._given(layer).told:
             raise SpecError(self._given_fault(layer))
         if not found:
-            raise SpecError(
-                f"layer {layer.name!r}: on an FPGA rows and columns divide the layer's channels, "
-                f"and none on offer do; {self._what_folds(layer)}"
-            )
+            return NO_OPTIONS
         table: list[Any] = [np.concatenate(x) for x in zip(*(y.table for y in found), strict=True)]
         each: list[Any] = [np.concatenate(x) for x in zip(*(y[:-1] for y in found), strict=True)]
         return StageOptions(*[*each, StageTable(*table)])
+
+    def no_stage(self) -> SpecError:
+        """What to say of a layer that has no stage, where it must have one."""
+        layer = self.network.layers[self.unfolded[0]]
+        return SpecError(
+            f"layer {layer.name!r}: on an FPGA rows and columns divide the layer's channels, and "
+            f"none on offer do; {self._what_folds(layer)}"
+        )
 
     def _given_fault(self, layer: Layer) -> str:
         """Why a layer has no stage as given."""
@@ -306,6 +322,16 @@ class PipelineSpace:
         costs += [cols, *[rows, -rows] * (mapping == "output")]
         kept = undominated(np.stack(costs, axis=1).astype(np.float64))
         return rows[kept], cols[kept]
+
+
+NONE: Any = np.zeros(0, dtype=np.int64)
+NO_OPTIONS = StageOptions(
+    NONE, NONE, NONE, NONE, NONE.astype(np.bool_), StageTable(*[NONE] * len(StageTable._fields))
+)
+
+
+def _has_any(options: StageOptions | None) -> TypeGuard[StageOptions]:
+    return options is not None and len(options.rows) > 0
 
 
 def undominated(costs: Floats) -> Ints:

@@ -81,7 +81,7 @@ class SegmentSpace(PipelineSpace):
         shared = ("problem", "platform", "network", "choices", "classes", "bits")
         for name in (*shared, "class_of_tensor", "weight_class", "input_class"):
             setattr(self, name, getattr(whole, name))
-        self.class_noise = whole.class_noise
+        self.class_noise, self.unfolded = whole.class_noise, whole.unfolded
         self.segments = segments
         self.inside = {i: n for n, x in enumerate(segments) for i in x}  # of which segment
         self.reads = reads_of(self.network, segments)
@@ -214,13 +214,25 @@ class SharedTables:
         return [x for x in every if len(x) < macs[-1] - macs[0] + 1]
 
     def families(self, most: int) -> list[list[tuple[range, ...]]]:
-        """All hybrids of one segment, and of two where so many may be."""
+        """All hybrids of one segment, and of two where so many may be.
+
+        Those in which a layer is alone that has no stage, on an FPGA, are left out.
+
+        Raises
+        ------
+        SpecError
+            None is left.
+        """
         found: list[list[tuple[range, ...]]] = [[(x,) for x in self.segments()]]
         if most > 1:
             macs = [i for i, x in enumerate(self.space.network.layers) if not x.moves]
             every = [range(a, b + 1) for n, a in enumerate(macs) for b in macs[n:]]
             found.append([(x, y) for x in every for y in every if x.stop <= y.start])
-        return [x for x in found if x]
+        alone = {*self.space.unfolded}
+        kept = [[x for x in of if alone.issubset(i for span in x for i in span)] for of in found]
+        if alone and not any(kept):
+            raise self.space.no_stage()
+        return [x for x in kept if x]
 
     def cycles(self, layer: int, array: SharedArray) -> int:
         """A layer's cycles."""

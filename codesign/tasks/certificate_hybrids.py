@@ -17,7 +17,7 @@ from functools import cached_property
 from typing import Any
 
 from codesign.arrays import Floats
-from codesign.checking.certificate.hybrid_ranges import HybridVerifier, Round, Segments
+from codesign.checking.certificate.hybrid_ranges import HybridVerifier, Round, Segments, segments_of
 from codesign.checking.certificate.pipeline_stages import Range as CheckedRange
 from codesign.checking.certificate.pipeline_waits import Detour, detour
 from codesign.checking.certificate.segment_costs import segment_reads
@@ -159,11 +159,34 @@ class HybridCloser(StageCloser):
             left += [(number, trusted)] if trusted else []
             if self.on_step is not None:
                 self.on_step(f"closed: {number + 1 - len(left)} of {len(self.goals)} segments")
+        segments += self._without_stage(spans)
         pairs = " and pairs" * (len(self.families) > 1)
         word = f"{len(left)} of {len(self.goals)} segments{pairs} of hybrids"
         if left and weaker and not trusting:
             word += told_gap(self._gap(left), "hybrid")
         return {"segments": segments}, [word] if left else []
+
+    def _without_stage(self, spans: Sequence[CheckedRange]) -> list[dict[str, Any]]:
+        """Of segments that leave a layer alone that has no stage: nothing is to be ruled out."""
+        mine = {x for family in self.families for x in family}
+        layers, most = self.checked.network.layers, self.space.choices.segments
+        ranges = [
+            {
+                "interval_s": [float(x.least_s), number_of(x.most_s)],
+                "rounds": [{"prices": [], "together": 0}],
+            }
+            for x in spans
+        ]
+        return [
+            {
+                "layers": [layers[n].name for of in every for n in (of[0], of[-1])],
+                "detours": [],
+                "ranges": ranges,
+                "trusted": [],
+            }
+            for every in segments_of(self.checked.network, most)
+            if every not in mine
+        ]
 
     def _gap(self, left: Sequence[tuple[int, list[CheckedRange]]]) -> float | None:
         """How far below the claim no hybrid of what is left is, relative; None: not known."""

@@ -42,7 +42,8 @@ class StageCloser:
         self, problem: Problem, below: Fraction, stop: StopCondition, on_step: OnStep | None
     ) -> None:
         self.below, self.stop, self.on_step = below, stop, on_step
-        self.space = PipelineSpace(problem, platform_of(problem))
+        shared = problem.choices.architecture == ("hybrid",)
+        self.space = PipelineSpace(problem, platform_of(problem), shared)
         self.goal = Goal(problem.objective, problem.budgets)
         content = json.loads(json.dumps(problem_to_dict(problem)))
         self.checked = read_problem(Entry("problem", content, Ledger()))

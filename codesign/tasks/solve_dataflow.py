@@ -104,8 +104,9 @@ class PipelineSolver:
         self.rel_gap, self.solver, self.ties, self.started_s = rel_gap, solver, ties, started_s
         self.known: Pipeline | None = None
         self._check_energy()
-        self.space = PipelineSpace(problem, platform_of(problem))
         self.architecture = architecture or problem.choices.architecture[0]
+        shared = self.architecture == "hybrid"
+        self.space = PipelineSpace(problem, platform_of(problem), shared)
         self.search_anew()
 
     def search_anew(self) -> None:

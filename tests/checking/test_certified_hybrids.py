@@ -83,8 +83,20 @@ def test_claims_about_energy_and_on_fpgas_are_proven_likewise(seed: int, kind: s
     hold_to_enumeration(seed, kind)
 
 
+@pytest.mark.parametrize("seed", [4, 6, 8])
+def test_claims_where_layers_have_no_stage_are_proven_likewise(seed: int) -> None:
+    hold_to_enumeration(seed, "unfolded")
+
+
+@pytest.mark.slow
+def test_the_best_hybrid_with_a_layer_without_stage_is_proven() -> None:
+    _, report = certified(hybrid_case(8, "unfolded").problem)
+    assert report.findings == ()
+    assert report.proven
+
+
 @pytest.mark.long
-@pytest.mark.parametrize("kind", ["still", "energy", "fpga"])
+@pytest.mark.parametrize("kind", ["still", "energy", "fpga", "unfolded"])
 @pytest.mark.parametrize("seed", LONG_OF_KINDS)
 def test_many_claims_about_energy_and_on_fpgas_are_proven_likewise(seed: int, kind: str) -> None:
     hold_to_enumeration(seed, kind)

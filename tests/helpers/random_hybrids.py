@@ -72,10 +72,10 @@ def _problem(rng: random.Random, kind: str) -> Problem | None:
         problem = with_energy(rng, replace(problem, technology=random_technology(rng)))
     if kind == "still":
         problem = without_static_power(problem)
-    if kind == "fpga":
+    if kind in ("fpga", "unfolded"):
         fpga = random_fpga(rng, most_waiting(problem), problem.technology.engine)
         problem = replace(problem, technology=fpga)
-        if not all(any(stages_on_offer(problem, x)) for x in network.layers):
+        if all(any(stages_on_offer(problem, x)) for x in network.layers) == (kind == "unfolded"):
             return None
     return problem
 

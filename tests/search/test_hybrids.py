@@ -24,6 +24,7 @@ from codesign.tasks import solve_dataflow
 SEEDS = mostly_long([1, 2, 5, 12, 18, 24, 76, 167, 28, 32, 36, 7, 27], 8)
 PAIR_SEEDS, LONG_PAIR_SEEDS = (19, 21, 38), (12, 37, *range(100, 160))
 LONG_SEEDS, WHOLE_SEEDS = range(100, 220), (2, 5, 12)
+UNFOLDED = mostly_long([4, 6, 8, 9, *range(10, 100)], 4)
 FPGA_SEEDS, LONG_FPGA_SEEDS = (0, 4, 7), range(8, 120)
 ENERGY_SEEDS, LONG_ENERGY_SEEDS = (1, 8), (4, *range(9, 90))
 GAPS = mostly_long([(0, 0.03), (4, 0.03), (1, 0.3), *((x, 0.1) for x in range(5, 60))], 3)
@@ -40,7 +41,7 @@ def found(case: Case, method: Method) -> DataflowDesign | None:
     """The answer; None where there is none."""
     try:
         design = solve(case.problem, method=method)
-    except InfeasibleError:
+    except (InfeasibleError, SpecError):  # the latter where layers that have no stage are apart
         return None
     assert isinstance(design, DataflowDesign)
     return design
@@ -86,6 +87,11 @@ def test_energy_is_that_of_all_hybrids_enumerated(seed: int) -> None:
 @pytest.mark.parametrize("seed", mostly_long([*FPGA_SEEDS, *LONG_FPGA_SEEDS], 3))
 def test_on_an_fpga_it_is_the_enumerated_one(seed: int) -> None:
     compare(seed, "search", "fpga")
+
+
+@pytest.mark.parametrize("seed", UNFOLDED)
+def test_layers_that_fold_as_no_stage_share(seed: int) -> None:
+    compare(seed, "search", "unfolded", 1 + seed % 2)
 
 
 @pytest.mark.parametrize(("seed", "kind"), mostly_long([(4, "fpga"), (4, "energy")], 1))
