@@ -196,8 +196,12 @@ class _Analysis:
         return RunnerUp("shared array", hardware_of(space, best), values, loss)
 
     def _alone(self, change: Change, architecture: Architecture) -> RunnerUp:
-        """The best of one architecture."""
-        return self._of_pipelines(change, [self._solver(self.problem, architecture, "break")])
+        """The best of one architecture; none where a layer folds as no stage, on an FPGA."""
+        try:
+            solver = self._solver(self.problem, architecture, "break")
+        except SpecError:
+            return RunnerUp(change, None, {}, None)
+        return self._of_pipelines(change, [solver])
 
     def _weights_on_chip(self) -> RunnerUp:
         """The best none of whose stages streams its weights."""
