@@ -299,14 +299,14 @@ def _certified(given: inputs.Given, problems: list[Problem]) -> Iterator[None]:
     except InfeasibleError as error:
         if given["certificate"] is None:
             raise
-        if len(problems) > 1:
-            note("no certificate written: of several batches, certify each by itself")
-            raise
         from codesign.tasks.certify_infeasible import certify_infeasible
+
+        first, *others = sorted(problems, key=lambda x: x.network.images)
 
         with watched(given, words_line) as on_step:
             limit_s = given["time_limit_s"]
-            found = certify_infeasible(problems[0], error, time_limit_s=limit_s, on_step=on_step)
+            how = {"time_limit_s": limit_s, "on_step": on_step}
+            found = certify_infeasible(first, error, others=others, **how)
         found.save(given["certificate"])
         if found.left_to_solver:
             note(f"the certificate leaves {'; '.join(found.left_to_solver)} to the solver's word")

@@ -7,7 +7,7 @@ says what it means.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -139,6 +139,8 @@ class InfeasibilityCertificate:
         As in a design's file.
     arrays, pipelines, hybrids : (tuple of str, dict) or None
         Of each architecture that was on offer: the budgets that clash, and the arguments.
+    batches : list of dict
+        The same of other batches, with their images, and budgets where these differ.
     left_to_solver : list of str
         All that is taken from the solver, in words; nothing of what is proven.
     """
@@ -147,6 +149,7 @@ class InfeasibilityCertificate:
     arrays: tuple[tuple[str, ...], dict[str, Any]] | None = None
     pipelines: tuple[tuple[str, ...], dict[str, Any]] | None = None
     hybrids: tuple[tuple[str, ...], dict[str, Any]] | None = None
+    batches: list[dict[str, Any]] = field(default_factory=list)
     left_to_solver: list[str] = field(default_factory=list)
 
     def add_arrays(self, clash: tuple[str, ...], found: Certificate) -> None:
@@ -164,6 +167,21 @@ class InfeasibilityCertificate:
         self.hybrids = clash, part
         self.left_to_solver += left
 
+    def add_batch(
+        self,
+        images: int,
+        budgets: Mapping[str, float] | None,
+        clash: tuple[str, ...],
+        found: Certificate | None,
+    ) -> None:
+        """Add what is argued for another batch; nothing: None. Budgets where they are its own."""
+        row: dict[str, Any] = {"images": images}
+        row |= {} if budgets is None else {"budgets": dict(budgets)}
+        row |= {} if found is None else {"clash": list(clash), "reasons": found.part()}
+        self.batches.append(row)
+        left = ["all"] if found is None else found.left_to_solver
+        self.left_to_solver += [f"{x} on {images} images at once" for x in left]
+
     def to_dict(self) -> dict[str, Any]:
         """The certificate file's content."""
         content: dict[str, Any] = {"format": FORMAT, "problem": self.problem}
@@ -171,7 +189,7 @@ class InfeasibilityCertificate:
         for key, part in parts.items():
             if part is not None:
                 content[key] = {"clash": list(part[0]), "reasons": part[1]}
-        return content
+        return content | ({"batches": self.batches} if self.batches else {})
 
     def save(self, path: str | Path) -> None:
         """Write the certificate file, as `Certificate.save`."""

@@ -3,7 +3,8 @@
 Of budgets that clash, each is a bound on the first's metric within the others: what
 `codesign.tasks.certificate_groups`, `codesign.tasks.certificate_pipelines` and
 `codesign.tasks.certificate_hybrids` close. Where some layer runs on no hardware at all, groups of
-it are closed as they are.
+it are closed as they are. Of several batches each has arguments of its own, for the budgets that
+clash in it.
 """
 
 from __future__ import annotations
@@ -19,11 +20,13 @@ from codesign.checking.entries import Entry
 from codesign.checking.findings import Ledger
 from codesign.checking.problem import Problem as CheckedProblem
 from codesign.checking.problem import read_problem
-from codesign.errors import InfeasibleError
+from codesign.errors import InfeasibleError, SpecError
 from codesign.problem.file import problem_to_dict
+from codesign.problem.goal import Goal
 from codesign.problem.metrics import ADDITIVE_METRICS, ENERGY, INTERVAL, REGRET
 from codesign.problem.problem import Problem
 from codesign.results.certificate import Certificate, InfeasibilityCertificate
+from codesign.search.lexicographic import LexicographicSearch
 from codesign.space.hardware import HardwareSpace
 from codesign.stopping import StopCondition, Stopped
 from codesign.tasks.certificate_groups import Closer
@@ -32,6 +35,7 @@ from codesign.tasks.certificate_options import group_of, named_options
 from codesign.tasks.certificate_pipelines import PipelineCloser
 from codesign.tasks.certify import OnStep
 from codesign.tasks.choose_architecture import of_array
+from codesign.tasks.solve import nothing_found
 from codesign.units import kind_of
 
 FIRST = (INTERVAL, *(x for x in ADDITIVE_METRICS if x != "noise"), ENERGY, "noise")
@@ -41,6 +45,7 @@ def certify_infeasible(
     problem: Problem,
     error: InfeasibleError,
     *,
+    others: Sequence[Problem] = (),
     time_limit_s: float | None = None,
     on_step: OnStep | None = None,
 ) -> InfeasibilityCertificate:
@@ -50,6 +55,9 @@ def certify_infeasible(
     ----------
     error : InfeasibleError
         What `codesign.solve` raised, which names the budgets that clash.
+    others : sequence of Problem, optional
+        Of other batches, as `codesign.solve_batches` takes them: nor have they any design. What it
+        raised is of the smallest batch, which is then the problem.
     time_limit_s : float, optional
         Seconds, after which, or after Ctrl-C, all that is still open is left to the solver's word.
     on_step : callable, optional
@@ -58,7 +66,7 @@ def certify_infeasible(
     Raises
     ------
     SpecError
-        A limit that is not positive.
+        A limit that is not positive; another batch with a design.
     KeyboardInterrupt
         Interrupted twice.
     """
@@ -77,7 +85,35 @@ def certify_infeasible(
         if "hybrid" in offered:
             clash = _ordered(clashes["hybrid"])
             found.add_hybrids(clash, *_of_hybrids(problem, clash, stop, on_step))
+        for other in others:
+            _add_batch(found, problem, other, stop, on_step)
     return found
+
+
+def _add_batch(
+    found: InfeasibilityCertificate,
+    problem: Problem,
+    other: Problem,
+    stop: StopCondition,
+    on_step: OnStep | None,
+) -> None:
+    """Arguments for another batch, of the budgets that clash in it."""
+    images = other.network.images
+    budgets = None if other.budgets == problem.budgets else other.budgets
+    clash = None if stop.reached() else _clash_of(other, stop)
+    arguments = None if clash is None else _of_arrays(other, clash, stop, on_step)
+    found.add_batch(images, budgets, clash or (), arguments)
+
+
+def _clash_of(problem: Problem, stop: StopCondition) -> tuple[str, ...] | None:
+    """Budgets that clash; None where time is up first."""
+    goal = Goal(problem.objective, problem.budgets)
+    search = LexicographicSearch(HardwareSpace(problem), stop=stop)
+    result = search.minimise((goal.metric,), goal.limits, ties="leave")
+    if result.first.incumbent is not None:
+        raise SpecError(f"others: there is a design of {problem.network.images} images at once")
+    error = nothing_found(search, result, goal)
+    return _ordered(error.clashing) if isinstance(error, InfeasibleError) else None
 
 
 def _ordered(clash: Mapping[str, object]) -> tuple[str, ...]:

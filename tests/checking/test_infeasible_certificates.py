@@ -14,11 +14,20 @@ from typing import Any
 import pytest
 from certified import bands_problem_of, chip_problem_of, machine_problem_of, problem_of, written
 from command_line import run
+from random_batches import questions
 from random_dataflow import dataflow_case
 from random_energy import drawn
 from random_hybrids import hybrid_case
 
-from codesign import Choices, InfeasibleError, Problem, certify_infeasible, load_network, solve
+from codesign import (
+    Choices,
+    InfeasibleError,
+    Problem,
+    certify_infeasible,
+    load_network,
+    solve,
+    solve_batches,
+)
 from codesign.checking import Report, check_content
 from codesign.errors import SpecError
 
@@ -40,6 +49,7 @@ SEEDS: dict[str, Iterable[int]] = {
 }
 LESS = 1 - 1e-5  # times the least there is: what no design keeps
 MORE = 1 + 1e-5
+BATCHES = 4  # seed of batches that have designs, but for the limit below the least
 
 
 def checked(content: Any) -> Report:
@@ -235,7 +245,104 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     of_design.write_text(json.dumps({"format": loose["format"], "bound": 1.0}))
     code, _, err = run(capsys, "check", str(of_design))
     assert (code, "certificate" in err) == (2, True)
-    batches = ["--batch", "1,2", "--max-area-mm2", "1"]
-    code, _, err = run(capsys, "solve", *words, *batches, "--certificate", str(tmp_path / "n.json"))
-    assert (code, "certify each by itself" in err) == (3, True)
-    assert not (tmp_path / "n.json").exists()
+    proof = tmp_path / "batches.json"
+    words = [*words, "--batch", "2,1", "--max-area-mm2", "1"]
+    code, _, err = run(capsys, "solve", *words, "--certificate", str(proof))
+    assert (code, "word" in err) == (3, False)
+    code, out, _ = run(capsys, "check", str(proof))
+    assert (code, "on 2 images at once" in out) == (0, True)
+    code, out, _ = run(capsys, "show", str(proof))
+    assert (code, "of 2 images at once clashes: latency_s" in out) == (0, True)
+
+
+# Several batches ------------------------------------------------------------------------------
+
+
+def batches_without_design(seed: int) -> tuple[list[Problem], dict[int, dict[str, float]]]:
+    """Random batches, each with a limit below its own least; by images: budgets that some keep."""
+    found, kept = [], {}
+    for problem in questions(seed):
+        one, loose = without_design(problem)
+        found.append(one)
+        kept[one.network.images] = loose
+    return found, kept
+
+
+def certified_batches(problems: list[Problem]) -> Any:
+    with pytest.raises(InfeasibleError) as found:
+        solve_batches(problems)
+    first, *others = problems
+    return written(certify_infeasible(first, found.value, others=others).to_dict())
+
+
+def hold_batches(seeds: Iterable[int]) -> Counter[str]:
+    """Certify random batches without a design, and claim too much of each in turn."""
+    seen: Counter[str] = Counter()
+    for seed in seeds:
+        try:
+            problems, kept = batches_without_design(seed)
+        except (InfeasibleError, SpecError):
+            continue
+        content = certified_batches(problems)
+        report = checked(content)
+        assert report.proven, seed
+        assert [row["images"] for row in content["batches"]] == [*kept][1:]
+        for n, row in enumerate(content["batches"]):
+            told = f"on {row['images']} images at once"
+            assert told in report.notes[0]
+            altered = copy.deepcopy(content)
+            altered["batches"][n]["budgets"] = kept[row["images"]]
+            assert not checked(altered).proven, (seed, row["images"])
+            altered = copy.deepcopy(content)
+            del altered["batches"][n]
+            assert told not in checked(altered).notes[0]
+            seen["refused"] += 1
+    return seen
+
+
+@pytest.mark.slow
+def test_every_batch_without_a_design_is_proven() -> None:
+    assert hold_batches((4, 6, 10, 11))["refused"] > 5
+
+
+@pytest.mark.long
+def test_every_batch_without_a_design_is_proven_long() -> None:
+    assert hold_batches(range(100, 180))["refused"] > 60
+
+
+@pytest.mark.slow
+def test_an_altered_batch_is_refused() -> None:
+    problems, _ = batches_without_design(BATCHES)
+    content = certified_batches(problems)
+    assert checked(content).proven
+    for change in (
+        lambda x: x.update(images=problems[0].network.images),
+        lambda x: x.update(images="2"),
+        lambda x: x.update(images=0),
+        lambda x: x.update(clash=[]),
+        lambda x: x.update(clash=x["clash"] * 2),
+        lambda x: x.update(more=1),
+        lambda x: x.pop("clash"),
+        lambda x: x["reasons"].update(groups=[]),
+        lambda x: x["reasons"].pop("groups"),
+    ):
+        altered = copy.deepcopy(content)
+        change(altered["batches"][0])
+        assert not checked(altered).proven
+    twice = copy.deepcopy(content)
+    twice["batches"] *= 2
+    assert not checked(twice).holds
+    silent = copy.deepcopy(content)
+    silent["batches"][0] = {"images": content["batches"][0]["images"]}
+    report = checked(silent)
+    assert (report.holds, report.proven) == (True, False)
+    assert "images at once" in report.notes[0]
+
+
+def test_a_batch_with_a_design_is_no_other_to_certify() -> None:
+    problems, kept = batches_without_design(BATCHES)
+    with pytest.raises(InfeasibleError) as found:
+        solve_batches(problems)
+    feasible = replace(problems[1], budgets=kept[problems[1].network.images], quality=None)
+    with pytest.raises(SpecError, match="there is a design"):
+        certify_infeasible(problems[0], found.value, others=[feasible])

@@ -8,6 +8,9 @@ allow.
 
 Where nothing clashes, some layer runs on no hardware, whatever the budgets: arguments have then no
 multipliers, and hold for any objective.
+
+Of other batches (its ``batches``) it names the images, the budgets where they differ, and the same
+of a shared array. They are made anew from the problem.
 """
 
 from __future__ import annotations
@@ -19,13 +22,14 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from codesign.checking.certificate.hybrid_ranges import told_hybrid, verify_hybrids
+from codesign.checking.certificate.other_questions import problem_of_batch
 from codesign.checking.certificate.pipeline_ranges import of_array, verify_pipelines
 from codesign.checking.certificate.verify import PART, OnStep, verify_groups
 from codesign.checking.entries import Entry
 from codesign.checking.problem import Problem, read_problem
 from codesign.checking.width_problem import most_kept
 
-KEYS = ("format", "problem", "arrays", "pipelines", "hybrids")
+KEYS = ("format", "problem", "arrays", "pipelines", "hybrids", "batches")
 ANY_OBJECTIVE = "latency_s"  # of designs that do not run
 
 
@@ -44,15 +48,10 @@ def prove_infeasible(given: Entry, on_step: OnStep | None = None) -> ProvenInfea
     trusted, claims = list[str](), list[str]()
     if "array" in offered:
         array = of_array(problem) if problem.choices.pipelined else problem
-        entry, count = given["arrays"], len(array.choices.options)
-        entry.known_keys(("clash", "reasons"))
-        clash, reasons = read_clash(entry["clash"], array), entry["reasons"]
-        reasons.known_keys(PART)
-        if not clash:
-            _check_unpriced(reasons)
-        left = verify_groups(reasons, asked_within(array, clash), bound_of(array, clash), on_step)
-        trusted += [f"{left} of {count} hardware options"] if left else []
-        claims.append(f"none of {count} hardware options has a design with {_kept(array, clash)}")
+        given["arrays"].known_keys(("clash", "reasons"))
+        left, claim = _prove_arrays(given["arrays"], array, on_step)
+        trusted += left
+        claims.append(claim)
     of_stages = {"dataflow": ("pipeline", verify_pipelines), "hybrid": ("hybrid", verify_hybrids)}
     for architecture, (name, verify) in of_stages.items():
         if architecture not in offered:
@@ -67,7 +66,48 @@ def prove_infeasible(given: Entry, on_step: OnStep | None = None) -> ProvenInfea
             claims.append(f"no {what} has {_kept(problem, clash)}")
         else:
             trusted.append(f"all {name}s")
+    if given.get("batches", None).value is not None:
+        left, others = _prove_batches(given["batches"], problem, on_step)
+        trusted += left
+        claims += others
     return ProvenInfeasible(tuple(trusted), "; ".join(claims))
+
+
+def _prove_arrays(entry: Entry, problem: Problem, on_step: OnStep | None) -> tuple[list[str], str]:
+    """Verify what is said of a shared array: what is taken from the search, and what is claimed."""
+    clash, reasons = read_clash(entry["clash"], problem), entry["reasons"]
+    count = len(problem.choices.options)
+    reasons.known_keys(PART)
+    if not clash:
+        _check_unpriced(reasons)
+    asked, bound = asked_within(problem, clash), bound_of(problem, clash)
+    left = verify_groups(reasons, asked, bound, on_step)
+    trusted = [f"{left} of {count} hardware options"] if left else []
+    return trusted, f"none of {count} hardware options has a design with {_kept(problem, clash)}"
+
+
+def _prove_batches(
+    entry: Entry, problem: Problem, on_step: OnStep | None
+) -> tuple[list[str], list[str]]:
+    """The same of other batches, each once."""
+    if problem.choices.architecture != ("array",):
+        entry.fault("no batches: several are of one shared array alone")
+    trusted, claims, told = list[str](), list[str](), {problem.network.images}
+    for row in entry.items():
+        row.known_keys(("images", "budgets", "clash", "reasons"))
+        images = row["images"].whole()
+        if images in told:
+            row["images"].fault(f"images of another batch than {sorted(told)}")
+        told.add(images)
+        on = f" on {images} images at once"
+        batched = problem_of_batch(problem, row)
+        if row.get("reasons", None).value is None:
+            trusted.append(f"all{on}")
+            continue
+        left, claim = _prove_arrays(row, batched, on_step)
+        trusted += [f"{x}{on}" for x in left]
+        claims.append(f"{claim}{on}")
+    return trusted, claims
 
 
 def read_clash(entry: Entry, problem: Problem) -> list[str]:

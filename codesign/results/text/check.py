@@ -88,6 +88,9 @@ def _infeasible_lines(content: dict[str, Any], where: str) -> list[str]:
             if key in content:
                 clash = ", ".join(map(str, content[key]["clash"])) or "nothing: no layer may run"
                 lines.append(f"of {key} clashes: {clash}")
+        for row in content.get("batches", []):
+            clash = ", ".join(map(str, row.get("clash", []))) or "nothing that is told"
+            lines.append(f"of {int(row['images'])} images at once clashes: {clash}")
     except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
         raise SpecError(f"{where}: a damaged certificate") from None
     return [printable(x) for x in [*lines, "codesign check FILE verifies it"]]
