@@ -84,8 +84,13 @@ class SramTrials(LeastMetric):
 
     def _whole_range(self, shape: int) -> SramRange:
         """All SRAM that a design on a shape may have."""
-        least = self.least_sram_bits[self.space.shape_of == shape].min()
-        return float(least), np.inf, -np.inf
+        return float(self._least_of_shapes[shape]), np.inf, -np.inf
+
+    @cached_property
+    def _least_of_shapes(self) -> Floats:
+        """(shapes,): the least of `least_sram_bits`."""
+        of_shapes = self.least_sram_bits.reshape(len(self.space.shapes), -1)
+        return np.asarray(of_shapes.min(axis=1))
 
     @cached_property
     def least_sram_bits(self) -> Floats:

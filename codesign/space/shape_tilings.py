@@ -37,6 +37,7 @@ class ShapeTilings:
         self.space, self._pace, self._energy, self._declared = space, pace, energy, declared
         self._staircases: dict[tuple[object, ...], Staircase] = {}
         self._folds: dict[tuple[object, ...], dict[tuple[int, int], Folding]] = {}
+        self._bits: dict[int, Ints] = {}  # by those that sums add
         self._asked: dict[tuple[int, int, int, int, bool], Staircase] = {}  # by what is asked
 
     def staircase(
@@ -97,7 +98,7 @@ class ShapeTilings:
     def _staircase_on(
         self, array: PEArray, geometry: int, variant: int, energy: bool = False
     ) -> Staircase:
-        layer, widths = self.space.geometries[geometry], self.space.widths
+        layer = self.space.geometries[geometry]
         # Arrays that a layer folds onto with the same granules share their tilings.
         folding = self._fold(array, geometry)
         key = (geometry, folding, variant, array.mapping if energy else None)
@@ -115,15 +116,19 @@ class ShapeTilings:
                     tilings(layer, array, folding), problem.network, layer, multiple
                 )
             buffers = self.space.problem.choices.buffers
-            stairs = build_staircase(
-                tiles,
-                operand_bits(widths[:, None], widths[None, :], layer.accumulation_bits),
-                buffers,
-            )
+            stairs = build_staircase(tiles, self._operand_bits(layer.accumulation_bits), buffers)
             if self._declared.stepped and not self.space.placed:
                 stairs = rounded_to_sizes(stairs, self._declared)
             self._staircases[key] = stairs
         return self._staircases[key]
+
+    def _operand_bits(self, accumulation_bits: int) -> Ints:
+        """(w, w, 3): see `operand_bits`."""
+        if accumulation_bits not in self._bits:
+            widths = self.space.widths
+            found = operand_bits(widths[:, None], widths[None, :], accumulation_bits)
+            self._bits[accumulation_bits] = found
+        return self._bits[accumulation_bits]
 
     def _fold(self, array: PEArray, geometry: int) -> Folding:
         """How a geometry folds onto an array; onto all of its sort on offer at once."""

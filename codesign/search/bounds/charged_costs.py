@@ -121,9 +121,10 @@ def _add_by_room(family: Family, batch: Batch, per_bit: Floats, total: Floats) -
 
 def _times(bits: Floats, per_bit: Floats) -> Floats:
     """What bits cost, at so much each (B,): inf where they are, for nothing too."""
-    with np.errstate(invalid="ignore"):
-        found = bits * along(per_bit, bits)
-    return found if (per_bit > 0).all() else np.where(np.isinf(bits), np.inf, found)
+    if (per_bit > 0).all():
+        return bits * along(per_bit, bits)
+    finite = np.where(np.isinf(bits), 0.0, bits)
+    return np.where(np.isinf(bits), np.inf, finite * along(per_bit, bits))
 
 
 def _finite(energies: Floats) -> Floats:
