@@ -70,14 +70,18 @@ class Sweep:
     def _parts_of(self, kind: StepKind, own: Floats) -> Floats:
         """(T, B, w, …): the variables' own rows and layers' tables, added up."""
         size, shape = kind.shape[kind.axis], (len(kind.first), self.count, *kind.shape)
-        joint = self._along(kind.own, kind, own[kind.variables[kind.first], :, :size])
-        # Those of few axes first: then all but the last sum are over few.
-        for part in sorted(kind.parts, key=lambda part: sum(part.axes)):
-            table = self.tables[part.family].swapaxes(0, 1)[part.members[kind.first]]
-            table = self._along(part.axes, kind, table)
-            out = table if table.shape == shape else None  # a copy already
-            joint = np.add(joint, table, out=out)
-        return joint if joint.shape == shape else np.broadcast_to(joint, shape).copy()
+        variables, parts = kind.of_tables
+        joint, mine = self._along(kind.own, kind, own[variables, :, :size]), False
+        for family, members, axes in parts:
+            table = self.tables[family].swapaxes(0, 1)[members]
+            copied = not isinstance(members, slice)
+            table = self._along(axes, kind, table)
+            if mine and joint.shape == shape:
+                joint += table
+            else:
+                out = table if copied and table.shape == shape else None
+                joint, mine = np.add(joint, table, out=out), True
+        return joint if mine and joint.shape == shape else np.broadcast_to(joint, shape).copy()
 
     def _along(self, axes: Axes, kind: StepKind, tables: Floats) -> Floats:
         """Tables (S, B, w, …) with axes of length 1 for those of a joint table that they lack."""

@@ -79,6 +79,18 @@ class StepKind:
         return tuple(n == self.axis for n in range(len(self.shape)))
 
     @cached_property
+    def of_tables(self) -> tuple[Ints | slice, list[tuple[int, Ints | slice, Axes]]]:
+        """The variable of each joint table; family, members and axes of each part.
+
+        Parts of few axes first: then all but the last sum are over few.
+        """
+        parts = [
+            (part.family, _span(part.members[self.first].tolist()), part.axes)
+            for part in sorted(self.parts, key=lambda part: sum(part.axes))
+        ]
+        return _span(self.variables[self.first].tolist()), parts
+
+    @cached_property
     def listed(self) -> list[tuple[int, list[int], int]]:
         """The variable and the others of each step, and its joint table."""
         each = self.variables.tolist(), self.rest.T.tolist(), self.table_of.tolist()
