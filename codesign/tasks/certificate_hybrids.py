@@ -53,7 +53,7 @@ MOST_LEFT = 4000  # boxes, which are then not cut
 MOST_LOOKED_AT = 40_000  # boxes in all rounds
 TOGETHER = (2**16, 16, 1)  # boxes that labels are tried on at once
 MOST_GROUPS = 64  # of them
-MOST_TRIED = 300  # ranges, of all segments
+MOST_TRIED = 300  # ranges beside the first of each segment
 MOST_OPEN = 12  # ranges that are not ruled out, after which no others are tried
 Given = dict[str, Any]  # a round, as in the file
 
@@ -220,9 +220,9 @@ class HybridCloser(StageCloser):
         pending = [*spans][::-1]
         try:
             while pending and self.open < MOST_OPEN and self.tried < self.most_tried:
-                self.stop.check()
-                self.tried += len(ranges) > 0 or len(trusted) > 0
                 span = pending.pop()
+                self.stop.check()
+                self.tried += span not in spans
                 rounds = self._closed(number, span)
                 parts = halves(span) if rounds is None and self.goals[0].products else []
                 if rounds is not None:
