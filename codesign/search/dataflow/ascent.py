@@ -160,7 +160,7 @@ def _bisect(evaluate: Evaluate, found: Ascent, patient: bool, near: float) -> No
         if _done(found, most, patient, near) or not x0 < x < x1:
             return
         value, slopes = evaluate(np.array([x, 1 - x]))
-        if not math.isfinite(value):  # nothing has both
+        if value == math.inf:  # nothing has both
             found.value = math.inf
             return
         slope = slopes[0] - slopes[1]
