@@ -72,7 +72,7 @@ def test_claims_are_proven_as_far_as_enumeration_bears_them_out(seed: int) -> No
     hold_to_enumeration(seed)
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(2))
 def test_claims_about_given_stages_are_proven_as_far_as_enumeration_bears_them_out(
     seed: int,
 ) -> None:
@@ -80,7 +80,7 @@ def test_claims_about_given_stages_are_proven_as_far_as_enumeration_bears_them_o
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seed", range(5, 150))
+@pytest.mark.parametrize("seed", range(2, 150))
 def test_many_claims_about_given_stages_are_borne_out(seed: int) -> None:
     hold_case_to_enumeration(given_case(seed))
 
@@ -161,7 +161,7 @@ def test_budgets_that_nothing_keeps_have_no_certificate() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", mostly_long((29, 2, 4, 5), 1))
+@pytest.mark.parametrize("seed", mostly_long((4, 29, 2, 5), 1))
 def test_how_much_is_left_open_is_told_and_no_less(seed: int) -> None:
     """Of a claim that is 2 % too high: some pipeline is that much below it."""
     problem = dataflow_case(seed).problem

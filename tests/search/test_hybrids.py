@@ -21,10 +21,10 @@ from codesign.search.dataflow.search import Proven
 from codesign.search.lexicographic import Method, tie_breakers
 from codesign.tasks import solve_dataflow
 
-SEEDS = mostly_long([1, 2, 5, 12, 18, 24, 76, 167, 28, 32, 36, 7, 27], 8)
+SEEDS = mostly_long([1, 2, 5, 12, 24, 167, 18, 76, 28, 32, 36, 7, 27], 6)
 PAIR_SEEDS, LONG_PAIR_SEEDS = (19, 21, 38), (12, 37, *range(100, 160))
 LONG_SEEDS, WHOLE_SEEDS = range(100, 220), (2, 5, 12)
-UNFOLDED = mostly_long([4, 6, 8, 9, *range(10, 100)], 4)
+UNFOLDED = mostly_long([4, 9, 6, 8, *range(10, 100)], 2)
 FPGA_SEEDS, LONG_FPGA_SEEDS = (0, 4, 7), range(8, 120)
 ENERGY_SEEDS, LONG_ENERGY_SEEDS = (1, 8), (4, *range(9, 90))
 GAPS = mostly_long([(0, 0.03), (4, 0.03), (1, 0.3), *((x, 0.1) for x in range(5, 60))], 3)
