@@ -147,8 +147,7 @@ def _bisect(evaluate: Evaluate, found: Ascent, patient: bool, near: float) -> No
     ends = []
     for share in (0.0, 1.0):
         value, slopes = evaluate(np.array([share, 1 - share]))
-        if not math.isfinite(value):
-            found.value = math.inf
+        if not math.isfinite(value):  # nothing has both, as is kept; or nothing is told
             return
         ends.append((share, value, slopes[0] - slopes[1]))
     for _ in range(CROSSINGS):
@@ -160,8 +159,7 @@ def _bisect(evaluate: Evaluate, found: Ascent, patient: bool, near: float) -> No
         if _done(found, most, patient, near) or not x0 < x < x1:
             return
         value, slopes = evaluate(np.array([x, 1 - x]))
-        if value == math.inf:  # nothing has both
-            found.value = math.inf
+        if not math.isfinite(value):
             return
         slope = slopes[0] - slopes[1]
         ends[0 if slope > 0 else 1] = (x, value, slope)
@@ -180,7 +178,6 @@ def _ellipsoid(evaluate: Evaluate, found: Ascent, count: int, patient: bool, nea
         else:
             value, slopes = evaluate(shares)
             if not math.isfinite(value):
-                found.value = math.inf
                 return
             slope = basis.T @ slopes
             depth = found.value - value
