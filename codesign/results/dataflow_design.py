@@ -338,7 +338,7 @@ class DataflowDesign(ResultFile):
         chosen = [f"{x} of {n} stages" for x, n in left.items() if n]
         chosen += ["starts"] if self.proof.ties != "left" else []
         given = f"{sum(map(bool, of))} of {len(of)} stages are given"
-        return (f"{given}; chosen are {', '.join(chosen)}" if chosen else f"{given}, wholly",)
+        return (f"{given}; chosen are {', '.join(chosen)}" if chosen else given,)
 
     @done_by("tasks.explain_dataflow:explain")
     def explain(

@@ -113,9 +113,9 @@ def _check_complete(network: Network, pipeline: GivenPipeline) -> None:
         for side in ("rows", "cols"):
             if getattr(stage, side) is None:
                 raise SpecError(f"stages ({layer.name!r}).{side}: missing")
-    for name in network.layers if pipeline.starts else ():
-        if name.name not in pipeline.starts:
-            raise SpecError(f"starts: layer {name.name!r} has none; give all, or none")
+    for layer in network.layers if pipeline.starts else ():
+        if layer.name not in pipeline.starts:
+            raise SpecError(f"starts: layer {layer.name!r} has none; give all, or none")
 
 
 def _as_given(problem: Problem, starts: Mapping[str, float]) -> DataflowDesign:

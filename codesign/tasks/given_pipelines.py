@@ -4,7 +4,9 @@ Of a file of ours, whole or only its ``layers``, what is decided is read and the
 ignored: they are computed anew. A folding (JSON) has PE and SIMD of each matrix-vector and
 vector-vector unit, numbered in the order of the network; other nodes are passed over.
 
-Source of the names of nodes, their attributes and defaults: documentation of the FINN compiler.
+Source of the names of nodes, their attributes and defaults: the sources of the FINN compiler. Its
+usual ``mem_mode`` is "internal_decoupled", of older versions "decoupled" or "const": all of them
+keep weights on chip.
 """
 
 from __future__ import annotations
@@ -40,9 +42,7 @@ PLACES = {
     **dict.fromkeys(("internal_decoupled", "internal_embedded", "decoupled", "const"), "chip"),
     "external": "stream",
 }
-PLATFORM = (
-    *("technology", "clock_hz", "dram_bits_per_s", "dram_energy_j_per_bit", "area_overhead"),
-)
+PLATFORM = "technology", "clock_hz", "dram_bits_per_s", "dram_energy_j_per_bit", "area_overhead"
 DECIDED = ("name", "weight_bits", *FIELDS, "start")
 FIGURES = ("lag", "cycles", "memory_bits", "dram_bits", "taken")
 
@@ -268,7 +268,7 @@ def _stage(
                 f"{where}: {key}: {value} does not divide the {size} {words} of layer "
                 f"{layer.name!r}"
             )
-    mode = attributes.get("mem_mode", "internal_decoupled")  # FINN's default
+    mode = attributes.get("mem_mode", "internal_decoupled")
     if mode not in PLACES:
         raise SpecError(f"{where}: mem_mode: {mode!r} is none of {', '.join(PLACES)}")
     unit, engine = Unit(attributes["PE"], attributes["SIMD"]), given.technology.engine

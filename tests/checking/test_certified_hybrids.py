@@ -26,7 +26,7 @@ LONG_OF_KINDS = range(10, 70)
 OF_TWO = (1, 6, 7)
 POWERED = 3  # an energy with power at all times
 FEW = 8  # ranges that are tried
-LEFT_OPEN = {(29, "fpga", 2), (35, "fpga", 2)}  # what multipliers of whole block RAMs do not prove
+LEFT_OPEN = {(29, "fpga", 2), (35, "fpga", 2)}  # true claims that are not closed
 
 
 def certified(problem: Problem) -> tuple[Design | DataflowDesign, Report]:
