@@ -17,6 +17,7 @@ from codesign.arrays import Ints
 from codesign.problem.goal import Goal
 from codesign.problem.metrics import ENERGY
 from codesign.search.bounds.batch import Batch
+from codesign.search.bounds.charged_costs import least_on_chip_s
 from codesign.search.by_labels import bound_by_labels, suits_labels
 from codesign.search.hardware_search import HardwareSearch
 from codesign.search.option_batches import envelope
@@ -154,7 +155,7 @@ class GroupBounds:
         multipliers = found.multipliers[0]
         domains = search.reduced_domains(search.marginals(tables, multipliers), multipliers)
         listed = candidates_of_tables(
-            *(search.space, option, tables.traffic[0], tables.compute_s[0]),
+            *(search.space, option, tables.traffic[0], least_on_chip_s(tables)[0]),
             *(domains.pairs, domains.variable_allowed),
         )
         if listed.count > most_pairs_per_layer * len(listed.layers):

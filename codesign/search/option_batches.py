@@ -21,6 +21,7 @@ from codesign.search.bounds.energy_tables import (
     envelope_of_energies,
     least_of_energies,
 )
+from codesign.search.bounds.port_tables import envelope_of_ports, least_of_ports, port_tables
 from codesign.space.hardware import HardwareSpace
 from codesign.space.placement import all_free, settle
 from codesign.space.room import PricedRooms, RoomTable
@@ -145,20 +146,14 @@ class OptionBatches:
         return least, fused
 
     def _ported(self, batch: Batch, options: Ints, row: Ints, mode: int | None = None) -> Batch:
-        """The tables, no layer faster than the SRAM's port; ``row`` says whose is each option's.
+        """The tables with what the SRAM's port takes at least; ``row`` says whose is each option's.
 
         In a mode, or in the best.
         """
-        space = self.space
         if not self.port:
             return batch
-        modes, least = range(len(space.modes)) if mode is None else [mode], []
-        for n in range(len(batch)):
-            mine = options[row == n]
-            if not space.widens:  # the PEs' widths do not matter
-                mine = mine[np.unique(space.shape_of[mine], return_index=True)[1]]
-            least.append(np.min([space.port_s(mine, m).min(axis=0) for m in modes], axis=0))
-        return replace(batch, compute_s=np.maximum(batch.compute_s, np.stack(least)))
+        modes = range(len(self.space.modes)) if mode is None else [mode]
+        return replace(batch, port=port_tables(self.space, options, row, modes))
 
     def traffic(self, shape: int, sram_bits: Floats, mode: int | None = None) -> Floats:
         """(capacities, variants × geometries, w, w): least DRAM bits of a tiling that fits.
@@ -355,8 +350,16 @@ def _least_of(modes: Sequence[Batch]) -> Batch:
     traffic = np.min([mode.traffic for mode in modes], axis=0)
     energies = [mode.energy for mode in modes if mode.energy is not None]
     energy = least_of_energies(energies) if energies else None
-    every = tuple(modes)
-    return replace(modes[0], compute_s=compute_s, traffic=traffic, energy=energy, modes=every)
+    ports = [mode.port for mode in modes if mode.port is not None]
+    port = least_of_ports(ports) if ports else None
+    return replace(
+        modes[0],
+        compute_s=compute_s,
+        traffic=traffic,
+        energy=energy,
+        port=port,
+        modes=tuple(modes),
+    )
 
 
 def envelope(batches: Sequence[Batch]) -> Batch:
@@ -374,6 +377,9 @@ def envelope(batches: Sequence[Batch]) -> Batch:
     if first.energy is not None:
         energies = [x.energy for x in batches if x.energy is not None]
         made = replace(made, energy=envelope_of_energies(energies))
+    if first.port is not None:
+        ports = [x.port for x in batches if x.port is not None]
+        made = replace(made, port=envelope_of_ports(ports))
     if first.modes:
         each = zip(*(batch.modes for batch in batches), strict=True)
         made = replace(made, modes=tuple(envelope(mode) for mode in each))

@@ -219,38 +219,26 @@ class HardwareSpace(WidthSpace):
     @cached_property
     def compulsory_traffic(self) -> Floats:
         """(variants × geometries, widths, widths): DRAM bits no tiling on any array goes below."""
-        return self._compulsory_at(np.ones((len(self.geometries), 3)))
+        return self.compulsory_at(np.ones((len(self.geometries), 3)))
 
     @cached_property
     def compulsory_j(self) -> Floats:
         """(variants × geometries, w, w): J that no tiling spends less of on DRAM bits."""
         assert self.energy is not None
-        return self._compulsory_at(self._least_per_bit(self.energy))
+        return self.compulsory_at(self.least_per_bit(self.energy))
 
-    def _least_per_bit(self, costs: EnergyCosts) -> Floats:
+    def least_per_bit(self, costs: EnergyCosts) -> Floats:
         """(geometries, 3): for a DRAM bit of each operand, in the mapping of least."""
         mappings, count = self.problem.choices.mapping, len(self.geometries)
         return np.array([np.min([costs.per_bit(m, n) for m in mappings], 0) for n in range(count)])
 
-    def _compulsory_at(self, per_bit: Floats) -> Floats:
+    def compulsory_at(self, per_bit: Floats) -> Floats:
         """(variants × geometries, w, w): what compulsory bits cost, at so much a bit (…, 3)."""
         bits = np.array([self._operand_bits(x) for x in self.geometries])
         kinds = self.variant_count, len(self.geometries)
         once = self._compulsory.reshape(*kinds, 3) * per_bit
         found = np.einsum("gwao,vgo->vgwa", bits, once)
         return np.asarray(found.reshape(-1, *found.shape[2:]), dtype=np.float64)
-
-    def port_s(self, options: Ints, mode: int) -> Floats:
-        """(options, geometries, w, w): what the SRAM's port takes at least of each layer, in s.
-
-        Whatever is on chip. What the output and residuals take is left out.
-        """
-        assert self.port is not None
-        kinds = self.variant_count, len(self.geometries)
-        least = self._compulsory_at(self._least_per_bit(self.port))
-        bits = self.port.constants(options, mode) + least
-        bits = bits.reshape(len(options), *kinds, *bits.shape[2:]).min(axis=1)
-        return np.asarray(bits / self.port_bits_per_s)
 
     def least_area_mm2(self, options: Ints, sram_bits: Floats | None = None) -> Floats:
         """(options,): area with no less SRAM than that, by default than any design has."""

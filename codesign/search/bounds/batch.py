@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from codesign.arrays import Bools, Floats, Ints
 from codesign.search.bounds.energy_tables import EnergyTables
+from codesign.search.bounds.port_tables import PortTables
 from codesign.space.room import RoomTable, taken, traffic_beside
 
 Rows = npt.NDArray[np.int64] | npt.NDArray[np.bool_] | slice
@@ -68,6 +69,8 @@ class Batch:
         are the least of theirs. Empty where all layers have the machine's.
     energy : EnergyTables or None
         None where the goal does not count it.
+    port : PortTables or None
+        None where the SRAM's port takes no time, or time does not count.
     fine : bool
         Whether to cut no more couplings than memory asks for: for one option at a time.
     fixed : mapping of (LayerTables, int) to floats, shape (B, K, …)
@@ -85,6 +88,7 @@ class Batch:
     prices: RunPrices | None = None
     modes: tuple[Batch, ...] = ()
     energy: EnergyTables | None = None
+    port: PortTables | None = None
     fine: bool = False
     fixed: dict[tuple[object, int], tuple[Floats, ...]] = field(default_factory=dict, compare=False)
 
@@ -111,6 +115,7 @@ class Batch:
             prices=None if self.prices is None else self.prices.take(rows),
             modes=tuple(mode.take(rows) for mode in self.modes),
             energy=None if self.energy is None else self.energy.take(rows),
+            port=None if self.port is None else self.port.take(rows),
             fixed=known,
         )
 

@@ -31,6 +31,32 @@ def along(of_options: Floats, tables: Floats) -> Floats:
     return of_options.reshape(*of_options.shape, *(1,) * (tables.ndim - of_options.ndim))
 
 
+def on_chip_s(family: Family, batch: Batch, traffic: Floats | None) -> Floats:
+    """(B, K, w, …): the longer of compute and what the port takes at least, along all axes.
+
+    ``traffic``: DRAM bits of `Family.rooms_asked`, None of a family without open places.
+    """
+    compute_s, tables = family.compute_s(batch), batch.port
+    if tables is None:
+        return compute_s
+    if traffic is None:
+        bits = family.spread(family.of_kinds(tables.bits(batch.traffic)))
+    else:
+        rows, _, which = family.rooms_asked
+        bits = np.take(tables.asked(rows, traffic), which, axis=1)
+    return np.asarray(np.maximum(compute_s, (bits + family.extra_port_bits) / tables.bits_per_s))
+
+
+def least_on_chip_s(batch: Batch) -> Floats:
+    """(B, geometries, w, w): the same whatever is on chip, without output and residuals."""
+    compute_s, tables = batch.compute_s, batch.port
+    if tables is None:
+        return compute_s
+    bits = tables.bits(batch.traffic)
+    bits = bits.reshape(len(batch), -1, compute_s.shape[1], *bits.shape[2:]).min(axis=1)
+    return np.asarray(np.maximum(compute_s, bits / tables.bits_per_s))
+
+
 def charged_costs(
     batch: Batch, coefficients: tuple[Floats, Floats, Floats], *costs: Floats
 ) -> list[Floats]:

@@ -47,6 +47,7 @@ class Kind:
     barred: Floats  # (w, w): 0 or inf, of the weights' and the input's widths on free axes
     extra_j: Floats  # over the axes: energy of output and residuals, where that is known
     extra_bits: Floats  # over the axes: DRAM bits of output and residuals
+    extra_port_bits: Floats  # over the axes: SRAM bits of the same, where the port counts
     held_bits: Ints  # over the axes: SRAM bits of tensors on chip; 0 alone where none is open
     variant: Ints  # over the axes: which operands are resident
     fused: FusedEntries | None  # where it may be in fused runs
@@ -54,7 +55,8 @@ class Kind:
     @property
     def axes(self) -> tuple[object, ...]:
         """What layers of one family have in common."""
-        shapes = self.extra_j.shape, self.extra_bits.shape, self.held_bits.shape, self.variant.shape
+        tables = self.extra_j, self.extra_bits, self.extra_port_bits, self.held_bits, self.variant
+        shapes = tuple(x.shape for x in tables)
         fused = None if self.fused is None else self.fused.shapes
         operands = self.weight_axis, self.input_axis
         return self.free, self.apart, self.sizes, *operands, shapes, fused
@@ -67,6 +69,7 @@ class Kind:
             self.barred,
             self.extra_j,
             self.extra_bits,
+            self.extra_port_bits,
             self.held_bits,
             self.variant,
         )
@@ -94,6 +97,7 @@ class Family:
         self.barred = np.array([kind.barred for kind in kinds])
         self.extra_j = np.array([kind.extra_j for kind in kinds])
         self.extra_bits = np.array([kind.extra_bits for kind in kinds])
+        self.extra_port_bits = np.array([kind.extra_port_bits for kind in kinds])
         self.held_bits = np.array([kind.held_bits for kind in kinds])
         self.variant = np.array([kind.variant for kind in kinds])
         self.fused = [kind.fused for kind in kinds if kind.fused is not None]

@@ -10,6 +10,7 @@ import numpy as np
 from codesign.arrays import Bools, Floats, Ints
 from codesign.costs.roofline import longer
 from codesign.search.bounds.batch import Batch
+from codesign.search.bounds.port_tables import PortTables
 from codesign.space.widths import WidthSpace
 
 
@@ -35,8 +36,11 @@ class LayerMeasures:
             traffic = self._traffic(mode, ba, asked)
             runs = np.isfinite(traffic)
             total = np.where(runs, traffic, 0.0) + moved
-            roofs = compute_s(mode, space, ba), total / space.dram_bits_per_s
-            latency_s = longer(*roofs, space.exposed)
+            own_s = compute_s(mode, space, ba)
+            if mode.port is not None:
+                port_bits = self._port_bits(mode.port, variable_width, on_chip, traffic)
+                own_s = np.maximum(own_s, port_bits / mode.port.bits_per_s)
+            latency_s = longer(own_s, total / space.dram_bits_per_s, space.exposed)
             energy_j = np.zeros((1, 1, 1))
             if mode.energy is not None:
                 moved_j = space.moved_j(variable_width, on_chip)[..., None]
@@ -56,6 +60,15 @@ class LayerMeasures:
             for x in zip(*found, strict=True)
         )
         return latency_s, total, energy_j, np.asarray(runs, dtype=bool)
+
+    def _port_bits(
+        self, tables: PortTables, variable_width: Ints, on_chip: Bools, traffic: Floats
+    ) -> Floats:
+        """(B, layers, w): SRAM bits of layers with each width of weights, and so much traffic."""
+        rows = self._rows_asked(variable_width, on_chip)
+        of_operands = tables.asked(rows.reshape(len(rows), -1), traffic.reshape(len(rows), -1))
+        beside = self.space.moved_j(variable_width, on_chip, port=True)[..., None]
+        return np.asarray(of_operands.reshape(traffic.shape) + beside)
 
     def _operands_j(
         self, batch: Batch, input_width: Ints, asked: tuple[Ints, Ints] | None, traffic: Floats
@@ -81,15 +94,19 @@ class LayerMeasures:
 
     def _rooms_asked(self, variable_width: Ints, on_chip: Bools) -> tuple[Ints, Ints]:
         """(B, layers, w) rows of a room table, and (B, layers × w) bits of tensors on chip."""
-        space = self.space
-        ba, u = variable_width[:, space.input_index], space.geometry_of[None, :]
-        widths = len(self.space.widths)
-        kind = space.variants(on_chip) * len(space.geometries) + u
-        row = (kind[..., None] * widths + np.arange(widths)) * widths + ba[..., None]
+        space, widths = self.space, len(self.space.widths)
         bits = space.placed_elements * self.space.widths[variable_width[:, space.placed_variable]]
         tensors = on_chip[:, : len(space.placed)]
         held = np.repeat(space.lifetimes.held(bits * tensors), widths, axis=1)
-        return np.asarray(row), np.asarray(held)
+        return self._rows_asked(variable_width, on_chip), np.asarray(held)
+
+    def _rows_asked(self, variable_width: Ints, on_chip: Bools) -> Ints:
+        """(B, layers, w): rows of a room table, of each width of the layers' weights."""
+        space, widths = self.space, len(self.space.widths)
+        ba, kind = variable_width[:, space.input_index], space.geometry_of[None, :]
+        if space.placed:
+            kind = space.variants(on_chip) * len(space.geometries) + kind
+        return np.asarray((kind[..., None] * widths + np.arange(widths)) * widths + ba[..., None])
 
 
 def compute_s(batch: Batch, space: WidthSpace, input_width: Ints) -> Floats:

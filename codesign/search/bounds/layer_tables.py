@@ -24,6 +24,7 @@ from codesign.search.bounds.charged_costs import (
     charged_costs,
     energies_alone,
     of_fused,
+    on_chip_s,
     static_w,
 )
 from codesign.search.bounds.elimination import Scope
@@ -92,9 +93,12 @@ class LayerTables:
         sizes = [len(self.widths)] * free + [states.sizes[v] for v in self.scopes[i]]
         axes = TableAxes(space, states, i, self.scopes[i], free, sizes)
         extra, held, variant = axes.tables()
-        extra_j = np.zeros((1,) * len(sizes))
-        if space.energy is not None:
-            extra_j = axes.moved_j(space.energy.moved_per_bit(self.layers[i]))
+        extra_j, extra_port_bits = (
+            np.zeros((1,) * len(sizes))
+            if costs is None
+            else axes.moved_j(costs.moved_per_bit(self.layers[i]))
+            for costs in (space.energy, space.port)
+        )
         return Kind(
             free=free,
             apart=weight_axis < free and self.apart and states.is_plain(space.weight_index[i]),
@@ -108,6 +112,7 @@ class LayerTables:
             barred=barred,
             extra_j=extra_j,
             extra_bits=extra,
+            extra_port_bits=extra_port_bits,
             held_bits=held,
             variant=variant,
             fused=self._fused(axes, held, weight_axis, input_axis),
@@ -118,12 +123,9 @@ class LayerTables:
 
         Of a layer whose table runs over all that it depends on.
         """
-        assert self.space.port is not None
-        family, _ = self.member_of[i]
-        free, sizes = self.families[family].free, self.families[family].sizes
-        axes = TableAxes(self.space, self.states, i, self.scopes[i], free, [*sizes])
-        moved = axes.moved_j(self.space.port.moved_per_bit(self.layers[i]))
-        return np.broadcast_to(moved, sizes)
+        number, member = self.member_of[i]
+        family = self.families[number]
+        return np.broadcast_to(family.extra_port_bits[member], family.sizes)
 
     def _fused(
         self, axes: TableAxes, held: Ints, weight_axis: int, input_axis: int
@@ -288,7 +290,7 @@ class LayerTables:
         key = (self, ENERGY), number
         if key not in batch.fixed:
             family, bits_per_s = self.families[number], self.space.dram_bits_per_s
-            if self.space.exposed:
+            if self.space.exposed or batch.port is not None:
                 parts = charged_costs(batch, ONLY_ENERGY, *self.costs_of(number, batch))
                 batch.fixed[key] = (sum(parts[1:], parts[0]),)
             else:
@@ -312,14 +314,10 @@ class LayerTables:
                 bits = np.take(moved, which, axis=1) + family.barred_or_extra_bits
             never = np.isinf(bits)
             if math.isinf(self.space.dram_bits_per_s):
-                latency_s = np.where(never, np.inf, family.compute_s(batch))
+                latency_s = np.where(never, np.inf, on_chip_s(family, batch, moved))
             else:
-                latency_s = bits / self.space.dram_bits_per_s
-                compute_s, exposed = family.compute_s(batch), self.space.exposed
-                beside = exposed * np.minimum(compute_s, latency_s) if exposed else None
-                np.maximum(compute_s, latency_s, out=latency_s)
-                if beside is not None:
-                    latency_s += beside
+                memory_s = bits / self.space.dram_bits_per_s
+                latency_s = longer(on_chip_s(family, batch, moved), memory_s, self.space.exposed)
             np.copyto(bits, 0.0, where=never)
             if family.fused:
                 latency_s, bits = self._with_fused(family, batch, latency_s, bits)
