@@ -1,13 +1,15 @@
 """From a problem that offers several architectures to the best of all, proven over all of them.
 
 Pipelines come first, then arrays, then hybrids, of which there are most: each is searched for what
-is no worse than the best so far. Layers of an array run one after the other: its interval is its
-latency, and a limit on the one is a limit on the other.
+is no worse than the best so far; hybrids first for what is better in the first metric, and only
+then for what is as good in it and no worse in the next. Layers of an array run one after the other:
+its interval is its latency, and a limit on the one is a limit on the other.
 """
 
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -16,12 +18,15 @@ from codesign.problem.choices import Architecture
 from codesign.problem.goal import Goal, TiesFound
 from codesign.problem.metrics import INTERVAL, of_interval
 from codesign.problem.problem import Problem
-from codesign.problem.tolerances import same_total
+from codesign.problem.tolerances import SAME_VALUE, same_total
 from codesign.results.dataflow_design import DataflowDesign
 from codesign.results.design import Design
 from codesign.results.records import ArchitectureRecord, Outcome, SolverRecord
+from codesign.search.dataflow.search import Proven
 from codesign.search.infeasibility import infeasibility_error
 from codesign.search.lexicographic import (
+    TIES_LEAST_S,
+    TIES_TIMES,
     LexicographicResult,
     LexicographicSearch,
     ReportMetric,
@@ -109,7 +114,7 @@ class Architectures:
             if each == "array" and self.search is not None:
                 found[each] = self._array_beside(self.search, best, order, limits, report, ties)
             elif each in solvers:
-                found[each] = _pipeline_beside(solvers[each], best, order, limits, report)
+                found[each] = self._pipeline_beside(solvers[each], best, order, limits, report)
             best = self._better(order, best, found[each]) if each in found else best
         return best, [found[x] for x in (*solvers, "array") if x in found]
 
@@ -123,7 +128,8 @@ class Architectures:
         """The design of the best of all that was tried, for the problem or another of its space."""
         bound, complete = min(x.bound for x in tried), all(x.complete for x in tried)
         ended = "gap" if complete else self.stop.reason()
-        ties = best.ties if complete or best.ties != "broken" else "not proven"
+        tied = any(x.ties == "not proven" and _may_tie(x, best) for x in tried)
+        ties = best.ties if (complete and not tied) or best.ties != "broken" else "not proven"
         records, found = tuple(_record(x, x is best) for x in tried), best.found
         problem = of or self.problem
         if isinstance(found, LexicographicResult):
@@ -180,6 +186,54 @@ class Architectures:
             values[INTERVAL] = values["latency_s"]
         return Tried("array", values, bound, found.first.complete, found.ties, found)
 
+    def _pipeline_beside(
+        self,
+        solver: PipelineSolver,
+        best: Tried | None,
+        order: Sequence[str],
+        limits: Mapping[str, float],
+        report: ReportMetric,
+    ) -> Tried:
+        """Search pipelines, or hybrids, for what is no worse than the best so far."""
+        held, most = _no_worse(best, order, limits)
+        if best is None or best.metrics is None:
+            found = solver.find(held, report, order)
+        else:
+            found = self._find_beside(solver, best.metrics, order, held, report)
+        first, metrics = found.first, None
+        bound = min(most, first.lower)
+        if found.design is not None:
+            bound, metrics = first.lower, dict(found.design.metrics)
+        return Tried(solver.architecture, metrics, bound, first.complete, found.ties, found)
+
+    def _find_beside(
+        self,
+        solver: PipelineSolver,
+        best: Mapping[str, float],
+        order: Sequence[str],
+        held: Mapping[str, float],
+        report: ReportMetric,
+    ) -> FoundPipeline:
+        """What is better than the best so far in the first metric; else what is as good there.
+
+        Of metrics with few values, like cycles, far more is as good than better: of that only what
+        has no more of the next metric is looked for, in the time of what breaks ties.
+        """
+        started, first = time.monotonic(), order[0]
+        better = min(best[first] * (1 - SAME_VALUE), held[first])
+        found = solver.find({**held, first: better}, report, order)
+        if found.design is not None or not found.first.complete:
+            return found
+        found = replace(found, first=Proven(None, better, True))
+        if solver.ties == "leave":
+            return found
+        second, *further = (x for x in dict.fromkeys((*order, *self.breakers)) if x != first)
+        as_good = {**held, second: min(best[second], held.get(second, math.inf))}
+        with self.stop.within(max(TIES_TIMES * (time.monotonic() - started), TIES_LEAST_S)):
+            again = solver.find(as_good, report, (second, *further))
+        ties = again.ties if again.first.complete else "not proven"
+        return replace(again, first=Proven(again.design, better, True), ties=ties)
+
     def _better(self, order: Sequence[str], best: Tried | None, new: Tried) -> Tried | None:
         """The better: by metrics in order, hardware, noise; of equal ones the earlier."""
         if new.metrics is None or best is None or best.metrics is None:
@@ -230,23 +284,9 @@ def _no_worse(
     return held, most
 
 
-def _pipeline_beside(
-    solver: PipelineSolver,
-    best: Tried | None,
-    order: Sequence[str],
-    limits: Mapping[str, float],
-    report: ReportMetric,
-) -> Tried:
-    """Search pipelines, or hybrids, for what is no worse than the best so far."""
-    held, most = _no_worse(best, order, limits)
-    found = solver.find(held, report, order)
-    first, metrics = found.first, None
-    bound = min(most, first.lower)
-    if found.design is not None:
-        bound, metrics = first.lower, dict(found.design.metrics)
-    elif first.complete:
-        bound = most
-    return Tried(solver.architecture, metrics, bound, first.complete, found.ties, found)
+def _may_tie(tried: Tried, best: Tried) -> bool:
+    """Whether an architecture may have what is as good as the best in the first metric."""
+    return tried.bound <= best.bound * (1 + SAME_VALUE)
 
 
 def _record(tried: Tried, best: bool) -> ArchitectureRecord:
