@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from codesign.arrays import Bools, Floats, Ints
 from codesign.errors import SpecError
+from codesign.space.box_costs import BoxCosts, KindCosts
 from codesign.space.segment_energy import SegmentEnergy
 from codesign.space.segments import SRAM_RATIO, SharedArray, SharedTables, tiles_as_well
 from codesign.specs.fpga import Fpga
@@ -69,28 +71,6 @@ class Boxes(NamedTuple):
         return found, of
 
 
-class BoxCosts(NamedTuple):
-    """What boxes cost at least; of the n layers with MACs.
-
-    Attributes
-    ----------
-    hardware : floats, shape (B, metrics)
-        Of each metric of the technology's hardware: mm², or LUTs, DSP blocks and block RAMs.
-    traffic, time : floats, shape (B, n, widths of inputs, widths of weights)
-        Bits and seconds; finite.
-    impossible : floats
-        Of the same shape: inf where nothing fits, or a width is none; else 0.
-    energy : floats
-        Of the same shape, J of operands and MACs; where that is not asked about (B, 1, 1, 1).
-    """
-
-    hardware: Floats
-    traffic: Floats
-    time: Floats
-    impossible: Floats
-    energy: Floats
-
-
 class BoxTables:
     """Costs of boxes, for the widths that are allowed.
 
@@ -120,7 +100,7 @@ class BoxTables:
             for x in choices.mapping
         ]
         self._traffic: dict[object, Floats] = {}
-        self._of_sides: dict[object, tuple[Floats, Floats, Floats] | None] = {}
+        self._of_sides: dict[object, tuple[list[float], list[Floats], list[Floats]] | None] = {}
         self._as_well: dict[tuple[int, int], dict[SharedArray, bool]] = {}
         self.lows, self.highs = self._sram_ranges(most_taken)
         self.least_srams = np.array([self._platform.sram(x) for x in self.lows])
@@ -170,36 +150,49 @@ class BoxTables:
 
     def costs(self, boxes: Boxes) -> BoxCosts:
         """What they cost at least."""
-        space, (least, most) = self.space, (boxes.least, boxes.most)
+        least, most = boxes.least, boxes.most
+        sides = np.column_stack([boxes.mapping, least[:, :2], most[:, :2], most[:, 4] - 1])
+        every, kind = np.unique(sides, axis=0, return_inverse=True)
+        hardware, pes = self._hardware(boxes), most[:, 2:4] - 1
+        return BoxCosts(hardware, kind.ravel(), pes, self._kinds(every), self.widest)
+
+    def _kinds(self, every: Ints) -> KindCosts:
+        """Of ranges of sides with an index of the largest SRAM, (U, 6)."""
+        space, count = self.space, len(self.layers)
         wide = max(len(x) for x in space.bits)
-        sides = np.column_stack([boxes.mapping, least[:, :2], most[:, :2]])
-        every, at = np.unique(sides, axis=0, return_inverse=True)
-        each = [self._sides(tuple(int(y) for y in x)) for x in every]
-        cycles = np.array([np.zeros(len(self.layers)) if x is None else x[0] for x in each])
-        none = np.full((len(self.layers), len(self.highs), wide, wide), np.inf)
-        srams = at.ravel(), most[:, 4] - 1
-        grids = np.stack([none if x is None else x[1] for x in each])
-        traffic = np.moveaxis(grids, 1, 2)[srams]
-        for n, i in enumerate(self.layers):
-            for c, axis, side in ((space.weight_class[i], 3, 2), (space.input_class[i], 2, 3)):
-                assert c is not None
-                bits = np.full(wide, 10**6)
-                bits[: len(space.bits[c])] = space.bits[c]
-                over = bits[None, :] > self.pe_bits[side - 2][most[:, side] - 1][:, None]
-                mask = np.where(over, np.inf, 0.0)
-                traffic[:, n] += mask[:, None, :] if axis == 3 else mask[:, :, None]
+        shape = wide, count, wide, len(every)
+        traffic, cycles = np.full(shape, np.inf), np.zeros((count, len(every)))
+        energy = np.zeros((1, 1, 1, 1) if self.energy is None else shape)
+        sides, at = np.unique(every[:, :5], axis=0, return_inverse=True)
+        for k, key in enumerate(sides.tolist()):
+            of = self._sides(tuple(key))
+            if of is None:
+                continue
+            mine = np.flatnonzero(at.ravel() == k)
+            cycles[:, mine] = np.array(of[0])[:, None]
+            for n in range(count):
+                traffic[:, n, :, mine] = of[1][n][every[mine, 5]].transpose(0, 2, 1)
+                if self.energy is not None:
+                    energy[:, n, :, mine] = of[2][n][every[mine, 5]].transpose(0, 2, 1)
         impossible = np.where(np.isinf(traffic), np.inf, 0.0)
         traffic = np.where(np.isinf(traffic), 0.0, traffic)
+        energy = np.where(np.isfinite(energy), energy, 0.0)
         beside = np.array([self.beside(i) for i in self.layers], dtype=np.float64)
         moved_s = (traffic + beside[:, None, None]) / space.platform.dram_bits_per_s
-        own_s = cycles[at.ravel()] / space.platform.clock_hz
-        time = np.maximum(own_s[:, :, None, None], moved_s)
-        energy = np.zeros((len(at), 1, 1, 1))
-        if self.energy is not None:
-            grids = np.stack([none if x is None else x[2] for x in each])
-            energy = np.moveaxis(grids, 1, 2)[srams]
-            energy = np.where(np.isfinite(energy), energy, 0.0)
-        return BoxCosts(self._hardware(boxes), traffic, time, impossible, energy)
+        time = np.maximum(cycles[:, None, :] / space.platform.clock_hz, moved_s)
+        return KindCosts(traffic, time, impossible, energy)
+
+    @cached_property
+    def widest(self) -> tuple[Ints, Ints]:
+        """(widths of PEs, n), for weights and inputs: index of the widest taken; −1: none."""
+        space, found = self.space, []
+        for classes, offered in zip(
+            (space.weight_class, space.input_class), self.pe_bits, strict=True
+        ):
+            bits = [np.array(space.bits[classes[i] or 0]) for i in self.layers]
+            taken = [[int((x <= most).sum()) - 1 for x in bits] for most in offered.tolist()]
+            found.append(np.array(taken))
+        return found[0], found[1]
 
     def beside(self, layer: int) -> int:
         """Bits that a layer moves beside operands and partial sums, at least."""
@@ -223,8 +216,8 @@ class BoxTables:
             if r == c or not self.choices.square
         ]
 
-    def _sides(self, key: tuple[int, ...]) -> tuple[Floats, Floats, Floats] | None:
-        """Of ranges of sides: cycles (n,), traffic and energy (n, SRAM ranges, a, w).
+    def _sides(self, key: tuple[int, ...]) -> tuple[list[float], list[Floats], list[Floats]] | None:
+        """Of ranges of sides, of each layer: cycles, traffic and energy (SRAM ranges, a, w).
 
         None where there is no array.
         """
@@ -234,8 +227,7 @@ class BoxTables:
                 self._of_sides[key] = None
             else:
                 of = [self._layer(i, key[0], arrays) for i in self.layers]
-                cycles, traffic, energy = zip(*of, strict=True)
-                self._of_sides[key] = np.array(cycles), np.stack(traffic), np.stack(energy)
+                self._of_sides[key] = [x[0] for x in of], [x[1] for x in of], [x[2] for x in of]
         return self._of_sides[key]
 
     def _layer(
@@ -247,7 +239,8 @@ class BoxTables:
             as_well = self._finer(layer, mapping)
             each = [x for x in arrays if not as_well[x]]
             each += [finest] * (len(each) < len(arrays))
-        traffic = np.minimum.reduce([self._grid(layer, x) for x in each])
+        grids = list({id(x): x for x in (self._grid(layer, y) for y in each)}.values())
+        traffic = grids[0] if len(grids) == 1 else np.minimum.reduce(grids)
         if self.energy is None:
             return cycles, traffic, np.zeros(1)
         spent = np.minimum.reduce([self._grid(layer, x, self.energy) for x in each])

@@ -28,7 +28,8 @@ from codesign.search.dataflow.bounds import PRUNED, Relaxed, Weighted
 from codesign.search.dataflow.segment_pricing import ENERGY, SEGMENTS
 from codesign.search.dataflow.segment_states import AllSegments
 from codesign.search.dataflow.table import Range
-from codesign.space.hardware_boxes import BoxCosts, Boxes, BoxTables
+from codesign.space.box_costs import BoxCosts
+from codesign.space.hardware_boxes import Boxes, BoxTables
 
 FEW_SEGMENTS = 24  # are summed up one by one
 FEW_ALIVE = 0.7  # of boxes: so few, and the others are dropped
@@ -153,7 +154,7 @@ class HybridDual(Weighted):
             self._take(kept)
 
     def _take(self, kept: Ints | Bools) -> None:
-        self.boxes, self.costs = self.boxes.take(kept), BoxCosts(*(x[kept] for x in self.costs))
+        self.boxes, self.costs = self.boxes.take(kept), self.costs.take(kept)
         self.alive, self.lower = self.alive[..., kept], self.lower[..., kept]
         self.origin = self.origin[kept]
 
@@ -305,38 +306,43 @@ class HybridDual(Weighted):
         cell = flat.reshape(len(of.variants), of.most, of.most)
         return cell + leaves[self.variant_layer][:, None, :], column
 
-    def _shared(self, costs: BoxCosts, weights: Floats, leaves: Floats, number: int = 0) -> Floats:
-        """(..., n, a, w): the least of each cell of a segment's layers, in boxes or in one."""
+    def _prices(
+        self, weights: Floats, leaves: Floats, number: int = 0
+    ) -> tuple[float, float, float, Floats]:
+        """What a bit, a second of a segment and a joule cost; and what each layer has besides."""
         row = {x: r for r, x in enumerate(self.rows)}
-        time_s = costs.time * weights[row[SEGMENTS[number]]]
-        found = costs.traffic * weights[row["dram_bits"]] + time_s
-        found = found + costs.impossible + leaves[:, None, :]
-        if self.energy_row is not None:
-            found = found + costs.energy * weights[self.energy_row]
+        fixed = leaves[:, None, :]
         if self.bops is not None:
-            found = found + self.bops * weights[row["bops"]]
-        return np.asarray(found)
+            fixed = fixed + self.bops * weights[row["bops"]]
+        spent = 0.0 if self.energy_row is None else float(weights[self.energy_row])
+        bit, second = weights[row["dram_bits"]], weights[row[SEGMENTS[number]]]
+        return float(bit), float(second), spent, fixed
 
     def _star(self, number: int, weights: Floats, stage: Floats, shared: Floats) -> Floats:
-        """(a,) or (B, a): the sum of a star in a state, at each width."""
+        """(a,) or (a, B): the sum of a star in a state, at each width."""
         c, cost, readers = self.of.states.of[number]
         mine = np.full(self.of.most, np.inf)
         mine[: len(cost)] = np.where(self.of.allowed[c], cost @ weights, np.inf)
-        for n, v in readers:
-            mine = mine + (shared[:, n] if v < 0 else stage[v])
+        for v in (x for _, x in readers if x >= 0):
+            mine = mine + stage[v]
+        among = [shared[n] for n, v in readers if v < 0]
+        if among:
+            mine = mine[:, None] + among[0]
+        for x in among[1:]:
+            mine += x
         return mine
 
     def sums(self, weights: Floats) -> tuple[Floats, Floats, Floats]:
         """(segments, B): the least sum of each pair; and of stages, and shared ones, by width."""
         of, leaves = self.of, self._leaves(weights)
         stage = self._stages(weights, leaves)[0].min(axis=2)
-        shared = self._shared(self.costs, weights, leaves).min(axis=3)
+        shared = self.costs.least(*self._prices(weights, leaves))
         left = np.flatnonzero(self.alive.any(axis=1))
         named = self.number[left]
         asked = np.unique(of.state[named])
         alone, vectors = np.zeros(len(of.states.of)), dict[int, Floats]()
         for x in asked.tolist():
-            each = self._star(x, weights, stage, shared).min(axis=-1)
+            each = self._star(x, weights, stage, shared).min(axis=0)
             if of.mixed[x]:
                 vectors[x] = each
             else:
@@ -404,15 +410,17 @@ class HybridDual(Weighted):
         """The choices of a pair."""
         of, leaves = self.of, self._leaves(weights)
         cell, column = self._stages(weights, leaves)
-        own = self._shared(BoxCosts(*(x[b] for x in self.costs)), weights, leaves)
+        own, one = (
+            self.costs.cells(b, *self._prices(weights, leaves)),
+            self.costs.take(np.array([b])),
+        )
         widths = np.zeros(len(of.space.classes), dtype=np.int64)
         metrics, columns = self.constants[s].copy(), np.full(len(of.layers), -1)
-        row = {x: r for r, x in enumerate(self.rows)}
         ends = np.append(self.starts, len(column))
         for x in of.state[s].tolist():
             c, cost, readers = of.states.of[x]
             each = self._star(x, weights, stage, shared)
-            a = int((each[b] if each.ndim > 1 else each).argmin())
+            a = int((each[:, b] if each.ndim > 1 else each).argmin())
             widths[c] = a
             metrics = metrics + cost[a]
             for n, v in readers:
@@ -423,12 +431,7 @@ class HybridDual(Weighted):
                 if leaf not in of.own:
                     widths[leaf] = w
                 if v < 0:
-                    metrics[row["dram_bits"]] += self.costs.traffic[b, n, a, w]
-                    metrics[row[SEGMENTS[0]]] += self.costs.time[b, n, a, w]
-                    if self.bops is not None:
-                        metrics[row["bops"]] += self.bops[n, a, w]
-                    if self.energy_row is not None:
-                        metrics[self.energy_row] += self.costs.energy[b, n, a, w]
+                    self._add_shared(metrics, one, (n, a, w))
                     continue
                 at = int(np.searchsorted(self.cells, (v * of.most + a) * of.most + w))
                 first, last = int(ends[at]), int(ends[at + 1])
@@ -441,3 +444,17 @@ class HybridDual(Weighted):
             metrics[self.energy_row] += self.static_j_per_mm2 * self.costs.hardware[b, 0]
         box = self.boxes.take(np.array([b]))
         return Pick(value, metrics, widths, columns, s, box)
+
+    def _add_shared(
+        self, metrics: Floats, one: BoxCosts, cell: tuple[int, int, int], side: int = 0
+    ) -> None:
+        """Add what a shared layer has in a box, at its widths."""
+        row = {x: r for r, x in enumerate(self.rows)}
+        n, a, w = cell
+        at = w, n, a, int(one.kind[0])
+        metrics[row["dram_bits"]] += one.kinds.traffic[at]
+        metrics[row[SEGMENTS[side]]] += one.kinds.time[at]
+        if self.energy_row is not None:
+            metrics[self.energy_row] += one.kinds.energy[at]
+        if self.bops is not None:
+            metrics[row["bops"]] += self.bops[cell]

@@ -16,9 +16,10 @@ import numpy as np
 
 from codesign.arrays import Bools, Floats
 from codesign.search.dataflow.hybrid_bounds import HybridDual, Pick
-from codesign.search.dataflow.segment_pricing import ENERGY, SEGMENTS
+from codesign.search.dataflow.segment_pricing import SEGMENTS
 from codesign.search.dataflow.segment_states import AllSegments
-from codesign.space.hardware_boxes import BoxCosts, Boxes, BoxTables
+from codesign.space.box_costs import BoxCosts
+from codesign.space.hardware_boxes import Boxes, BoxTables
 
 FAR = 1e100  # what cannot be, in place of inf
 
@@ -63,7 +64,7 @@ class PairDual(HybridDual):
 
     def group(self, s: int) -> tuple[BoxCosts, ...]:
         """As of `HybridDual`, of either segment."""
-        return tuple(BoxCosts(*(x[mine] for x in self.costs)) for mine in self._row(s))
+        return tuple(self.costs.take(mine) for mine in self._row(s))
 
     def boxes_of(self, s: int) -> list[Boxes]:
         """The boxes that are left for either segment of a pair."""
@@ -156,24 +157,26 @@ class PairDual(HybridDual):
     # The relaxation -----------------------------------------------------------------------------
 
     def _cells(self, weights: Floats, leaves: Floats) -> list[Floats]:
-        """(B, n, a) of either segment: the least of each layer at each width of its input."""
-        return [
-            self._shared(self.costs, weights, leaves, side).min(axis=3)
-            for side in range(len(SEGMENTS))
-        ]
+        """(n, a, B) of either segment: the least of each layer at each width of its input."""
+        sides = range(len(SEGMENTS))
+        return [self.costs.least(*self._prices(weights, leaves, side)) for side in sides]
 
     def _sum(self, number: int, weights: Floats, stage: Floats, cells: Sequence[Floats]) -> Floats:
-        """(a,) or (B, a): of a star in a state, by the box of the first segment that is in it."""
+        """(a,) or (a, B): of a star in a state, by the box of the first segment that is in it."""
         c, cost, readers = self.of.states.of[number]
-        mine = np.full(self.of.most, np.inf)
+        mine, among = np.full(self.of.most, np.inf), []
         mine[: len(cost)] = np.where(self.of.allowed[c], cost @ weights, np.inf)
         for n, v in readers:
             if v >= 0:
                 mine = mine + stage[v]
             elif -1 - v == self.of.sides[number][0]:
-                mine = mine + cells[-1 - v][:, n]
+                among.append(cells[-1 - v][n])
             else:
-                mine = mine + cells[-1 - v][:, n].min(axis=0)
+                mine = mine + cells[-1 - v][n].min(axis=-1)
+        if among:
+            mine = mine[:, None] + among[0]
+        for x in among[1:]:
+            mine += x
         return mine
 
     def pair_sums(self, weights: Floats) -> tuple[Floats, Floats, list[Floats]]:
@@ -186,13 +189,13 @@ class PairDual(HybridDual):
         count = len(of.sides), self.alive.shape[2]
         alone, each, none = np.zeros(count[0]), np.zeros(count), np.zeros(count)
         for x in np.unique(of.state[named]).tolist():
-            mine = self._sum(x, weights, stage, cells).min(axis=-1)
+            mine = self._sum(x, weights, stage, cells).min(axis=0)
             if of.sides[x]:
                 each[x] = np.minimum(mine, FAR)
             else:
                 alone[x] = min(float(mine), FAR)
             if len(of.sides[x]) > 1:  # boxes that cannot do what they are not counted for
-                second = [cells[1][:, n].min(axis=1) for n, v in of.states.of[x][2] if v == -2]
+                second = [cells[1][n].min(axis=0) for n, v in of.states.of[x][2] if v == -2]
                 none[x] = np.where(np.isinf(second).any(axis=0), FAR, 0.0)
         fixed = self.constants[named] @ weights + of.alone[named] @ alone
         sides = [x[named] @ each for x in of.of_side]
@@ -228,7 +231,7 @@ class PairDual(HybridDual):
         cells: Sequence[Floats],
     ) -> Pick:
         """The choices of a pair with a box for either segment."""
-        of, leaves, rows = self.of, self._leaves(weights), {x: r for r, x in enumerate(self.rows)}
+        of, leaves = self.of, self._leaves(weights)
         cell, column = self._stages(weights, leaves)
         widths = np.zeros(len(of.space.classes), dtype=np.int64)
         metrics, columns = self.constants[s].copy(), np.full(len(of.layers), -1)
@@ -237,16 +240,16 @@ class PairDual(HybridDual):
             c, cost, readers = of.states.of[x]
             each = self._sum(x, weights, stage, cells)
             first = of.sides[x][0] if of.sides[x] else 0
-            a = int((each[boxes[first]] if each.ndim > 1 else each).argmin())
+            a = int((each[:, boxes[first]] if each.ndim > 1 else each).argmin())
             widths[c] = a
             metrics = metrics + cost[a]
             for n, v in readers:
                 side, leaf = -1 - v, int(of.leaf[n])
                 if v < 0:
-                    b = boxes[side] if side == first else int(cells[side][:, n, a].argmin())
-                    one = BoxCosts(*(y[b : b + 1] for y in self.costs))
-                    w = int(self._shared(one, weights, leaves, side)[0, n, a].argmin())
-                    self._add_shared(metrics, rows, one, (n, a, w), side)
+                    b = boxes[side] if side == first else int(cells[side][n, a].argmin())
+                    one = self.costs.take(np.array([b]))
+                    w = int(one.cells(0, *self._prices(weights, leaves, side))[n, a].argmin())
+                    self._add_shared(metrics, one, (n, a, w), side)
                 else:
                     w = int(cell[v, a].argmin())
                     at = int(np.searchsorted(self.cells, (v * of.most + a) * of.most + w))
@@ -263,19 +266,3 @@ class PairDual(HybridDual):
         if self.energy_row is not None:
             metrics[self.energy_row] += self.static_j_per_mm2 * taken[0]
         return Pick(value, metrics, widths, columns, s, self.boxes.take(np.array(boxes)))
-
-    def _add_shared(
-        self,
-        metrics: Floats,
-        rows: dict[str, int],
-        one: BoxCosts,
-        cell: tuple[int, int, int],
-        side: int,
-    ) -> None:
-        """Add what a shared layer has in a box, at its widths."""
-        metrics[rows["dram_bits"]] += one.traffic[0][cell]
-        metrics[rows[SEGMENTS[side]]] += one.time[0][cell]
-        if ENERGY in rows:
-            metrics[rows[ENERGY]] += one.energy[0][cell]
-        if self.bops is not None:
-            metrics[rows["bops"]] += self.bops[cell]

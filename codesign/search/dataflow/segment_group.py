@@ -25,7 +25,7 @@ from codesign.search.dataflow.search import MULTIPLIERS
 from codesign.search.dataflow.segment_goal import ENOUGH, ROUNDS, SegmentGoal
 from codesign.search.dataflow.segment_pricing import ENERGY, SegmentPricing
 from codesign.search.dataflow.table import Block, Range
-from codesign.space.hardware_boxes import BoxCosts
+from codesign.space.box_costs import BoxCosts
 from codesign.space.segments import SegmentSpace, SharedArray
 
 OPTIONS_EACH = 16  # of a layer, on average, of which labels are set
