@@ -153,6 +153,26 @@ def test_best_of_all_architectures_is_no_worse_than_any(area_mm2: float) -> None
     assert math.isclose(values[best], value, rel_tol=1e-9)
 
 
+@pytest.mark.parametrize("seed", mostly_long([2, 12, 16, 21, 28], 1))
+def test_of_equal_ones_what_takes_less_is_the_best(seed: int) -> None:
+    """A pipeline and a hybrid that are as good by the objective, of which either may be smaller."""
+    problem = hybrid_case(seed).problem
+    metrics = problem.objective, *tie_breakers(problem.technology)
+    every, values = ("dataflow", "hybrid"), []
+    for architecture in every:
+        choices = replace(problem.choices, architecture=(architecture,))
+        alone = solve(replace(problem, choices=choices))
+        values.append([alone.metrics[x] for x in metrics])
+    assert math.isclose(values[0][0], values[1][0], rel_tol=1e-9)
+    assert not math.isclose(values[0][1], values[1][1], rel_tol=1e-6)
+    best = solve(replace(problem, choices=replace(problem.choices, architecture=every)))
+    least = min(values, key=lambda x: x[1])
+    for metric, value in zip(metrics, least, strict=True):
+        assert math.isclose(best.metrics[metric], value, rel_tol=SAME)
+    assert best.proof.ties == "broken"
+    assert best.proof.bound <= values[1][0] * (1 + 1e-9)
+
+
 def test_time_that_hybrids_use_up_leaves_the_best_of_the_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
