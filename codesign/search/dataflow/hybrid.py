@@ -18,7 +18,7 @@ from itertools import count, pairwise
 import numpy as np
 
 from codesign.problem.goal import Goal
-from codesign.problem.tolerances import CLOSING_GAP
+from codesign.problem.tolerances import CLOSING_GAP, beyond
 from codesign.search.dataflow.ascent import ascend
 from codesign.search.dataflow.bounds import PRUNED
 from codesign.search.dataflow.goal_bounds import (
@@ -26,9 +26,16 @@ from codesign.search.dataflow.goal_bounds import (
     SPAN_RATIO,
     OnProgress,
 )
-from codesign.search.dataflow.hybrid_bounds import HybridDual
+from codesign.search.dataflow.hybrid_bounds import HybridDual, Kept, together
 from codesign.search.dataflow.hybrid_leaves import OnHardware
-from codesign.search.dataflow.hybrid_ranges import Family, Node, Part, Segments, SharedSearches
+from codesign.search.dataflow.hybrid_ranges import (
+    Family,
+    LeftOver,
+    Node,
+    Part,
+    Segments,
+    SharedSearches,
+)
 from codesign.search.dataflow.pair_bounds import AllPairs, PairDual
 from codesign.search.dataflow.pricing import Pipeline
 from codesign.search.dataflow.search import Proven
@@ -45,6 +52,8 @@ MOST_BOXES = 512  # that are bounded together, once they are cut
 NEARLY = 0.05  # of what bounds lack of ruling out: so little is not asked for
 PRICES = 2  # that are tried before others are looked for
 WIDE, NARROW = 1.2, 1.02  # ends of ranges of products, while boxes are cut, and then
+MOST_HELD = 1_000_000  # pairs that may be as good as the best: of more ties are sought anew
+LEAF_AHEAD = 1.02  # of an aim on hardware, above the least bound, until there is a design
 LEAF_GAP = 4e-3  # relative: how nearly the best is wanted of what is far from proven
 
 
@@ -58,8 +67,17 @@ class HybridSearch(SharedSearches):
         report: OnProgress | None = None,
         rel_gap: float = CLOSING_GAP,
     ) -> Proven:
-        """Minimise a goal's metric, starting from a design within its limits where one is known."""
-        return HybridGoal(self, goal, incumbent, report, rel_gap).run()
+        """Minimise a goal's metric, starting from a design within its limits where one is known.
+
+        Of a goal that breaks ties of the last one only that is searched which may be as good.
+        """
+        left, self.left_over = self.left_over, None
+        left = left if left is not None and left.holds(goal) else None
+        task = HybridGoal(self, goal, incumbent, report, rel_gap, left)
+        found = task.run()
+        if found.complete and found.design is not None and not self.whole:
+            self.left_over = task.left_over()
+        return found
 
 
 class HybridGoal(OnHardware):
@@ -72,9 +90,10 @@ class HybridGoal(OnHardware):
         incumbent: Pipeline | None,
         report: OnProgress | None,
         rel_gap: float,
+        left: LeftOver | None = None,
     ) -> None:
         super().__init__(search, goal, incumbent, rel_gap)
-        self.report = report
+        self.report, self.left = report, left
         self.open: list[Part] = []
         self.number, self.families = count(), list[Family]()
         self.opened = False
@@ -134,6 +153,11 @@ class HybridGoal(OnHardware):
             self.boxes = BoxTables(self.search.tables, *on)
         if not self.search.whole:
             family.first = self._bounds_of(goals)
+            if self.left is not None and np.array_equal(self.left.lows, self.boxes.lows):
+                kept = self.left.kept[len(self.families) - 1]
+                if kept is None:
+                    return
+                family.first = family.first.of_kept(kept)
         for span in self._spans(goals):
             lower = self._first_bound(span, family)
             if math.isfinite(lower):
@@ -278,13 +302,32 @@ class HybridGoal(OnHardware):
 
     def _push(self, node: Node, left: HybridDual, tried: bool = False) -> None:
         """Put by what of some pairs may be of use, what is below the aim apart."""
-        left.drop(self.cutoff)
+        self._drop(node, left)
         below, above = left.divided(self._above(node, node.aim))
         parts = [(x, False) for x in (below.apart() if below.alive.any() else ())]
         parts += [(above, True)] if above.alive.any() else []
         for x, capped in parts:
             on = node, x.kept(), tried, capped
             heapq.heappush(self.open, Part(x.least, next(self.number), *on))
+
+    def _drop(self, node: Node, left: HybridDual) -> None:
+        """Rule out what is no better than the best, and hold what of it may be as good."""
+        held = left.held(self.cutoff, beyond(self._most()))
+        if held is not None:
+            node.of.held.append(held)
+        left.drop(self.cutoff)
+
+    def left_over(self) -> LeftOver | None:
+        """What may be as good as the best; None where that is not told."""
+        most, kept = beyond(self.value), list[Kept | None]()
+        for family in self.families:
+            mine = [x for x in self.open if x.node.of is family and x.lower <= most]
+            parts = [*family.held, *(x.kept for x in mine if x.kept is not None)]
+            if any(x.kept is None for x in mine) or sum(len(x.lower) for x in parts) > MOST_HELD:
+                return None
+            near = [x for x in parts if x.lower.min() <= most]
+            kept.append(together(near) if near else None)
+        return LeftOver(self.goal, self.value, self.boxes.lows, kept)
 
     def _most(self) -> float:
         """What is above is of no use."""
@@ -327,12 +370,15 @@ class HybridGoal(OnHardware):
         """Search segments on what is left for them; what is not ruled out is put by again."""
         for s in left.segments_left():
             self.search.stop.check()
-            mine, aim = left.of_segment(s), min(node.aim, self._most())
-            near = mine.copied()
-            near.drop(min(self._above(node, aim), self.cutoff))
+            mine = left.of_segment(s)
+            self._drop(node, mine)
+            aim = min(node.aim, self._most())
+            if self.incumbent is None and mine.least > 0:
+                aim = min(aim, mine.least * LEAF_AHEAD)
+            near, above = mine.copied(), self._above(node, aim)
+            near.drop(min(above, self.cutoff))
             told = self._group(node, near, s, aim) if near.alive.any() else math.inf
             aim = min(aim, self._most())
-            above = self._above(node, aim)
             mine.no_less(min(told, above))
             if told == math.inf or mine.least >= self.cutoff:
                 self._push(node, mine, tried)
@@ -343,5 +389,5 @@ class HybridGoal(OnHardware):
                 far = self.incumbent is None or mine.least < self.value * (1 - 2 * LEAF_GAP)
                 gap = LEAF_GAP if far and not tried else 0.0
                 least = self._search_segments(node, near, s, aim, gap)
-                mine.no_less(min(least, self._above(node, min(aim, self._most()))))
+                mine.no_less(min(least, above))
                 self._push(node, mine, True)

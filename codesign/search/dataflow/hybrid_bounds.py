@@ -56,6 +56,19 @@ class Kept(NamedTuple):
     lower: Floats
 
 
+def together(parts: Sequence[Kept]) -> Kept:
+    """All pairs of several, none of them bounded."""
+    number = np.unique(np.concatenate([x.number for x in parts]))
+    sides = [np.column_stack([x.boxes.mapping, x.boxes.least, x.boxes.most]) for x in parts]
+    every, box = np.unique(np.concatenate(sides), axis=0, return_inverse=True)
+    starts = np.cumsum([0, *(len(x) for x in sides)])
+    at = [np.concatenate(x) for x in zip(*(x.at[1:-1] for x in parts), strict=True)]
+    first = np.concatenate([np.searchsorted(number, x.number)[x.at[0]] for x in parts])
+    last = np.concatenate([box.ravel()[n + x.at[-1]] for n, x in zip(starts, parts, strict=False)])
+    boxes = Boxes(every[:, 0], every[:, 1:6], every[:, 6:])
+    return Kept(boxes, number, (first, *at, last), np.full(len(last), -np.inf))
+
+
 @dataclass(frozen=True)
 class Pick(Relaxed):
     """The least pair of a weighted sum, and its choices; of shared layers the column is −1.
@@ -179,6 +192,18 @@ class HybridDual(Weighted):
         alive, lower = self.alive[some][..., there], self.lower[some][..., there]
         at = np.nonzero(alive)
         return Kept(self.boxes.take(there), self.number[some], at, lower[at])
+
+    def held(self, least: float, most: float) -> Kept | None:
+        """Pairs that `drop` rules out, but not what is as little as that; None where none is.
+
+        Parameters
+        ----------
+        most : float
+            Pairs whose bounds are above it are of no use.
+        """
+        found = self.copied()
+        found.alive &= (self.lower >= least) & (self.lower <= most) & np.isfinite(self.lower)
+        return found.kept() if found.alive.any() else None
 
     def of_kept(self, kept: Kept) -> HybridDual:
         """The same relaxations of what has been put by."""

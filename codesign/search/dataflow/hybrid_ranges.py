@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field
 
 from codesign.arrays import Floats
+from codesign.problem.goal import Goal
 from codesign.search.dataflow.goal_bounds import Counts, Shared
 from codesign.search.dataflow.hybrid_bounds import HybridDual, Kept
 from codesign.search.dataflow.segment_goal import SegmentGoal
@@ -34,11 +35,14 @@ class Family:
         Of the first of them.
     first : HybridDual or None
         On boxes as they are to begin with; None where nothing is bounded.
+    held : list of Kept
+        What is no better than the best, but may be as good.
     """
 
     segments: list[Segments]
     any: SegmentGoal
     first: HybridDual | None
+    held: list[Kept] = field(default_factory=list)
 
 
 @dataclass
@@ -100,6 +104,32 @@ class Part:
     capped: bool = field(compare=False, default=False)
 
 
+@dataclass(frozen=True)
+class LeftOver:
+    """What a goal has left of each family that may be as good as its best: where ties are sought.
+
+    Attributes
+    ----------
+    value : float
+        Of the best.
+    lows : floats
+        Ends of ranges of SRAM sizes, of which boxes are made.
+    kept : list of Kept or None
+        By family; None where nothing is left.
+    """
+
+    goal: Goal
+    value: float
+    lows: Floats
+    kept: list[Kept | None]
+
+    def holds(self, goal: Goal) -> bool:
+        """Whether all that is within another goal's limits is among it."""
+        most = {**self.goal.limits, self.goal.metric: self.value}
+        most[self.goal.metric] = min(self.value, self.goal.limits.get(self.goal.metric, math.inf))
+        return all(goal.limits.get(x, math.inf) <= y for x, y in most.items())
+
+
 class SharedSearches:
     """What searches over hybrids of one space share.
 
@@ -116,6 +146,7 @@ class SharedSearches:
         self.tables = SharedTables(space)
         options = sum(len(x.rows) for x in space.options if x is not None)
         self.counts = Counts(options=options + len(self.tables.arrays))
+        self.left_over: LeftOver | None = None
         self._shared: dict[Segments, Shared] = {}
 
     def shared(self, segments: Segments) -> Shared:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from codesign.arrays import Bools, Floats
-from codesign.search.dataflow.hybrid_bounds import HybridDual, Pick
+from codesign.search.dataflow.hybrid_bounds import HybridDual, Kept, Pick
 from codesign.search.dataflow.segment_pricing import SEGMENTS
 from codesign.search.dataflow.segment_states import AllSegments
 from codesign.space.box_costs import BoxCosts
@@ -143,6 +143,14 @@ class PairDual(HybridDual):
         """As of `HybridDual`, by box or by pair."""
         lower = np.where(self.alive, self.lower, np.inf)
         return np.asarray(lower.min(axis=(1, 2) if axis else (0, 1), initial=np.inf))
+
+    def held(self, least: float, most: float) -> Kept | None:
+        """As of `HybridDual`: all of a pair of segments of which a box is ruled out so."""
+        found, there = self.copied(), np.isfinite(self.lower) & (self.lower <= most)
+        some = (self.alive & there & (self.lower >= least)).any(axis=(1, 2))
+        found.alive &= there & some[:, None, None]
+        found._both()
+        return found.kept() if found.alive.any() else None
 
     def drop(self, least: float) -> None:
         """As of `HybridDual`; a pair needs a box for either segment."""
