@@ -19,7 +19,7 @@ from codesign.results.dataflow_design import DataflowDesign
 from codesign.search.dataflow.hybrid import HybridSearch
 from codesign.search.dataflow.search import Proven
 from codesign.search.lexicographic import Method, tie_breakers
-from codesign.tasks import solve_dataflow
+from codesign.tasks import choose_architecture, solve_dataflow
 
 SEEDS = mostly_long([1, 2, 5, 12, 24, 167, 18, 76, 28, 32, 36, 7, 27], 6)
 PAIR_SEEDS, LONG_PAIR_SEEDS = (19, 21, 38), (12, 37, *range(100, 160))
@@ -34,7 +34,8 @@ SAME = 2e-6  # of what breaks ties, whose first metric is held with its toleranc
 @pytest.fixture(autouse=True)
 def _time_for_ties(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where other programs have most of the processors."""
-    monkeypatch.setattr(solve_dataflow, "TIES_LEAST_S", 300.0)
+    for module in (solve_dataflow, choose_architecture):
+        monkeypatch.setattr(module, "TIES_LEAST_S", 300.0)
 
 
 def found(case: Case, method: Method, kind: str) -> DataflowDesign | None:

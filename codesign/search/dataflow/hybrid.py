@@ -53,7 +53,7 @@ NEARLY = 0.05  # of what bounds lack of ruling out: so little is not asked for
 PRICES = 2  # that are tried before others are looked for
 WIDE, NARROW = 1.2, 1.02  # ends of ranges of products, while boxes are cut, and then
 MOST_HELD = 1_000_000  # pairs that may be as good as the best: of more ties are sought anew
-LEAF_AHEAD = 1.02  # of an aim on hardware, above the least bound, until there is a design
+LEAF_AHEAD = 1.04  # of an aim on hardware, above the least bound, until there is a design
 LEAF_GAP = 4e-3  # relative: how nearly the best is wanted of what is far from proven
 
 
@@ -390,4 +390,4 @@ class HybridGoal(OnHardware):
                 gap = LEAF_GAP if far and not tried else 0.0
                 least = self._search_segments(node, near, s, aim, gap)
                 mine.no_less(min(least, above))
-                self._push(node, mine, True)
+                self._push(node, mine, tried or math.isfinite(least))
