@@ -96,7 +96,7 @@ class HybridGoal(OnHardware):
         self.report, self.left = report, left
         self.open: list[Part] = []
         self.number, self.families = count(), list[Family]()
-        self.opened = False
+        self.opened, self.dropped = False, math.inf
         self.searched: Part | None = None
 
     def run(self) -> Proven:
@@ -130,7 +130,10 @@ class HybridGoal(OnHardware):
         if not self.opened:
             return 0.0
         searched = math.inf if self.searched is None else self.searched.lower
-        return min((*(x.lower for x in self.open), searched, self.value))
+        dropped = math.inf  # within a gap that is left; what is above a limit is no design
+        if self.incumbent is not None and self.dropped < self.value * (1 - CLOSING_GAP):
+            dropped = self.dropped
+        return min((*(x.lower for x in self.open), searched, dropped, self.value))
 
     def _tell(self) -> None:
         self.search.stop.check()
@@ -315,6 +318,8 @@ class HybridGoal(OnHardware):
         held = left.held(self.cutoff, beyond(self._most()))
         if held is not None:
             node.of.held.append(held)
+            some = held.lower[held.lower >= self.cutoff]
+            self.dropped = min(self.dropped, float(some.min()))
         left.drop(self.cutoff)
 
     def left_over(self) -> LeftOver | None:
