@@ -23,6 +23,7 @@ from codesign.checking.certificate.pipeline_stages import (
     BRAM,
     DRAM,
     LATENCY,
+    MOST_PARTS,
     PipelineStages,
 )
 from codesign.checking.certificate.pipeline_waits import Detour, least_ends
@@ -38,6 +39,7 @@ from codesign.checking.technology import ENERGY, UM2_PER_MM2, Fpga
 LAG_PARTS = 2**30  # of an interval
 SURELY = Fraction(1, 10**6)  # intervals that something waits
 MOST_CELLS = 20_000  # assignments to a layer's scope
+Term = tuple[Fraction, Whole]  # so much of a metric for each of what is counted
 
 
 class PipelineCosts(PipelineStages):
@@ -272,23 +274,28 @@ class PipelineCosts(PipelineStages):
         return found
 
     def _priced(self, layer: Layer, options: Sequence[StageOption], w: int, a: int) -> Whole:
+        """(options, rows): all at once, each metric's sum rounded down by itself."""
+        terms: dict[str, list[Term]] = {name: [] for name in self.names}
+        for name, each in self._arrays(options, w, a).items():
+            terms[name] += each
+        elements = np.array([(x.weights, x.lines, x.psums) for x in options], dtype=object)
+        held = elements * np.array([w, a, w + a + accumulation_bits(layer)], dtype=object)
+        if self.charged:
+            terms[self.memory] += self._memories(held)
+        fetched = np.array([x.fetched * w for x in options], dtype=object)
+        if DRAM in terms:
+            terms[DRAM].append((Fraction(1), fetched))
+        if "bops" in terms:
+            terms["bops"].append((bops(layer, w, a), held[:, 0] * 0 + 1))
+        if ENERGY in terms and self.energies is not None:
+            terms[ENERGY] += self._energy(layer, options, w, a)
+            terms[ENERGY].append((self.energies[0].dram, fetched))
+        if self._static_by_area:
+            terms[ENERGY] += [(x * self._static_by_area, y) for x, y in terms[AREA]]
         found = self.nothing(len(options))
-        hardware: dict[tuple[int, int], dict[str, Fraction]] = {}
-        for k, option in enumerate(options):
-            shape = option.pes, option.cols
-            if shape not in hardware:
-                hardware[shape] = self._array(option, w, a)
-            amounts = {**dict.fromkeys(self.names, Fraction(0)), **hardware[shape]}
-            sums = w + a + accumulation_bits(layer)
-            held = option.weights * w, option.lines * a, option.psums * sums
-            if self.charged:
-                amounts[self.memory] += sum(map(self._memory, held))
-            self._add_dram(amounts, option.fetched * w)
-            if "bops" in amounts:
-                amounts["bops"] += bops(layer, w, a)
-            if ENERGY in amounts and self.energies is not None:
-                amounts[ENERGY] += self._energy(layer, option, w, a)
-            found[k] = self._row(amounts)
+        for r, name in enumerate(self.names):
+            if terms[name]:
+                found[:, r] = _rounded_down(terms[name], self.unit[name])
         return found
 
     @cached_property
@@ -298,36 +305,51 @@ class PipelineCosts(PipelineStages):
             return Fraction(0)
         return self.energies[1] * self.span.least_s
 
-    def _array(self, option: StageOption, w: int, a: int) -> dict[str, Fraction]:
+    def _arrays(self, options: Sequence[StageOption], w: int, a: int) -> dict[str, list[Term]]:
+        """PEs of options, by metric."""
         technology, overhead = self.problem.technology, self.problem.area_overhead
         if isinstance(technology, Fpga):
-            terms = technology.terms(option.pes, overhead, (w, a), (), option.cols)
-            return {x: sum(terms[x], Fraction(0)) for x in ("lut", "dsp") if x in self.names}
+            shapes = [(x.pes, x.cols) for x in options]
+            on = {x: technology.terms(x[0], overhead, (w, a), (), x[1]) for x in {*shapes}}
+            return {
+                name: [_one_term([sum(on[x][name], Fraction(0)) for x in shapes])]
+                for name in ("lut", "dsp")
+                if name in self.names
+            }
         if AREA not in self.names:
             return {}
         pe_um2 = sum(technology.pe_terms_um2(w, a), Fraction(0))
-        return {AREA: overhead * option.pes * pe_um2 / UM2_PER_MM2}
+        pes = np.array([x.pes for x in options], dtype=object)
+        return {AREA: [(overhead * pe_um2 / UM2_PER_MM2, pes)]}
 
-    def _memory(self, bits: int) -> Fraction:
-        """What a memory takes; nothing where there is none."""
+    def _memories(self, bits: Whole) -> list[Term]:
+        """What memories of (options, memories) bits take; nothing where there is none."""
         technology = self.problem.technology
-        if not bits:
-            return Fraction(0)
         if isinstance(technology, Fpga):
-            return Fraction(block_rams(technology.block_bits, Fraction(bits))[0])
-        return (technology.sram_slope * bits + technology.sram_intercept) / UM2_PER_MM2
+            size = technology.block_bits
+            blocks = {x: block_rams(size, Fraction(x))[0] for x in {*bits.ravel().tolist()} if x}
+            each = [sum(blocks.get(x, 0) for x in row) for row in bits.tolist()]
+            return [(Fraction(1), np.array(each, dtype=object))]
+        count = np.array([sum(x > 0 for x in row) for row in bits.tolist()], dtype=object)
+        return [
+            (technology.sram_slope / UM2_PER_MM2, bits.sum(axis=1)),
+            (technology.sram_intercept / UM2_PER_MM2, count),
+        ]
 
-    def _energy(self, layer: Layer, option: StageOption, w: int, a: int) -> Fraction:
+    def _energy(self, layer: Layer, options: Sequence[StageOption], w: int, a: int) -> list[Term]:
+        """Of MACs and of memories."""
         assert self.energies is not None
-        energies, widths = self.energies[0], (w, a, w + a + accumulation_bits(layer))
+        energies = self.energies[0]
+        widths = np.array([w, a, w + a + accumulation_bits(layer)], dtype=object)
         macs = self.problem.choices.machine.macs(layer)
         operations = bops(layer, w, a) * Fraction(macs, layer.macs)
-        read, written = (
-            sum(x * y for x, y in zip(moved, widths, strict=True))
-            for moved in (option.read, option.written)
-        )
         at_work = energies.mac * macs + energies.bop * operations
-        return at_work + energies.read * read + energies.write * written
+        read, written = (
+            np.array([*each], dtype=object) @ widths
+            for each in zip(*((x.read, x.written) for x in options), strict=True)
+        )
+        ones = read * 0 + 1
+        return [(at_work, ones), (energies.read, read), (energies.write, written)]
 
     def _add_dram(self, amounts: dict[str, Fraction], bits: Fraction | int) -> None:
         if DRAM in amounts:
@@ -345,3 +367,17 @@ class PipelineCosts(PipelineStages):
             amounts[self.memory] += self._per_bit * bits * held + self._fixed
         if ENERGY in amounts and self.energies is not None:
             amounts[ENERGY] += (self.energies[0].read + self.energies[0].write) * bits
+
+
+def _one_term(amounts: Sequence[Fraction]) -> Term:
+    """Amounts as whole numbers of one part."""
+    parts = math.lcm(*(x.denominator for x in amounts))
+    return Fraction(1, parts), np.array([int(x * parts) for x in amounts], dtype=object)
+
+
+def _rounded_down(terms: Sequence[Term], unit: Fraction) -> Whole:
+    """(n,): sums of terms in a unit, as `PipelineStages._units` of each."""
+    factors = [factor / unit for factor, _ in terms]
+    parts = math.lcm(*(x.denominator for x in factors))
+    each = (int(x * parts) * counts for x, (_, counts) in zip(factors, terms, strict=True))
+    return np.minimum(sum(each) // parts, MOST_PARTS).astype(np.int64)

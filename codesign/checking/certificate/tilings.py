@@ -45,6 +45,7 @@ from codesign.checking.network import Layer
 
 Padding = tuple[Fraction, Fraction]  # times as many elements of weights and of ifmap
 NO_PADDING: Padding = Fraction(1), Fraction(1)
+MOST_GONE = 0.25  # of tilings that rivals are held against: those known to be beaten
 
 
 class LayerTilings:
@@ -326,14 +327,18 @@ def _nondominated(need: Whole, traffic: Whole, beside: Whole) -> Whole:
     number = np.empty_like(first)
     number[first] = np.arange(len(first))
     kept, left, remaining = np.ones(len(first), dtype=bool), np.arange(len(first)), every
+    gone = 0
     for rival in number[[*rivals]].tolist():
         if kept[rival]:  # else what dominates it dominates all that it does
             best = every[:, rival]
             since = int(np.searchsorted(remaining[0], best[0]))
             place = since + np.flatnonzero(remaining[need.shape[1], since:] >= best[need.shape[1]])
             place = place[(remaining[:, place] >= best[:, None]).all(axis=0)]
-            place = place[left[place] != rival]
-            if len(place):
-                kept[left[place]] = False
-                left, remaining = (np.delete(x, place, axis=-1) for x in (left, remaining))
-    return np.sort(first[left])
+            beaten = left[place]
+            beaten = beaten[(beaten != rival) & kept[beaten]]
+            kept[beaten] = False
+            gone += len(beaten)
+            if gone > MOST_GONE * len(left):
+                left, gone = np.flatnonzero(kept), 0
+                remaining = every[:, left]
+    return np.sort(first[kept])
