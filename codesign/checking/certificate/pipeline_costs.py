@@ -220,11 +220,15 @@ class PipelineCosts(PipelineStages):
                 Fraction(0),
             )
             more = sum((x.more * self._narrowest(x.waits, bits) for x in first), Fraction(0))
-            taken = [(each * x + more) * self._per_bit for x in lags]
-            found[:, row[self.memory]] = [self._units(self.memory, x) for x in taken]
+            part, counts = _one_term(lags)
+            taken = [
+                (each * self._per_bit * part, counts),
+                (more * self._per_bit, counts * 0 + 1),
+            ]
+            found[:, row[self.memory]] = _rounded_down(taken, self.unit[self.memory])
             if self._static_by_area:
-                spent = [self._units(ENERGY, x * self._static_by_area) for x in taken]
-                found[:, row[ENERGY]] = spent
+                spent = [(x * self._static_by_area, y) for x, y in taken]
+                found[:, row[ENERGY]] = _rounded_down(spent, self.unit[ENERGY])
         for x in first:
             found += self._there(n, x, bits)
         if LATENCY in row and n in self._path[1] and self.options[n]:

@@ -6,7 +6,8 @@ by what it does to those that wait, less behind its input, further behind it, or
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Sequence
 from fractions import Fraction
 from functools import cached_property
 from itertools import product
@@ -14,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from codesign.checking.certificate.whole_numbers import Whole
+from codesign.checking.certificate.whole_numbers import Whole, whole_numbers
 from codesign.checking.cost_model import Array, accumulation_bits
 from codesign.checking.network import Layer
 from codesign.checking.problem import Problem
@@ -60,11 +61,10 @@ class StageOption(NamedTuple):
     read: tuple[int, ...]
     written: tuple[int, ...]
 
-    def costs(self, lag_signs: Iterable[int]) -> list[Fraction | int]:
-        """All of which less is better."""
+    def costs(self) -> list[int]:
+        """All but the lag, of which less is better."""
         counts = [self.pes, self.cols, -self.cols, self.weights, self.lines, self.psums]
-        moved = [self.fetched, *self.read, *self.written]
-        return [*counts, *moved, *(sign * self.lag for sign in lag_signs)]
+        return [*counts, self.fetched, *self.read, *self.written]
 
 
 class Offer:
@@ -79,6 +79,7 @@ class Offer:
             x for x in product(choices.rows, choices.cols) if x[0] == x[1] or not choices.square
         ]
         self.arrays: list[tuple[int, Array]] = []
+        self._known: dict[tuple[Array, int, bool], StageOption] = {}
         self.given = choices.stages.get(layer.name, {})
         for mapping, (rows, cols) in product(machine.mapping, sides):
             if not keeps_given(self.given, mapping=mapping, rows=rows, cols=cols):
@@ -114,13 +115,19 @@ class Offer:
                     found.append(self._option(array, height, streams))
         if not found:
             return []
-        costs = [x.costs(lag_signs) if self.by_columns else self._free(x, lag_signs) for x in found]
-        return [found[n] for n in best_rows(np.array(costs, dtype=object)).tolist()]
+        parts = math.lcm(*(x.lag.denominator for x in found))
+        costs = [
+            (*(x.costs() if self.by_columns else self._free(x)), int(x.lag * parts)) for x in found
+        ]
+        every = whole_numbers(x for row in costs for x in row).reshape(len(found), -1)
+        lags = [every[:, -1] * sign for sign in lag_signs]
+        best = best_rows(np.column_stack([every[:, :-1], *lags]))
+        return [found[n] for n in best.tolist()]
 
     @staticmethod
-    def _free(option: StageOption, lag_signs: Sequence[int]) -> list[Fraction | int]:
+    def _free(option: StageOption) -> list[int]:
         """Columns are of no matter but on an FPGA."""
-        costs = option.costs(lag_signs)
+        costs = option.costs()
         return [costs[0], *costs[3:]]
 
     def _best_arrays(self, arrays: Sequence[Array]) -> list[Array]:
@@ -136,13 +143,19 @@ class Offer:
             costs = []
             for x in group:
                 both = [self._option(x, self.layer.P, s) for s in (False, True)]
-                costs.append([y for o in both for y in self._free(o, ())])
+                costs.append([y for o in both for y in self._free(o)])
             if self.by_columns:
                 costs = [[*y, x.cols, -x.cols] for x, y in zip(group, costs, strict=True)]
             kept += [group[n] for n in best_rows(np.array(costs, dtype=object)).tolist()]
         return kept
 
     def _option(self, array: Array, height: int, streams: bool) -> StageOption:
+        key = array, height, streams
+        if key not in self._known:
+            self._known[key] = self._worked_out(array, height, streams)
+        return self._known[key]
+
+    def _worked_out(self, array: Array, height: int, streams: bool) -> StageOption:
         layer = self.layer
         stage = Stage(array, 1, 1, streams, height)
         held = held_bits(layer, stage)
