@@ -3,8 +3,9 @@
 Lagrange multipliers are found in floating point by the search's own duals, of all segments and then
 of each that is left, on boxes of hardware that are cut in half from round to round. What they rule
 out is decided by the verifier's exact arithmetic alone. Where multipliers do not tell, labels are
-tried on several boxes at once. Where a metric is a product with the interval (latency), a range of
-a segment that is not ruled out is halved; one that never is, is left to the search's word.
+tried on several boxes at once. Where a metric is a product with the interval (latency), the ranges
+to begin with are ruled out together if one round does, else in two parts. One that is not ruled out
+alone is halved; one that never is, is left to the search's word.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ MOST_LEFT = 4000  # boxes, which are then not cut
 MOST_LOOKED_AT = 40_000  # boxes in all rounds
 TOGETHER = (2**16, 16, 1)  # boxes that labels are tried on at once
 MOST_GROUPS = 64  # of them
-MOST_TRIED = 300  # ranges beside the first of each segment
+MOST_TRIED = 300  # ranges beside the first of each segment, halves of those not ruled out
 MOST_OPEN = 12  # ranges that are not ruled out, after which no others are tried
 Given = dict[str, Any]  # a round, as in the file
 
@@ -217,14 +218,15 @@ class HybridCloser(StageCloser):
         """Ranges of a segment that are ruled out, and those that are not."""
         ranges: list[Given] = []
         trusted: list[CheckedRange] = []
-        pending = [*spans][::-1]
+        pending: list[Sequence[CheckedRange]] = [*_following(spans)][::-1]
         try:
-            while pending and self.open < MOST_OPEN and self.tried < self.most_tried:
-                span = pending.pop()
+            while pending and self.open < MOST_OPEN:
+                several = pending.pop()
                 self.stop.check()
-                self.tried += span not in spans
-                rounds = self._closed(number, span)
-                parts = halves(span) if rounds is None and self.goals[0].products else []
+                span = CheckedRange(several[0].least_s, several[-1].most_s)
+                self.tried += len(several) == 1 and span not in spans
+                rounds = self._closed(number, span, at_once=len(several) > 1)
+                parts = self._parts(several) if rounds is None else []
                 if rounds is not None:
                     ends = [float(span.least_s), number_of(span.most_s)]
                     ranges.append({"interval_s": ends, "rounds": rounds})
@@ -234,18 +236,33 @@ class HybridCloser(StageCloser):
                     self.open += 1
                     trusted.append(span)
         except Stopped:
-            pending.append(span)
-        return ranges, trusted + pending
+            pending.append(several)
+        return ranges, trusted + [x for several in pending for x in several]
 
-    def _closed(self, number: int, span: CheckedRange) -> list[Given] | None:
+    def _parts(self, several: Sequence[CheckedRange]) -> list[Sequence[CheckedRange]]:
+        """Ranges that are not ruled out, in two parts; none where they are not to be cut."""
+        if len(several) > 1:
+            middle = len(several) // 2
+            return [several[:middle], several[middle:]]
+        if not self.goals[0].products or self.tried >= self.most_tried:
+            return []
+        return [[x] for x in halves(several[0])]
+
+    def _closed(self, number: int, span: CheckedRange, at_once: bool = False) -> list[Given] | None:
         """As `_rounds`; None, too, where tables would be too large."""
         try:
-            return self._rounds(number, span)
+            return self._rounds(number, span, at_once)
         except TooMany:
             return None
 
-    def _rounds(self, number: int, span: CheckedRange) -> list[Given] | None:
-        """Rounds that rule a segment out in a range; None where none are found."""
+    def _rounds(self, number: int, span: CheckedRange, at_once: bool) -> list[Given] | None:
+        """Rounds that rule a segment out in a range; None where none are found.
+
+        Parameters
+        ----------
+        at_once : bool
+            Only in one round, of multipliers alone.
+        """
         dual, every = self._dual(number), self.goals[number].space.segments
         detours, boxes = self._checked(number), self.verifier.first(every)
         found = list[Given]()
@@ -254,15 +271,17 @@ class HybridCloser(StageCloser):
         for n in range(MOST_ROUNDS):
             looked_at += boxes.size
             if dual is not None and dual.alive.any():
-                prices = self._prices(dual, span)
+                prices = self._prices(dual, span, full=not at_once)
                 dual.keep_alive()
+                if at_once and dual.alive.any():
+                    return None
                 if dual.boxes.whole.any():
                     dual.halve()
             boxes, together = self._left(span, every, detours, boxes, prices)
             found.append({"prices": prices, "together": together})
             if not boxes.size:
                 return found
-            if boxes.size > MOST_LEFT or looked_at > MOST_LOOKED_AT or not boxes.whole:
+            if at_once or boxes.size > MOST_LEFT or looked_at > MOST_LOOKED_AT or not boxes.whole:
                 return None
             boxes = boxes.halved(n)
         return None
@@ -290,7 +309,7 @@ class HybridCloser(StageCloser):
 
     # Arguments ----------------------------------------------------------------------------------
 
-    def _prices(self, dual: HybridDual, span: CheckedRange) -> list[dict[str, float]]:
+    def _prices(self, dual: HybridDual, span: CheckedRange, full: bool) -> list[dict[str, float]]:
         """Multipliers that rule out much of what a dual has left."""
         whole = Range(float(span.least_s), number_of(span.most_s) or math.inf)
         dual.within(whole)
@@ -298,7 +317,7 @@ class HybridCloser(StageCloser):
         recorded, targets = Recorded(dual), {x: y for x, y in every.items() if math.isfinite(y)}
         if not targets:
             return []
-        ascent, known = ascend(recorded, targets, full=True), {*self.verifier.names}
+        ascent, known = ascend(recorded, targets, full=full), {*self.verifier.names}
         return [
             {x: float(y) for x, y in zip(dual.rows, each, strict=True) if y > 0 and x in known}
             for each in (*recorded.best(), *ascent.weights[-LAST:])
@@ -314,3 +333,14 @@ class HybridCloser(StageCloser):
     def _checked(self, number: int) -> list[Detour]:
         reads = segment_reads(self.checked.network, self.goals[number].space.segments)
         return [x for y in self._detours(number) if (x := detour(reads, *y)) is not None]
+
+
+def _following(spans: Sequence[CheckedRange]) -> list[list[CheckedRange]]:
+    """Ranges, together those of which each begins where the one before it ends."""
+    found: list[list[CheckedRange]] = []
+    for span in spans:
+        if found and found[-1][-1].most_s == span.least_s:
+            found[-1].append(span)
+        else:
+            found.append([span])
+    return found

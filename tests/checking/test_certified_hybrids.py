@@ -183,6 +183,22 @@ def test_the_least_energy_with_power_at_all_times_is_proven() -> None:
     assert report.proven
 
 
+@pytest.mark.slow
+def test_first_ranges_of_every_segment_are_tried_together_before_any_is_halved() -> None:
+    case = hybrid_case(POWERED, "energy")
+    best = dataflow_oracle.best(case.problem, case.groups)
+    assert best is not None
+    claim = Fraction(best.metrics[case.problem.objective] * (1 - GAP))
+    closer = HybridCloser(case.problem, claim, StopCondition(None), None, most_tried=0)
+    part, _ = closer.part(weaker=False)
+    counts = [(len(x["ranges"]), len(x["trusted"])) for x in part["segments"]]
+    assert closer.open > 0  # the first segment is not ruled out without halves of its ranges
+    assert counts[0][1] > 0
+    assert {*counts[1:]} == {(1, 0)}
+    assert len(counts) > 1
+    assert len(closer._first()) > 1
+
+
 def test_how_far_below_none_is_of_what_stays_open_is_told() -> None:
     case = hybrid_case(6)
     best = dataflow_oracle.best(case.problem, case.groups)
