@@ -218,7 +218,7 @@ class HybridCloser(StageCloser):
         """Ranges of a segment that are ruled out, and those that are not."""
         ranges: list[Given] = []
         trusted: list[CheckedRange] = []
-        pending: list[Sequence[CheckedRange]] = [*_following(spans)][::-1]
+        pending = _following(spans)[::-1]
         try:
             while pending and self.open < MOST_OPEN:
                 several = pending.pop()
@@ -335,12 +335,7 @@ class HybridCloser(StageCloser):
         return [x for y in self._detours(number) if (x := detour(reads, *y)) is not None]
 
 
-def _following(spans: Sequence[CheckedRange]) -> list[list[CheckedRange]]:
+def _following(spans: Sequence[CheckedRange]) -> list[Sequence[CheckedRange]]:
     """Ranges, together those of which each begins where the one before it ends."""
-    found: list[list[CheckedRange]] = []
-    for span in spans:
-        if found and found[-1][-1].most_s == span.least_s:
-            found[-1].append(span)
-        else:
-            found.append([span])
-    return found
+    cuts = [n for n in range(1, len(spans)) if spans[n - 1].most_s != spans[n].least_s]
+    return [spans[a:b] for a, b in zip([0, *cuts], [*cuts, len(spans)], strict=True) if a < b]
