@@ -214,16 +214,30 @@ class HybridGoal(OnHardware):
         if not math.isfinite(high) and self._ruled_out(node, math.inf):
             node.lower = math.inf
             return
-        if not math.isfinite(high) or high > 4 * node.lower:
+        if not math.isfinite(high):
             high = self._doubled(node, high)
         elif self._ruled_out(node, high):
             node.lower = high
+        else:
+            high = self._below(node, high)
         while high > node.lower * NEAR:
             middle = math.sqrt(node.lower * high)
             if self._ruled_out(node, middle):
                 node.lower = middle
             else:
                 high = middle
+
+    def _below(self, node: Node, high: float) -> float:
+        """Another value that is not ruled out, near to one that is: what is known may be near."""
+        step = NEAR
+        while high > node.lower * NEAR:
+            step *= step
+            aim = max(high / step, node.lower)
+            if self._ruled_out(node, aim):
+                node.lower = aim
+                break
+            high = aim
+        return high
 
     def _doubled(self, node: Node, most: float) -> float:
         """A value that is not ruled out, as far as there is one."""
