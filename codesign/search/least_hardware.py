@@ -28,6 +28,7 @@ MOST_UNBISECTED = 4  # options of a shape, or shapes: so many are as soon bounde
 # beside others, of one that is solved next, and of many together.
 COARSE, CLOSE, FINE = 1.05, 1.01, 1.0001
 LEAST_BITS = 64.0  # of SRAM; less is not told apart in a bisection of ratios
+WAITING = 1.3  # times the least of a shape not ruled out: what costs more waits for an incumbent
 SHORTEST_STEP = 2.0**-12  # down from a capacity that has a design: so much of it
 LONG_MILP = 2  # of a range of SRAM: times the candidates of one capacity
 
@@ -186,6 +187,54 @@ class LeastHardware(HardwareSearch):
                 high = probe
             probe = float(np.floor(np.sqrt(low * high)))
         self._raise_metric(options)
+
+    def bound_by_finer(self) -> None:
+        """Raise the least SRAM of all open shapes where energies count, to open the best first."""
+        options = self.open_options()
+        shapes, row = np.unique(self.space.shape_of[options], return_inverse=True)
+        finer = self.space.finer_shapes
+        if self.batches.energy is None or finer is None or len(shapes) <= MOST_UNBISECTED:
+            return
+        if self.metric.slope:
+            useful = [self._saturating_sram_bits(x) for x in finer[shapes].tolist()]
+            self._bisect_shapes(options, shapes, row, np.array(useful))
+
+    def _bisect_shapes(self, options: Ints, shapes: Ints, row: Ints, useful: Floats) -> None:
+        """Raise the least SRAM of options by shapes, with the tilings of finer ones.
+
+        ``row``: whose is each option's; ``useful`` (shapes,): more SRAM changes no tiling.
+        """
+        least, high, probe = np.full(len(shapes), np.inf), *np.zeros((2, len(shapes)))
+        np.minimum.at(least, row, self.least_sram[options])
+        np.maximum.at(high, row, self._affordable_sram_bits(options))
+        np.maximum.at(probe, row, self._improving_sram_bits(options))
+        useful = np.maximum(useful, least)  # a shape may need more than its finer one has a use for
+        high = np.minimum(high, useful)
+        probe, multipliers = np.minimum(probe, high), self.multipliers[shapes]
+        left = np.flatnonzero(high >= least)
+        while len(left):
+            self.stop.check()
+            probe[left] = np.maximum(probe[left], least[left])
+            mine = np.isin(row, left)
+            some, of = options[mine], np.searchsorted(left, row[mine])
+            sizes = probe[left], least[left]
+            batch = self.batches.of_shapes(some, shapes[left], of, *sizes, finer=True)
+            found = self.dual_bound(batch, multipliers[left], accuracy=1e-2, below=1e-2)
+            multipliers[left] = found.multipliers
+            ruled_out = self.rules_out(found.value)
+            least[left[ruled_out]] = self.space.capacities.holding(probe[left[ruled_out]] + 1)
+            high[left[~ruled_out]] = probe[left[~ruled_out]]
+            self._raise_sram(some, least[left][of])
+            self._raise_metric(some)
+            low = np.maximum(least, LEAST_BITS)
+            probe = self.space.capacities.within(np.floor(np.sqrt(low * high)))
+            known = np.full(len(shapes), np.inf)
+            np.minimum.at(known, row, self.metric.value(options, low[row]))
+            keep = options[(least <= high)[row]], high[row[(least <= high)[row]]]
+            most = WAITING * self.metric.value(*keep).min(initial=np.inf)
+            left = left[(high[left] > low[left] * COARSE) & (known[left] <= most)]
+        self.multipliers[shapes] = multipliers
+        self.lower[options[(least > useful)[row]]] = np.inf
 
     def bound_options(self, shape: int, options: Ints) -> None:
         self._start_from_least_need(shape, options)
