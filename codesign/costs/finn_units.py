@@ -67,10 +67,12 @@ def unit_of(layer: Layer, array: PEArray | None) -> Unit:
     found = _unit(layer, array)
     if found is None:
         outputs, products = sizes_of(layer)
+        pixels = array.mapping == "output" and array.engine == 1
+        instead = "--mapping window,im2col" if pixels else "--technology finn-mvau"
         raise SpecError(
             f"layer {layer.name!r}: FINN cannot fold {products} products of {outputs} outputs as "
             f"{array.rows} × {array.cols} PEs of {array.engine} in mapping {array.mapping} do; "
-            "solve with --technology finn-mvau"
+            f"solve with {instead}"
         )
     return found
 
@@ -102,9 +104,10 @@ def _rows_of(layer: Layer, unit: Unit, engine: int, mapping: Mapping) -> list[in
     """Rows that may fold as a unit, few first."""
     if mapping == "output":
         return [1]
-    groups, each = unit.PE if layer.G > 1 else 1, engine
-    if mapping == "window" and layer.window < engine:
-        each = channels_per_pe(layer.window, engine) * layer.window
+    groups, packed = unit.PE if layer.G > 1 else 1, channels_per_pe(layer.window, engine)
+    if mapping == "window" and groups > 1:
+        return sorted({1, ceil_div(groups * layer.C, packed)})  # rows take channels
+    each = packed * layer.window if mapping == "window" and layer.window < engine else engine
     products = max(unit.SIMD, groups * layer.C * layer.window) if groups > 1 else unit.SIMD
     return sorted({1, ceil_div(products, each)})
 

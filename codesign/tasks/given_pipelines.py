@@ -269,16 +269,17 @@ def _stage(
                 f"{layer.name!r}"
             )
     mode = attributes.get("mem_mode", "internal_decoupled")
-    if mode not in PLACES:
+    if not isinstance(mode, str) or mode not in PLACES:
         raise SpecError(f"{where}: mem_mode: {mode!r} is none of {', '.join(PLACES)}")
     unit, engine = Unit(attributes["PE"], attributes["SIMD"]), given.technology.engine
     array = array_of(layer, unit, engine, () if given.mapping == ("window",) else given.mapping)
     if array is None:
+        lanes = engine == 1 and layer.G > 1 and unit.SIMD > 1
         raise SpecError(
             f"{where}: PE {unit.PE} and SIMD {unit.SIMD} of layer {layer.name!r}: no array of PEs "
             f"of {engine} products at once is folded so"
             + ("" if engine == 1 else "; take technology finn-mvau")
-            + ("; SIMD of a depthwise layer is 1" if engine == 1 and layer.G > 1 else "")
+            + ("; SIMD of a depthwise layer is 1" if lanes else "")
         )
     return GivenStage(
         mapping=array.mapping,

@@ -31,6 +31,7 @@ from codesign import (
     load_technology,
     solve,
 )
+from codesign.costs.finn_units import Unit, array_of, unit_of
 from codesign.exports import finn_folding
 from codesign.results.dataflow_design import DataflowDesign
 from codesign.specs.given_stage import FIELDS
@@ -225,6 +226,7 @@ UNITS |= {"MVAU_hls_1": {"PE": 5, "SIMD": 3}}
         ({"MVAU_hls_0": {"PE": True, "SIMD": 2}}, "PE: True, no whole number"),
         ({"VVAU_hls_0": {"PE": 4, "SIMD": 9}}, "SIMD of a depthwise layer is 1"),
         ({"MVAU_hls_1": {"PE": 5, "SIMD": 3, "mem_mode": "far"}}, "mem_mode: 'far' is none of"),
+        ({"MVAU_hls_1": {"PE": 5, "SIMD": 3, "mem_mode": []}}, r"mem_mode: \[\] is none of"),
         ({"MVAU_hls_2": {"PE": 5, "SIMD": 3}}, "MVAU_hls_2: unknown unit; 'small' has 2 layers"),
         ({"MVAU_hls_0": None}, "MVAU_hls_0: no node of FINN"),
         ({"Unit_0": {"PE": 5, "SIMD": 3}}, "Unit_0: unknown unit with PE and SIMD"),
@@ -250,6 +252,23 @@ def test_units_that_are_missing_are_named(tmp_path: Path) -> None:
         path.write_text(json.dumps({x: y for x, y in UNITS.items() if x != left_out}))
         with pytest.raises(SpecError, match=fault):
             load_pipeline(path, SMALL, **MVAU)
+
+
+@pytest.mark.parametrize("channels", [2, 4, 8])
+def test_depthwise_units_may_fold_as_an_array_whose_rows_take_channels(channels: int) -> None:
+    array = array_of(WISE, Unit(channels, 1), 1, ("window", "im2col"))
+    assert array is not None
+    assert (array.mapping, array.rows, array.cols) == ("window", channels, channels)
+    assert unit_of(WISE, array) == (channels, 1)
+
+
+def test_starts_are_chosen_where_anything_else_of_a_stage_is() -> None:
+    stages = {"a": GivenStage(rows=4)}
+    for ties in ("break", "leave"):
+        problem = tiny(("dataflow",), objective="interval")
+        asked = replace(problem, choices=replace(problem.choices, stages=stages))
+        found = solve(asked, ties=ties)  # type: ignore[call-overload]
+        assert found.notes[0].endswith(", starts")
 
 
 def test_names_of_other_versions_and_defaults_are_read(tmp_path: Path) -> None:
