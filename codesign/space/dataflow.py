@@ -240,8 +240,15 @@ class PipelineSpace:
         layer = self.network.layers[self.unfolded[0]]
         return SpecError(
             f"layer {layer.name!r}: on an FPGA rows and columns divide the layer's channels, and "
-            f"none on offer do; {self._what_folds(layer)}"
+            f"none on offer do; {self._what_folds(layer)}{self._left_out()}"
         )
+
+    def _left_out(self) -> str:
+        """Which architectures need no stage of every layer, where such are on offer beside it."""
+        others = [x for x in self.choices.architecture if x != "dataflow"]
+        if len(others) == len(self.choices.architecture) or not others:
+            return ""
+        return f"; or leave the pipeline out: architecture {','.join(others)!r}"
 
     def _given_fault(self, layer: Layer) -> str:
         """Why a layer has no stage as given."""

@@ -139,6 +139,10 @@ MVAU = ("--technology", "finn-mvau", "--architecture", "dataflow")
             "evenly; offer mapping 'output' too, or take a technology whose engine is 1, such as",
         ),
         (
+            ("solve", "odd.toml", *FPGA, "--architecture", "array,dataflow"),
+            "such as 'finn-mvau'; or leave the pipeline out: architecture 'array'",
+        ),
+        (
             ("solve", "odd.toml", *MVAU, "--pe-bits", "8"),
             "--pe-bits: PEs of architecture 'dataflow' have the widths of their layers; leave it",
         ),
