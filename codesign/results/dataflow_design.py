@@ -336,7 +336,7 @@ class DataflowDesign(ResultFile):
         of = [stages.get(x.name, ANY_STAGE).told for x in self.network.layers if not x.moves]
         left = {WORDS[x]: sum(x not in told for told in of) for x in FIELDS}
         chosen = [f"{x} of {n} stages" for x, n in left.items() if n]
-        chosen += ["starts"] if self.proof.ties != "left" else []
+        chosen += ["starts"] if chosen or self.proof.ties != "left" else []  # given beside all else
         given = f"{sum(map(bool, of))} of {len(of)} stages are given"
         return (f"{given}; chosen are {', '.join(chosen)}" if chosen else given,)
 
