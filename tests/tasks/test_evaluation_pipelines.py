@@ -267,7 +267,7 @@ def test_starts_are_chosen_where_anything_else_of_a_stage_is() -> None:
     for ties in ("break", "leave"):
         problem = tiny(("dataflow",), objective="interval")
         asked = replace(problem, choices=replace(problem.choices, stages=stages))
-        found = solve(asked, ties=ties)  # type: ignore[call-overload]
+        found = solve(asked, ties=ties)
         assert found.notes[0].endswith(", starts")
 
 
