@@ -10,6 +10,8 @@ bound: most often the best is little above it, and far below what is known.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,13 +23,14 @@ from codesign.space.solution import Solution, price
 if TYPE_CHECKING:
     from codesign.arrays import Floats, Ints
     from codesign.search.bounds.batch import Batch
-    from codesign.search.bounds.joint_choices import Forced
+    from codesign.search.bounds.joint_choices import Entries
     from codesign.search.bounds.labels import Chosen
     from codesign.search.bounds.lagrangian import DualBound
     from codesign.search.hardware_search import HardwareSearch
 
 MOST_LAYERS = 500  # of more, most often alike, a MILP over counts of them is as soon solved
 FIRST_STEP, GROWTH = 1 / 64, 4.0  # of the gap to what is known; of the next step
+FEW_ENTRIES, NEAR = 4, 1e-2  # for each layer, gone through at once; of a bound, where to look
 RAISED_MORE = 1.25  # times what similar bounds were raised by, in a first step
 NEAR_END = 0.9  # of a range of SRAM: beyond, a split leaves most of it
 LABELS_RAISE = 2.0  # bounds of an option's ranges, by no more than so many times the last
@@ -60,11 +63,10 @@ def solve_by_labels(
     cutoff, is of no interest. Labels ``raised`` the bound of similar ones by so much.
     """
     most = search.dual_cutoff() if most is None else most
-    bound, forced, best = _solved(search, single, found, most, RAISED_MORE * raised)
+    bound, labelled, best = _solved(search, single, found, most, RAISED_MORE * raised)
     if best is None:
         return bound, None
-    assert forced is not None
-    return bound, _priced(search, forced, option, sram_bits, best)
+    return bound, _priced(search, labelled, option, sram_bits, best)
 
 
 class RangeLabels:
@@ -138,74 +140,139 @@ def bound_by_labels(search: HardwareSearch, tables: Batch, found: DualBound) -> 
 
 def _solved(
     search: HardwareSearch, single: Batch, found: DualBound, most: float, first: float = 0.0
-) -> tuple[float, Forced | None, Chosen | None]:
+) -> tuple[float, _Labelled, Chosen | None]:
     """A bound, as far as it is below ``most``, and what has so much where that was found.
 
-    ``first``: how far the first step goes at least.
+    ``first``: how far the first step goes at least; it goes as far as entries are few.
     """
-    dual, relaxation = search.dual, search.relaxation.of(single)
-    multipliers, value = found.multipliers[0], float(found.value[0])
-    coefficients = dual.coefficients(multipliers[None])
-    spent = float(multipliers @ dual.limits)
-    charge = float(multipliers[0]) if len(multipliers) else 0.0
-    limit = float(dual.limits[0]) if len(multipliers) else math.inf
+    relaxation, value = search.relaxation.of(single), float(found.value[0])
+    labelled = _Labelled(search, single, found.multipliers[0])
     step = FIRST_STEP * (most - value) if math.isfinite(most) else UNKNOWN_STEP * abs(value)
     step = max(step, first, UNKNOWN_STEP / 100 * abs(value), UNDERFLOW)
     while True:
         target = min(value + step, most)
-        rounding = relaxation.marginal_rounding * (abs(target) + spent) + UNDERFLOW
-        within = target + spent + 2 * rounding
-        forced = relaxation.forced(single, coefficients, within)
+        if value == found.value[0]:
+            target = labelled.few_until(target, min(most, max(target, value + NEAR * abs(value))))
         try:
-            made = _label_search(search, forced, charge)
-            best = made.solve(limit, within)
+            best = labelled.best_until(target)
         except TooManyLabels:
-            return value, None, None
+            return value, labelled, None
         least = math.inf if best is None else float(best.costs[0])
         if least <= target:
             bound = least - relaxation.rounding * abs(least) - UNDERFLOW
-            return max(value, bound), forced, best
+            return max(value, bound), labelled, best
+        step = GROWTH * max(step, target - value)
         value = target  # no design has less
         if value >= most:
-            return value, None, None
-        most, step = min(most, least), step * GROWTH
+            return value, labelled, None
+        most = min(most, least)
 
 
-def _label_search(search: HardwareSearch, forced: Forced, charge: float) -> LabelSearch:
-    """The search over what a choice within the ceiling may have."""
-    dual, tables, states = search.dual, forced.tables, forced.tables.states
-    metrics = [dual.main, *dual.limited]
-    unit = np.eye(len(dual.metrics))[metrics]
-    full: dict[int, list[Floats]] = {}
-    found: list[LabelTable | None] = [None] * len(tables.layers)
-    for i, number, member, where, _ in forced.entries:
-        if number not in full:
-            each = (tables.full(number, forced.batch, x[None], None)[0] for x in unit)
-            full[number] = [*each]
-        costs = np.zeros((len(where[0]), 2))
-        for n, table in enumerate(full[number]):
-            costs[:, n] = table[member][where]
-        scope = tables.scopes[i]
-        values = np.array(where[len(where) - len(scope) :], dtype=np.int64)
-        found[i] = LabelTable(scope, values.reshape(len(scope), len(costs)).T, costs)
-    own = np.zeros((*states.barred.shape, 2))
-    own[..., : len(unit)] = np.moveaxis(search.relaxation.of(forced.batch).own_costs(unit), 0, -1)
-    own += states.barred[..., None]
-    every = [x for x in found if x is not None]
-    assert len(every) == len(found)
-    return LabelSearch(every, own, states.sizes, charge, search.stop.check)
+class _Labelled:
+    """Entries of the tables of one option, and labels of those within rising ceilings.
+
+    Attributes
+    ----------
+    entries : list of Entries
+        Those gone through last.
+    """
+
+    def __init__(self, search: HardwareSearch, single: Batch, multipliers: Floats) -> None:
+        self.search, self.dual, self.relaxation = search, search.dual, search.relaxation.of(single)
+        self.multipliers, self.spent = multipliers, float(multipliers @ search.dual.limits)
+        coefficients = self.dual.coefficients(multipliers[None])
+        self.forced = self.relaxation.forced(single, coefficients, -math.inf)
+        self.tables = self.forced.tables
+        self.entries: list[Entries] = []
+        self._costs: dict[int, list[Floats]] = {}  # of families, of the goal and its limit
+
+    def few_until(self, least: float, most: float) -> float:
+        """Up to which value of the goal, in a range, there are only few entries for each layer."""
+        entries = self._within(self._ceiling(most))
+        totals = np.sort(np.concatenate([x.forced for x in entries]))
+        few = FEW_ENTRIES * len(entries)
+        if len(totals) <= few:
+            return most
+        return min(max(least, float(totals[few]) - self.spent), most)
+
+    def best_until(self, target: float) -> Chosen | None:
+        """The best within the limit, if any of those up to a value of the goal is.
+
+        Raises
+        ------
+        TooManyLabels
+        """
+        ceiling, multipliers = self._ceiling(target), self.multipliers
+        self.entries = self._within(ceiling)
+        charge = float(multipliers[0]) if len(multipliers) else 0.0
+        limit = float(self.dual.limits[0]) if len(multipliers) else math.inf
+        check_time = self.search.stop.check
+        made = LabelSearch(
+            self._label_tables(), self._own, self.tables.states.sizes, charge, check_time
+        )
+        return made.solve(limit, ceiling)
+
+    def _ceiling(self, target: float) -> float:
+        """What no choice costs more, in the Lagrangian, that has no more of the goal."""
+        rounding = self.relaxation.marginal_rounding * (abs(target) + self.spent) + UNDERFLOW
+        return target + self.spent + 2 * rounding
+
+    def _within(self, ceiling: float) -> list[Entries]:
+        """What may be forced within a ceiling."""
+        if ceiling > self.forced.ceiling:
+            self.forced = replace(self.forced, ceiling=ceiling)
+            return self.forced.entries
+        found = []
+        for entries in self.forced.entries:
+            kept = entries.forced <= ceiling
+            where = tuple(x[kept] for x in entries.where)
+            found.append(entries._replace(where=where, forced=entries.forced[kept]))
+        return found
+
+    def _label_tables(self) -> list[LabelTable]:
+        """The entries gone through, with costs of the goal and its limit."""
+        found: dict[int, LabelTable] = {}
+        for i, number, member, where, _ in self.entries:
+            costs = np.zeros((len(where[0]), 2))
+            for n, table in enumerate(self._costs_of(number)):
+                costs[:, n] = table[member][where]
+            scope = self.tables.scopes[i]
+            values = np.array(where[len(where) - len(scope) :], dtype=np.int64)
+            found[i] = LabelTable(scope, values.reshape(len(scope), len(costs)).T, costs)
+        return [found[i] for i in range(len(self.tables.layers))]
+
+    @property
+    def _unit(self) -> Floats:
+        """(1 or 2, metrics): coefficients of the goal alone, and of its limit."""
+        dual = self.dual
+        return np.asarray(np.eye(len(dual.metrics))[[dual.main, *dual.limited]])
+
+    def _costs_of(self, number: int) -> list[Floats]:
+        """(K, …) each: what entries of a family cost of either."""
+        if number not in self._costs:
+            full, batch = self.tables.full, self.forced.batch
+            self._costs[number] = [full(number, batch, x[None], None)[0] for x in self._unit]
+        return self._costs[number]
+
+    @cached_property
+    def _own(self) -> Floats:
+        """(variables, values, 2): what values themselves cost of either; inf of what is none."""
+        unit, barred = self._unit, self.tables.states.barred
+        own = np.zeros((*barred.shape, 2))
+        own[..., : len(unit)] = np.moveaxis(self.relaxation.own_costs(unit), 0, -1)
+        return np.asarray(own + barred[..., None])
 
 
 def _priced(
-    search: HardwareSearch, forced: Forced, option: int, sram_bits: float, best: Chosen
+    search: HardwareSearch, labelled: _Labelled, option: int, sram_bits: float, best: Chosen
 ) -> Solution | None:
     """The design of what is best."""
-    tables, space = forced.tables, search.space
+    tables, space = labelled.tables, search.space
     states, left = tables.states, tables.states.left
     values = np.array(best.values, dtype=np.int64)
     widths: Ints = states.widths_of(values)
     weight = np.zeros(len(tables.layers), dtype=np.int64)
-    for i, number, _, where, _ in forced.entries:
+    for i, number, _, where, _ in labelled.entries:
         axis = tables.families[number].weight_axis
         weight[i] = left[where[axis][best.entries[i]] % len(left)]
     places = states.places_of(values)

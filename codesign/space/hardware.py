@@ -347,12 +347,12 @@ class HardwareSpace(WidthSpace):
         """Need (w, w, 1) of the smallest tiling of all variants × geometries, and no traffic."""
         problem, sides = self.problem, (self.shape_rows[[shape]], self.shape_cols[[shape]])
         on = *sides, problem.technology.engine, problem.choices.zero_skipping
+        each = [(least_needs(x, *on)[0], self._operand_bits(x)) for x in self.geometries]
         needs = []
         for variant in range(self.variant_count):
-            for geometry in self.geometries:
-                need = least_needs(geometry, *on) * _fetched(variant)
-                bits = self.tile_bits(need[0], self._operand_bits(geometry))
-                needs.append(bits.min(axis=-1, keepdims=True))
+            for need, bits in each:
+                held = self.tile_bits(need * _fetched(variant), bits)
+                needs.append(held.min(axis=-1, keepdims=True))
         if self._declared.stepped and not self.placed:
             needs = [self._declared.holding(need) for need in needs]
         return needs, [np.tile([np.inf, 0.0], need.shape) for need in needs]

@@ -112,7 +112,7 @@ def _by_room(family: Family, batch: Batch, per_bit: Floats) -> Floats:
     roof; the two are compared beside what each moves of other tensors.
     """
     rows = family.rooms_asked[0]
-    total = np.empty((len(batch), len(family.beside_rooms[0])))
+    total = np.empty((len(batch), family.entries))
     few = max(1, CACHED // len(rows))  # so that they stay near the processor
     for first in range(0, len(batch), few):
         some = slice(first, first + few)
@@ -134,15 +134,18 @@ def _add_by_room(family: Family, batch: Batch, per_bit: Floats, total: Floats) -
     by_compute = np.take(compute_s.reshape(len(batch), -1), pace, axis=1)
     by_compute *= static_w(batch)[:, None]
     by_compute += dynamic_j
-    which, extra_bits, extra_j = family.beside_rooms
-    other = np.empty(len(which))
+    which, bits, pair, energy_j = family.beside_rooms
+    mine, other = np.empty((2, len(which)))
     for n, some in enumerate(total):
-        np.take(by_memory[n], which, out=some, mode="clip")
-        np.multiply(extra_bits, per_bit[n], out=other)
-        some += other
+        least = some if pair is None else mine
+        np.take(by_memory[n], which, out=least, mode="clip")
+        np.multiply(bits, per_bit[n], out=other)
+        least += other
         np.take(by_compute[n], which, out=other, mode="clip")
-        np.maximum(some, other, out=some)
-        some += extra_j
+        np.maximum(least, other, out=least)
+        if pair is not None:
+            np.take(least, pair, out=some, mode="clip")
+        some += energy_j
 
 
 def _times(bits: Floats, per_bit: Floats) -> Floats:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -23,7 +23,29 @@ if TYPE_CHECKING:
     from codesign.search.bounds.fused_entries import FusedEntries
 
 
+WORTH_PAIRING = 0.7  # of entries: no telling apart of more pairs
 MOST_CODES = 8  # numbers for each that is looked up, up to where a list of them all is fast
+
+
+class BesideRooms(NamedTuple):
+    """What each entry of a family asks of rooms, and what it moves and takes beside.
+
+    Attributes
+    ----------
+    which : ints, shape (pairs,)
+        Of `Family.rooms_asked`.
+    bits : floats, shape (pairs,)
+        DRAM bits beside.
+    pair : ints, shape (entries,), optional
+        Of each entry. None: every one has its own.
+    energy_j : floats, shape (entries,)
+        Beside; inf where widths are barred.
+    """
+
+    which: Ints
+    bits: Floats
+    pair: Ints | None
+    energy_j: Floats
 
 
 @dataclass(frozen=True)
@@ -225,16 +247,18 @@ class Family:
         return self.paces_asked // self.every_width**2
 
     @cached_property
-    def beside_rooms(self) -> tuple[Ints, Floats, Floats]:
-        """(entries,) each, along all axes: which of `rooms_asked`, `extra_bits`, and `extra_j`.
-
-        The last inf where widths are barred.
-        """
+    def beside_rooms(self) -> BesideRooms:
+        """What entries move beside what is asked of rooms, along all axes."""
         shape = len(self.geometry), *self.sizes
         extra_j = self.extra_j + self.spread(self.barred[None])[0]
-        each = self.asked_by_entry, self.extra_bits, extra_j
-        which, bits, energy = (np.broadcast_to(x, shape).ravel() for x in each)
-        return which, bits, energy
+        bits, bits_of = np.unique(self.extra_bits, return_inverse=True)
+        codes = self.rooms_asked[2] * len(bits) + bits_of.reshape(self.extra_bits.shape)
+        pairs, pair_of = _numbered(codes)
+        entry, energy = (np.broadcast_to(x, shape).ravel() for x in (pair_of, extra_j))
+        which, moved = pairs // len(bits), bits[pairs % len(bits)]
+        if len(pairs) > WORTH_PAIRING * len(entry):
+            return BesideRooms(which[entry], moved[entry], None, energy)
+        return BesideRooms(which, moved, entry, energy)
 
     @property
     def asked_by_entry(self) -> Ints:
