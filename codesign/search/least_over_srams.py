@@ -52,8 +52,7 @@ class LeastOverSrams(SramTrials):
         super().__init__(task)
         self.ranges: dict[int, list[SramRange]] = {}  # of options
         self.by_own = np.zeros(len(self.space.shapes), dtype=bool)  # bounded so before any finer
-        self.trying = True  # further ones, as long as that finds anything
-        self.labelling = True  # the best option of further shapes, likewise
+        self.labelling = True  # the best option of further shapes, as long as that finds anything
         self.left_out = np.inf  # what designs of widths that are left out cost at least
 
     def dual_bound(
@@ -157,10 +156,8 @@ class LeastOverSrams(SramTrials):
         if not ideal or len(self.space.shapes_among(left())) > FEW_SHAPES:
             self._bound_shape_ranges(left(), finer=True, anew=ideal)
         self._relax_over(*over_all)  # the widths left out are so of these shapes alone
-        known = self.incumbent
-        if len(left()) and self.trying:
+        if self.incumbent is None and len(left()):
             self._try_nearest(left())
-            self.trying = self.incumbent is not known
 
     def _bound_nearest(self, options: Ints) -> Ints:
         """Bound the shapes of least bounds with tilings of their own; returns their options.
@@ -187,7 +184,7 @@ class LeastOverSrams(SramTrials):
         Ranges are halved where the whole of them close some.
         """
         shapes = len(self.space.shapes_among(left()))
-        self._bound_shape_ranges(left(), True, halvings=0, ideal=True)
+        self._bound_shape_ranges(left(), True, halvings=0, rounds=1, ideal=True)
         for _ in range(IDEAL_HALVINGS):
             few = len(self.space.shapes_among(left()))
             if few > WORTH_IDEAL * shapes or few <= FEW_SHAPES:
