@@ -1,8 +1,9 @@
 """Limits of pipelines better than claimed in a range of the interval, and their stages.
 
 Of every metric that is limited an amount is counted in a unit of which the limit is ``2^36``,
-rounded down. Stages are those that keep the range's end in cycles, and all DRAM bits together do so
-too; latency and static energy are those of its beginning.
+rounded down. Block RAMs are whole: a limit of 7.8 is one of 7. Stages are those that keep the
+range's end in cycles, and all DRAM bits together do so too; latency and static energy are those of
+its beginning.
 """
 
 from __future__ import annotations
@@ -121,7 +122,7 @@ class PipelineStages:
         for name in names:
             most = self.threshold.most(name)
             if name != INTERVAL and most is not None:
-                found[name] = most
+                found[name] = Fraction(math.floor(most)) if name == BRAM else most
         if self.span.most_s is not None:
             moved = self.span.most_s * self.problem.dram_bits_per_s
             found[DRAM] = min(moved, found.get(DRAM, moved))
