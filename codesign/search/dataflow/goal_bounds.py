@@ -233,7 +233,7 @@ class GoalBounds:
         if told >= self.cutoff:
             return told
         if self.goal.metric == INTERVAL and self.products:  # a longer one may break their limits
-            return math.inf if self._impossible(span) else span.least_s
+            return math.inf if self.impossible(span) else span.least_s
         if self.goal.metric == INTERVAL:
             return self._least_interval(span)
         table = self.pricing.table(span, self.allowed)
@@ -284,7 +284,7 @@ class GoalBounds:
         low, high = -1, len(caps)  # impossible up to low, possible at high
         while high - low > 1:
             middle = (low + high) // 2
-            if self._impossible(Range(caps[middle], caps[middle])):
+            if self.impossible(Range(caps[middle], caps[middle])):
                 low = middle
             else:
                 high = middle
@@ -303,7 +303,7 @@ class GoalBounds:
         bits = self._bound(dual, self.targets(span), "dram_bits")
         return min(max(cycles_s, bits / self.search.rate / (1 + CLOSING_GAP)), most_s)
 
-    def _impossible(self, span: Range) -> bool:
+    def impossible(self, span: Range) -> bool:
         """Whether a Lagrangian rules a range out."""
         self.stop.check()
         table = self.pricing.table(span, self.allowed)

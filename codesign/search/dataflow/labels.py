@@ -105,14 +105,19 @@ class LabelSetting:
         self.count = self.of_columns + len(dual.class_cost) * dual.most
         self.pairs: list[Ints] = []
 
-    def run(self) -> Labels:
+    def run(self, targets: Mapping[str, float] | None = None) -> Labels:
         """All labels of whole choices.
+
+        Parameters
+        ----------
+        targets : mapping of str to float, optional
+            Of metrics, those of the multipliers, of which better ones are then found.
 
         Raises
         ------
         TooManyLabels
         """
-        one, other, rest = self._two_parts()
+        one, other, rest = self._two_parts(targets)
         return self._whole(one, other, rest)
 
     def _whole(self, one: Labels, other: Labels, rest: Floats) -> Labels:

@@ -50,7 +50,10 @@ class ProductSearch(GoalSearch):
         for closed in reversed(self.search.closed):
             known = closed[0].goal
             if known.metric in self.goal.limits and known.holds_all_of(self.goal):
-                return [x.span for x in closed if x.lower <= beyond(self.goal.limits[known.metric])]
+                limit, (least, most) = beyond(self.goal.limits[known.metric]), self._ends()
+                left = (x.span for x in closed if x.lower <= limit)
+                spans = (Range(max(least, x.least_s), min(most, x.most_s)) for x in left)
+                return [x for x in spans if x.least_s <= x.most_s]
         return super().first_spans()
 
     def first_bound(self, span: Range) -> float:

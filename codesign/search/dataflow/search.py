@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from codesign.arrays import Floats
+from codesign.arrays import Bools, Floats
 from codesign.problem.goal import Goal
 from codesign.problem.tolerances import ceiling
 from codesign.search.dataflow.bounds import PRUNED, Dual
@@ -30,7 +30,7 @@ from codesign.search.dataflow.goal_bounds import (
     Labelled,
 )
 from codesign.search.dataflow.labels import SAME, LabelSetting
-from codesign.search.dataflow.partial_choices import Effort, TooManyLabels
+from codesign.search.dataflow.partial_choices import Effort, Labels, TooManyLabels
 from codesign.search.dataflow.pricing import Pipeline, chosen_options, with_good_starts
 from codesign.search.dataflow.programme import least_of
 from codesign.search.dataflow.solve import RangeResult, solve_range
@@ -42,6 +42,7 @@ MULTIPLIERS = 6  # of an ascent, the best, by which columns and labels are ruled
 SLOWER = 1.5  # growth where labels were needed to rule a guess out
 AS_WELL = 1.25  # as far above a bound as a guess, an incumbent is tried to be the best
 LAST_GUESS = 2.0  # from where on anything is let in
+FURTHER = 1 + 1e-6  # so much longer intervals are looked at anew, where their products are limited
 NEAREST, CLOSER = 2e-4, 4.0  # a guess so near that no nearer one is tried; how much nearer
 FEW_EACH = 150  # columns of a layer, on average, of which labels are set
 FEW_LABELS = 500  # of each part, for an incumbent
@@ -78,6 +79,7 @@ class GoalSearch(GoalBounds):
     """
 
     fetched_s = 0.0
+    effort = EFFORT
 
     # The search ---------------------------------------------------------------------------------
 
@@ -132,7 +134,7 @@ class GoalSearch(GoalBounds):
             return
         self.stop.check()
         few = len(table) <= FEW_EACH * len(self.space.chosen_layers)
-        if self.multipliers and few and not self.products:
+        if self.multipliers and few and self.told_by_labels():
             least, table, aim = self._labelled(table, lower, aim, span)
             self.growth = min(self.growth, SLOWER)  # a wider guess may have many more
             if least == -math.inf:
@@ -143,8 +145,9 @@ class GoalSearch(GoalBounds):
             if least >= aim:
                 self._nothing_below(aim, span)
                 return
-            if least >= self.cutoff:
-                self._push(least, span)
+            later = self.products and lower > whole.least_s * FURTHER  # products are as there
+            if least >= self.cutoff or later:
+                self._push(lower, span)
                 return
         self._decide(table, lower, aim, span)
 
@@ -292,14 +295,17 @@ class GoalSearch(GoalBounds):
         row = dual.rows.index(self.label_row)
         counted = [r for r in range(len(dual.rows)) if r == row or any(x[r] for x in weights)]
         fewest = span.least_s * clock if timed else math.inf
-        setting = LabelSetting(dual, weights, fewest, self.stop.check, EFFORT, counted, most_each)
+        setting = LabelSetting(
+            dual, weights, fewest, self.stop.check, self.effort, counted, most_each
+        )
         try:
-            labels = setting.least(row, self.label_targets(span, aim))
+            labels = self.labels_of(setting, row, span, aim)
         except TooManyLabels:
             return -math.inf, True
         values = labels.metrics[:, [row, *self.as_well(dual, counted)]].max(axis=1)
         if timed:
             values = np.maximum(labels.cycles / clock, values / rate)
+            values[self.beyond(dual, labels, values)] = math.inf
         if len(values):
             moved = labels.metrics[int(values.argmin()), dual.rows.index("dram_bits")]
             self.fetched_s = float(moved) / rate
@@ -313,6 +319,18 @@ class GoalSearch(GoalBounds):
         if not (setting.cut or self.products):
             self._remember(dual.rows, row, span, labels.metrics[:, counted], counted)
         return (-math.inf if setting.cut else least), setting.cut
+
+    def told_by_labels(self) -> bool:
+        """Whether labels bound the metric in a range of some width."""
+        return not self.products
+
+    def labels_of(self, setting: LabelSetting, row: int, span: Range, aim: float) -> Labels:
+        """Those that have least of a row."""
+        return setting.least(row, self.label_targets(span, aim))
+
+    def beyond(self, _: Dual, labels: Labels, __: Floats) -> Bools:
+        """Which labels break a limit with their own interval."""
+        return np.zeros(len(labels), dtype=bool)
 
     def make_ready(self, table: Table, span: Range, aim: float) -> None:
         """Find the multipliers of labels, where they are not those of a table's reduction."""
