@@ -19,7 +19,7 @@ from codesign.problem.metrics import ENERGY
 from codesign.problem.tolerances import beyond
 from codesign.search.dataflow.bounds import FETCHED, PRUNED, Dual
 from codesign.search.dataflow.goal_bounds import INTERVAL, LATENCY, Closed
-from codesign.search.dataflow.search import MULTIPLIERS, GoalSearch, Proven
+from codesign.search.dataflow.search import MULTIPLIERS, SLOWER, GoalSearch, Proven
 from codesign.search.dataflow.table import Range, Table
 
 NARROW = 1.04  # ratio of the ends of a range whose labels are set
@@ -198,6 +198,7 @@ class ProductSearch(GoalSearch):
         """Decide a range by labels; where they do not tell, cut it, or by a MILP."""
         self.stop.check()
         least, table, aim = self._labelled(table, lower, aim, span)
+        self.growth = min(self.growth, SLOWER)
         if least == -math.inf and self._nearer(lower, aim, span):
             return
         told = least > -math.inf
@@ -206,6 +207,8 @@ class ProductSearch(GoalSearch):
             self.both = True
             again, table, aim = self._labelled(table, lower, aim, span)
             least, self.both = max(least, again), False
+            if again == -math.inf and least <= lower and self._nearer(lower, aim, span):
+                return
         helps = span not in self.told or self.cutoff - least < HELPS * (self.cutoff - lower)
         lower = max(lower, min(least, self.value))
         if least == math.inf or (least >= aim and aim < self.cutoff):
