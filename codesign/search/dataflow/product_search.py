@@ -14,9 +14,10 @@ from itertools import chain
 
 import numpy as np
 
+from codesign.arrays import Bools
 from codesign.problem.goal import Goal
 from codesign.problem.metrics import ENERGY
-from codesign.problem.tolerances import beyond
+from codesign.problem.tolerances import CLOSING_GAP, beyond
 from codesign.search.dataflow.bounds import FETCHED, PRUNED, Dual
 from codesign.search.dataflow.goal_bounds import INTERVAL, LATENCY, Closed
 from codesign.search.dataflow.search import MULTIPLIERS, SLOWER, GoalSearch, Proven
@@ -30,6 +31,8 @@ EDGE = 1e-3  # of a range: so near to its ends it is not cut
 BESIDE = 1e-8  # relative: a cut is so much below a number of cycles
 KEPT = 3  # goals of which is kept what is proven of each range
 ROUNDS = 3  # of a floor without an aim
+MOST_FIRST = 2  # ranges to begin with: the fastest, and all others
+NARROWING = 2  # multipliers of a bound by which widths are ruled out
 
 
 class ProductSearch(GoalSearch):
@@ -54,7 +57,18 @@ class ProductSearch(GoalSearch):
                 left = (x.span for x in closed if x.lower <= limit)
                 spans = (Range(max(least, x.least_s), min(most, x.most_s)) for x in left)
                 return [x for x in spans if x.least_s <= x.most_s]
-        return super().first_spans()
+        spans = super().first_spans()
+        if len(spans) > MOST_FIRST:
+            spans[1:] = [Range(spans[1].least_s, spans[-1].most_s)]
+        return spans
+
+    def _ends(self) -> tuple[float, float]:
+        """The least is no less than an earlier search tells."""
+        least, most = super()._ends()
+        for known in chain(*self.search.closed):
+            if known.goal.metric == INTERVAL and known.goal.holds_all_of(self.goal):
+                least = max(least, known.span.least_s * (1 - CLOSING_GAP))
+        return least, most
 
     def first_bound(self, span: Range) -> float:
         """A bound on a range."""
@@ -66,6 +80,7 @@ class ProductSearch(GoalSearch):
         """Search all ranges; remember what is proven of each."""
         self.closed: list[tuple[float, Range]] = []
         self.told = set[Range]()
+        self.left: dict[Range, tuple[list[Bools], float]] = {}
         self.floor = {}
         found = super().run()
         if self.products and found.complete:
@@ -91,19 +106,27 @@ class ProductSearch(GoalSearch):
     def _bound_within(self, span: Range, lower: float) -> float:
         """A bound on a range, of which one is known."""
         self.stop.check()
-        table = self.pricing.table(span, self.allowed)
+        allowed, most = self.left_of(span)
+        table = self.pricing.table(span, allowed)
         if table is None:
-            return math.inf
+            return most
         self.floor = self._floors(table, span, lower)
         dual = self.dual(table, span)
         if not 0 < self.value < math.inf:
-            return max(lower, self._bound(dual, self.targets(span), self.goal.metric))
-        metric = self.goal.metric
+            return max(lower, min(self._bound(dual, self.targets(span), self.goal.metric), most))
+        metric, value = self.goal.metric, self.value
         rows = [x for x in (metric, FETCHED.format(metric)) if x in dual.rows]
-        found = self.ascend(dual, self.targets(span, self.value), rows)
+        found = self.ascend(dual, self.targets(span, value), rows)
+        above = float(np.nextafter(beyond(value), math.inf))
         if found.value > PRUNED:
-            return max(lower, float(np.nextafter(beyond(self.value), math.inf)))
-        return max(lower, min(found.objective, self.value))
+            return max(lower, min(above, most))
+        widths = [dual.left(x)[1] for x in found.weights[-NARROWING:]]
+        self.left[span] = [np.logical_and.reduce(x) for x in zip(*widths, strict=True)], above
+        return max(lower, min(found.objective, self.value, most))
+
+    def left_of(self, span: Range) -> tuple[list[Bools], float]:
+        """Widths that are left in a range, and how much any design with others has at least."""
+        return self.left.get(span, (self.allowed, math.inf))
 
     def _floors(self, table: Table, span: Range, lower: float) -> dict[str, float]:
         """What the interval is multiplied by, at least, for a bound on the goal's metric."""
@@ -174,7 +197,7 @@ class ProductSearch(GoalSearch):
 
     def _search(self, lower: float, span: Range) -> None:
         """Search a range up to a guess, or cut it."""
-        table = self.pricing.table(span, self.allowed) if self.products else None
+        table = self.pricing.table(span, self.left_of(span)[0]) if self.products else None
         if table is None:
             super()._search(lower, span)
             return
@@ -227,6 +250,7 @@ class ProductSearch(GoalSearch):
             middle = min(self.fetched_s, span.most_s - edge)
         parts = Range(span.least_s, middle), Range(middle, span.most_s)
         for part in parts:
+            self.left[part] = self.left_of(span)
             self._push(lower, part)
         self.told.update(parts if told else ())
 
@@ -241,5 +265,5 @@ class ProductSearch(GoalSearch):
     def _cut(self, lower: float, span: Range, middle: float) -> None:
         """Push both parts of a range."""
         for part in (Range(span.least_s, middle), Range(middle, span.most_s)):
-            bound = self._bound_within(part, lower)
-            self._push(bound, part)
+            self.left[part] = self.left_of(span)
+            self._push(self._bound_within(part, lower), part)
