@@ -13,7 +13,6 @@ from codesign.search.dataflow.product_search import ProductSearch
 from codesign.search.dataflow.search import GoalSearch, Proven
 from codesign.search.dataflow.table import Range
 
-
 ROUGH = 2e-2  # relative: so nearly the least interval is found for a design to start from
 
 

@@ -44,6 +44,7 @@ AS_WELL = 1.25  # as far above a bound as a guess, an incumbent is tried to be t
 LAST_GUESS = 2.0  # from where on anything is let in
 FURTHER = 1 + 1e-6  # so much longer intervals are looked at anew, where their products are limited
 NEAREST, CLOSER = 2e-4, 4.0  # a guess so near that no nearer one is tried; how much nearer
+BESIDE = 1e-8  # relative: so much below a number of cycles there are none of it
 FEW_EACH = 150  # columns of a layer, on average, of which labels are set
 FEW_LABELS = 500  # of each part, for an incumbent
 EFFORT = Effort(joined=2**34, work=2**26, kept=2**17)
@@ -76,9 +77,12 @@ class GoalSearch(GoalBounds):
     ----------
     fetched_s : float
         What the DRAM bits take of the least label that was seen last.
+    before : float
+        Up to where intervals are searched next.
     """
 
     fetched_s = 0.0
+    before = 0.0
     effort = EFFORT
 
     # The search ---------------------------------------------------------------------------------
@@ -193,6 +197,8 @@ class GoalSearch(GoalBounds):
 
     def _aim_above(self, lower: float) -> float:
         """A guess; the incumbent's metric where it is not much more."""
+        if lower < self.before:
+            return self.before
         guess = self._guess_above(lower)
         return self.value if self.value - lower <= AS_WELL * (guess - lower) else guess
 
@@ -252,13 +258,30 @@ class GoalSearch(GoalBounds):
         return Dual(self.pricing, table, span)
 
     def _nearer(self, lower: float, aim: float, span: Range) -> bool:
-        """Guess nearer to the bound, where there are fewer labels, if not yet near."""
+        """Guess nearer to the bound, where there are fewer labels, if not yet near.
+
+        Of intervals first just before a count of cycles of which there are more stages to choose.
+        """
+        before = self._before_count(lower, aim)
+        if before > lower:
+            self.before, self.guess = before, NEAREST
+            self._push(lower, span)
+            return True
         near = self.guess <= NEAREST or not lower * (1 + NEAREST) < aim
         if self.near or near or not math.isfinite(aim) or lower <= 0:
             return False
         self.guess, self.growth = min(self.guess, aim / lower - 1) / CLOSER, 1.0
         self._push(lower, span)
         return True
+
+    def _before_count(self, lower: float, aim: float) -> float:
+        """Just before the first count of cycles that makes an interval up to a guess; or 0."""
+        if self.goal.metric != INTERVAL:
+            return 0.0
+        every = [x.table.cycles for x in self.space.options if x is not None]
+        counts = np.unique(np.concatenate(every)) / self.search.clock * (1 - BESIDE)
+        later = counts[(counts > lower) & (counts < aim * (1 - BESIDE))]
+        return float(later[0]) if len(later) else 0.0
 
     def _labelled(
         self, table: Table, lower: float, aim: float, span: Range
