@@ -159,7 +159,8 @@ class PipelineSolver:
         ties: TiesFound = "left" if self.ties == "leave" else "broken"
         breakers = dict.fromkeys((*further, *tie_breakers(problem.technology)))
         breakers = breakers if self.ties != "leave" else {}
-        with stop.within(max(TIES_TIMES * (time.monotonic() - started), TIES_LEAST_S)):
+        share_s = max(TIES_TIMES * (time.monotonic() - started), TIES_LEAST_S)
+        with stop.within(math.inf if further else share_s):  # metrics of an order are no ties
             for following in breakers:
                 if result.design is None or not result.complete or following == metric:
                     continue

@@ -20,7 +20,7 @@ from codesign.problem.metrics import ENERGY
 from codesign.problem.tolerances import CLOSING_GAP, beyond
 from codesign.search.dataflow.bounds import FETCHED, PRUNED, Dual
 from codesign.search.dataflow.goal_bounds import INTERVAL, LATENCY, Closed
-from codesign.search.dataflow.search import BESIDE, MULTIPLIERS, SLOWER, GoalSearch, Proven
+from codesign.search.dataflow.search import MULTIPLIERS, SLOWER, GoalSearch, Proven
 from codesign.search.dataflow.table import Range, Table
 
 NARROW = 1.04  # ratio of the ends of a range whose labels are set
@@ -28,6 +28,7 @@ HELPS = 0.7  # of what was left to the cutoff, if cutting a range is to go on
 FINEST = 1 + 1e-4  # of one that is not cut any more
 FEW_COLUMNS = 400  # that a MILP decides at once, however wide the range
 EDGE = 1e-3  # of a range: so near to its ends it is not cut
+BESIDE = 1e-8  # relative: a cut is so much below a number of cycles
 KEPT = 3  # goals of which is kept what is proven of each range
 ROUNDS = 3  # of a floor without an aim
 MOST_FIRST = 2  # ranges to begin with: the fastest, and all others

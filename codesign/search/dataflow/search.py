@@ -20,7 +20,7 @@ import numpy as np
 
 from codesign.arrays import Bools, Floats
 from codesign.problem.goal import Goal
-from codesign.problem.tolerances import ceiling
+from codesign.problem.tolerances import CLOSING_GAP, ceiling
 from codesign.search.dataflow.bounds import PRUNED, Dual
 from codesign.search.dataflow.goal_bounds import (
     INTERVAL,
@@ -44,7 +44,6 @@ AS_WELL = 1.25  # as far above a bound as a guess, an incumbent is tried to be t
 LAST_GUESS = 2.0  # from where on anything is let in
 FURTHER = 1 + 1e-6  # so much longer intervals are looked at anew, where their products are limited
 NEAREST, CLOSER = 2e-4, 4.0  # a guess so near that no nearer one is tried; how much nearer
-BESIDE = 1e-8  # relative: so much below a number of cycles there are none of it
 FEW_EACH = 150  # columns of a layer, on average, of which labels are set
 FEW_LABELS = 500  # of each part, for an incumbent
 EFFORT = Effort(joined=2**34, work=2**26, kept=2**17)
@@ -77,12 +76,12 @@ class GoalSearch(GoalBounds):
     ----------
     fetched_s : float
         What the DRAM bits take of the least label that was seen last.
-    before : float
-        Up to where intervals are searched next.
+    before, slowest : float
+        Up to where intervals are searched next, and how long stages take then at most.
     """
 
     fetched_s = 0.0
-    before = 0.0
+    before, slowest = 0.0, 0.0
     effort = EFFORT
 
     # The search ---------------------------------------------------------------------------------
@@ -128,7 +127,8 @@ class GoalSearch(GoalBounds):
         self.search.counts.intervals += 1
         aim = self._aim_above(lower)
         whole = self._upto(lower, aim, span)
-        table = self.pricing.table(whole, self.allowed, not self.search.whole)
+        stages = Range(whole.least_s, self.slowest) if aim == self.before else whole
+        table = self.pricing.table(stages, self.allowed, not self.search.whole)
         self.multipliers = []
         if table is not None and not self.search.whole:
             table, aim = self._reduced(table, whole, aim)
@@ -262,9 +262,8 @@ class GoalSearch(GoalBounds):
 
         Of intervals first just before a count of cycles of which there are more stages to choose.
         """
-        before = self._before_count(lower, aim)
-        if before > lower:
-            self.before, self.guess = before, NEAREST
+        if self._stop_before_count(lower, aim):
+            self.guess = NEAREST
             self._push(lower, span)
             return True
         near = self.guess <= NEAREST or not lower * (1 + NEAREST) < aim
@@ -274,14 +273,21 @@ class GoalSearch(GoalBounds):
         self._push(lower, span)
         return True
 
-    def _before_count(self, lower: float, aim: float) -> float:
-        """Just before the first count of cycles that makes an interval up to a guess; or 0."""
+    def _stop_before_count(self, lower: float, aim: float) -> bool:
+        """Search next up to just before the first count of cycles that makes an interval up to aim.
+
+        So near before it that it is the least interval if nothing is below.
+        """
         if self.goal.metric != INTERVAL:
-            return 0.0
+            return False
         every = [x.table.cycles for x in self.space.options if x is not None]
-        counts = np.unique(np.concatenate(every)) / self.search.clock * (1 - BESIDE)
-        later = counts[(counts > lower) & (counts < aim * (1 - BESIDE))]
-        return float(later[0]) if len(later) else 0.0
+        counts = np.unique(np.concatenate(every)) / self.search.clock
+        before = counts * (1 - CLOSING_GAP / 2)
+        n = int(np.searchsorted(before, lower, "right"))
+        if n == 0 or n == len(before) or before[n] >= aim * (1 - CLOSING_GAP):
+            return False
+        self.before, self.slowest = float(before[n]), float(counts[n - 1])
+        return True
 
     def _labelled(
         self, table: Table, lower: float, aim: float, span: Range
