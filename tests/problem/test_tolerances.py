@@ -34,6 +34,7 @@ OTHER_SMALL_NUMBERS = {
     "search.dataflow.goal_bounds": "when both ends of a range agree",
     "search.dataflow.labels": "bits that surely wait, and when objectives are alike",
     "search.dataflow.product_search": "how far below a number of cycles a range is cut",
+    "search.dataflow.search": "how much longer an interval is looked at anew within products",
     "search.dataflow.solve": "when a range of the interval is halved no more",
     "search.dataflow.starts": "waits of a solver's answer that are none",
     "search.dataflow.table": "cycles that an interval still has room for, rounding included",

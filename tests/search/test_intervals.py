@@ -14,7 +14,7 @@ from codesign import Choices, Problem, load_network, solve
 from codesign.search.dataflow import interval_search, search
 from codesign.specs.fpga import Fpga
 
-SEEDS = (6, 9, 12, 17)  # labels tell
+SEEDS, MANY = (6, 9, 12, 17), range(110, 160)  # of the first labels tell
 
 
 def interval_case(seed: int) -> Case | None:
@@ -103,3 +103,19 @@ def test_least_intervals_within_a_product_are_the_enumerated_ones(seed: int) -> 
 @pytest.mark.parametrize("seed", range(160))
 def test_labels_lead_to_the_enumerated_intervals(seed: int) -> None:
     compare(seed)
+
+
+@pytest.mark.parametrize(
+    "seed", [33, 109, *(pytest.param(x, marks=pytest.mark.long) for x in MANY)]
+)
+def test_counts_of_cycles_are_stopped_before_where_labels_are_too_many(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search.GoalSearch, "try_choices", lambda *_: None)
+    monkeypatch.setattr(search, "FEW_EACH", math.inf)
+    for kind in (search.GoalSearch, interval_search.IntervalSearch):
+        monkeypatch.setattr(kind, "effort", replace(search.EFFORT, joined=1))
+    problem, groups = dataflow_case(seed)
+    budgets = {x: most for x, most in problem.budgets.items() if x != "interval_s"}
+    problem = replace(problem, objective="interval_s", budgets=budgets)
+    compare_case(Case(problem, groups), "search")
