@@ -135,7 +135,7 @@ def test_a_shipped_network_is_proven(name: str, objective: Any, latency_s: float
     certify_and_check(codesign.solve(problem))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_default_space_is_proven() -> None:
     problem = Problem(
         network=load_network("resnet18"), quality="uniform:6", budgets={"area_mm2": 6.0}

@@ -17,6 +17,7 @@ from certified import certify_and_check, deep, machine_problem_of, written
 from false_claims import hold_to_enumeration
 from machine_questions import two_layers
 from random_machines import KINDS
+from seeds import half_long
 from sources import TESTS
 
 import codesign
@@ -28,7 +29,7 @@ SEEDS, BLOCK = 20, 10
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("first", range(0, SEEDS, BLOCK))
+@pytest.mark.parametrize("first", half_long(range(0, SEEDS, BLOCK)))
 def test_no_prices_prove_what_is_false(first: int) -> None:
     """A claim just above the true optimum, at any prices, groups and cuts."""
     hold(range(first, first + BLOCK))
@@ -56,7 +57,7 @@ def hold(seeds: range) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", half_long(KINDS))
 def test_designs_are_proven(kind: str) -> None:
     certify_all(kind, range(3), least=1)
 

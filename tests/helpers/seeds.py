@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
@@ -9,6 +10,7 @@ import pytest
 from _pytest.mark import ParameterSet
 
 T = TypeVar("T")
+GOLDEN = (math.sqrt(5) - 1) / 2
 
 
 def check_all(seeds: Iterable[int], check: Callable[[int], object]) -> None:
@@ -29,9 +31,15 @@ def mostly_long(seeds: Iterable[T], few: int) -> list[T | ParameterSet]:
     return [*every[:few], *(pytest.param(*values, marks=pytest.mark.long) for values in rest)]
 
 
-def half_long(seeds: Iterable[T | ParameterSet]) -> list[T | ParameterSet]:
-    """Of parameters every run takes every second, a long one all; those with marks keep them."""
+def half_long(seeds: Iterable[T | ParameterSet], step: int = 2) -> list[T | ParameterSet]:
+    """Of parameters every run takes every second, or so many apart, a long one all.
+
+    Those with marks keep them. Distances between those taken vary: in lists of kinds with a few
+    seeds each, no kind is left out by its place.
+    """
     every = list(seeds)
     plain = [x for x in every if not isinstance(x, ParameterSet)]
     marked = [x for x in every if isinstance(x, ParameterSet)]
-    return [*mostly_long([*plain[::2], *plain[1::2]], (len(plain) + 1) // 2), *marked]
+    first = [x for n, x in enumerate(plain) if n * GOLDEN % 1 < 1 / step]
+    rest = [x for n, x in enumerate(plain) if n * GOLDEN % 1 >= 1 / step]
+    return [*mostly_long([*first, *rest], len(first)), *marked]

@@ -11,7 +11,7 @@ from compare_designs import compare
 from random_machines import KINDS as MACHINES
 from random_on_chip import on_chip_case
 from random_problems import Case
-from seeds import check_all
+from seeds import check_all, half_long
 
 from codesign import InfeasibleError, certify, evaluate, solve
 from codesign.checking import check_content
@@ -48,7 +48,7 @@ def check_files(case: Case) -> None:
         assert all(places[name] == "dram" for name in network.cache if places)
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", half_long(SEEDS))
 def test_optimum_is_the_enumerated_one(seed: int) -> None:
     case = case_of(seed)
     SEEN[seed] = case.problem.network

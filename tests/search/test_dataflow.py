@@ -39,7 +39,7 @@ def compare(seed: int, method: Method) -> None:
     compare_case(dataflow_case(seed), method)
 
 
-@pytest.mark.parametrize("seed", half_long(SEEDS))
+@pytest.mark.parametrize("seed", half_long(SEEDS, 4))
 def test_best_pipeline_is_the_enumerated_one(seed: int) -> None:
     compare(seed, "search")
 

@@ -94,7 +94,7 @@ def drawn(rng: random.Random, setting: LabelSetting) -> tuple[Labels, list[Mappi
 
 
 @pytest.mark.parametrize("dearer", [False, True])
-@pytest.mark.parametrize("seed", half_long(range(12)))
+@pytest.mark.parametrize("seed", half_long(range(12), 4))
 def test_what_waits_on_two_paths_is_never_counted_too_much(seed: int, dearer: bool) -> None:
     """On the longer path as on the shorter, in choices at random."""
     rng, corrected = random.Random(f"two paths {seed} {dearer}"), 0

@@ -35,7 +35,7 @@ def test_options_bounded_in_groups(seed: int, monkeypatch: pytest.MonkeyPatch) -
     compare(random_case(seed))
 
 
-@pytest.mark.parametrize("seed", mostly_long([10204, 11436, *range(10106, 10136)], 12))
+@pytest.mark.parametrize("seed", mostly_long([10204, 11436, *range(10106, 10136)], 6))
 def test_options_bounded_in_groups_under_a_latency_limit(
     seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

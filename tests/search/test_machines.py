@@ -63,7 +63,7 @@ def machine_case(on_chip: str, kind: str, seed: int) -> Case:
     )
 
 
-@pytest.mark.parametrize(("on_chip", "kind", "seed"), half_long(CASES))
+@pytest.mark.parametrize(("on_chip", "kind", "seed"), half_long(CASES, 3))
 def test_optimum_is_the_enumerated_one(on_chip: str, kind: str, seed: int) -> None:
     case = machine_case(on_chip, kind, seed)
     SEEN[on_chip, kind, seed] = features(case)

@@ -25,7 +25,7 @@ LONG_BLOCKS = (0, *range(1000, 2000, BLOCK))  # the first seed of each
 SEEN: dict[tuple[str, int], set[str]] = {}  # features of the problems made so far
 
 
-@pytest.mark.parametrize(("kind", "seed"), half_long(CASES))
+@pytest.mark.parametrize(("kind", "seed"), half_long(CASES, 3))
 def test_optimum_is_the_enumerated_one(kind: str, seed: int) -> None:
     case = on_chip_case(seed, kind)
     SEEN[kind, seed] = features(case)

@@ -8,6 +8,7 @@ from dataclasses import replace
 import dataflow_oracle
 import pytest
 from random_dataflow import Case, dataflow_case
+from seeds import half_long
 
 from codesign import Choices, InfeasibleError, Problem, SpecError, load_network, solve
 from codesign.search.dataflow import goal_bounds, product_search, search, table
@@ -68,7 +69,7 @@ def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("narrow")
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", half_long(SEEDS))
 def test_narrow_ranges_lead_to_the_enumerated_best(seed: int) -> None:
     compare(seed)
 
@@ -92,7 +93,7 @@ def test_multipliers_of_few_columns_lead_to_the_enumerated_best(
     compare(seed)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_latency_of_resnet18_is_proven_without_a_milp(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a skip's own stage may be the longer of two paths."""
     monkeypatch.setattr(search.GoalSearch, "_solve", None)

@@ -191,7 +191,7 @@ def test_layers_of_a_run_share_their_roofs() -> None:
 # --- many tensors side by side ------------------------------------------------------------------
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_bounds_where_labels_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(residency, "BEAM", 1)
     monkeypatch.setattr(residency, "FEW", 1)

@@ -23,7 +23,7 @@ def swept_case(kind: str, seed: int) -> FrontCase:
     return front_case(seed, machine=kind, on_chip=seed % 4 == 3)
 
 
-@pytest.mark.parametrize("seed", half_long(SEEDS))
+@pytest.mark.parametrize("seed", half_long(SEEDS, 4))
 @pytest.mark.parametrize("kind", KINDS)
 def test_front_is_the_enumerated_one(kind: str, seed: int) -> None:
     compare(swept_case(kind, seed))

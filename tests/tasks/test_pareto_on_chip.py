@@ -22,7 +22,7 @@ def swept_case(mode: str, seed: int) -> FrontCase:
     return front_case(seed, **{mode: True})
 
 
-@pytest.mark.parametrize(("mode", "seed"), half_long(EVERY))
+@pytest.mark.parametrize(("mode", "seed"), half_long(EVERY, 3))
 def test_front_is_the_enumerated_one(mode: str, seed: int) -> None:
     compare(swept_case(mode, seed))
 

@@ -90,7 +90,7 @@ def check_bound(given: Case, metric: str, limits: Mapping[str, float], found: Du
                 assert one.metrics[ADDITIVE_METRICS.index(name)] <= ceiling(limit)
 
 
-@pytest.mark.parametrize(("name", "seed", "metric", "limited"), half_long(ONCE))
+@pytest.mark.parametrize(("name", "seed", "metric", "limited"), half_long(ONCE, 4))
 def test_dual_never_exceeds_the_constrained_optimum(
     name: str, seed: int, metric: str, limited: tuple[str, ...]
 ) -> None:

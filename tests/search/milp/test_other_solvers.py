@@ -67,7 +67,7 @@ def by_highs(seed: int) -> Design:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("solver", "seed"), half_long([*seeds_of("scip", 25), *seeds_of("cbc", 15)])
+    ("solver", "seed"), half_long([*seeds_of("scip", 25), *seeds_of("cbc", 15)], 4)
 )
 def test_mid_size_problems_have_the_same_optimum(solver: str, seed: int) -> None:
     problem = mid_size(seed)
