@@ -55,8 +55,8 @@ class ProductSearch(GoalSearch):
             if known.metric in self.goal.limits and known.holds_all_of(self.goal):
                 limit, (least, most) = beyond(self.goal.limits[known.metric]), self._ends()
                 left = (x.span for x in closed if x.lower <= limit)
-                spans = (Range(max(least, x.least_s), min(most, x.most_s)) for x in left)
-                return [x for x in spans if x.least_s <= x.most_s]
+                within = (Range(max(least, x.least_s), min(most, x.most_s)) for x in left)
+                return [x for x in within if x.least_s <= x.most_s]
         spans = super().first_spans()
         if len(spans) > MOST_FIRST:
             spans[1:] = [Range(spans[1].least_s, spans[-1].most_s)]
