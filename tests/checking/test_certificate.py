@@ -43,7 +43,7 @@ def test_random_designs_with_tensors_on_chip_are_proven(block: int) -> None:
     assert places.count({"chip", "dram"}) > len(designs) // 3
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_random_designs_whose_layers_may_be_fused_are_proven() -> None:
     designs = fused(range(8))
     assert len(designs) > 3

@@ -118,7 +118,7 @@ def worse_designs(seeds: range) -> list[tuple[Any, Any]]:
     return found
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_design_that_keeps_the_wrong_tensors_is_refused() -> None:
     every = worse_designs(range(20))
     assert len(every) > 4

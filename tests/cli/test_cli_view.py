@@ -12,6 +12,7 @@ from typing import NamedTuple
 import pandas as pd
 import pytest
 from command_line import BUDGET, CHIP, SMALL, TINY, run
+from seeds import half_long
 
 from codesign import Explanation, Front, SpecError
 from codesign.cli.app import main
@@ -79,7 +80,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("name", FOUND)
+@pytest.mark.parametrize("name", half_long(FOUND))
 def test_a_result_is_shown_as_it_was(
     name: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -29,6 +29,7 @@ from installed import (
     started_unread,
     strict_json,
 )
+from seeds import half_long
 
 from codesign.cli.app import program
 from codesign.search.milp import highs, solvers
@@ -73,7 +74,7 @@ def test_every_command_is_tried() -> None:
     assert {name for name, names in options.items() if "quiet" in names} == {*WITH_QUIET}
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", half_long(CASES))
 def test_json_is_all_of_standard_output(folder: Path, name: str) -> None:
     ran = started(folder, *WITH_JSON[name], "--json")
     assert ran.returncode == CODES.get(name, 0)

@@ -9,6 +9,7 @@ from types import ModuleType
 
 import pandas as pd
 import pytest
+from seeds import half_long
 from sources import ROOT
 from study_modules import imported
 from told_tables import check_told, rows_of
@@ -65,7 +66,7 @@ def test_equal_activity_is_equal_energy_as_committed() -> None:
 
 @needs_zigzag
 @pytest.mark.slow
-@pytest.mark.parametrize("mapping", ["window", "im2col", "output"])
+@pytest.mark.parametrize("mapping", half_long(["window", "im2col", "output"]))
 def test_equal_activity_is_equal_energy(mapping: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # ZigZag's own

@@ -8,6 +8,7 @@ from types import ModuleType
 
 import pandas as pd
 import pytest
+from seeds import half_long
 from sources import ROOT
 from study_modules import imported
 
@@ -49,7 +50,7 @@ def test_the_picture_has_the_points_told(study: ModuleType) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("machine", QUICK)
+@pytest.mark.parametrize("machine", half_long(QUICK))
 def test_a_machine_is_measured_anew(study: ModuleType, machine: str) -> None:
     for figure, value in study.measured_machine(machine).items():
         assert value == pytest.approx(FIGURES[figure], rel=1e-6), figure

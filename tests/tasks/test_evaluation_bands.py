@@ -14,6 +14,7 @@ from enumerated_fusion import FusedEnumeration
 from fusion_questions import fusion_question
 from random_bands import bands_case
 from residency_questions import Question
+from seeds import half_long
 
 from codesign import (
     Accelerator,
@@ -81,7 +82,7 @@ def test_best_of_all_choices(first: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["chain", "tall"])
+@pytest.mark.parametrize("kind", half_long(["chain", "tall"]))
 def test_solved_designs_have_the_figures_they_were_solved_with(kind: str) -> None:
     """At least as fast: a design of another objective need not fuse what saves time."""
     fused = 0

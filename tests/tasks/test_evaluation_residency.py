@@ -11,6 +11,7 @@ import pytest
 from enumerated_residency import Enumeration
 from random_on_chip import on_chip_case
 from residency_questions import Question, dense_question, random_question
+from seeds import half_long
 
 from codesign import (
     Accelerator,
@@ -92,7 +93,7 @@ def check_room(question: Question, found: Evaluation, chosen: frozenset[str]) ->
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["plain", "moving", "in place", "sharing"])
+@pytest.mark.parametrize("kind", half_long(["plain", "moving", "in place", "sharing"]))
 def test_solved_designs_have_the_figures_they_were_solved_with(kind: str) -> None:
     """At least as fast: a design of another objective need not keep on chip what saves time."""
     kept = 0

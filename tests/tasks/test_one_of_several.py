@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from certified import deep, written
 from pipelines import tiny
+from seeds import half_long
 
 from codesign import Choices, InfeasibleError, certify, certify_infeasible, solve
 from codesign.problem.choices import OF_ONE_ARRAY
@@ -24,7 +25,7 @@ SAID: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("said", SAID)
+@pytest.mark.parametrize("said", half_long(SAID))
 @pytest.mark.parametrize("area_mm2", [pytest.param(0.03, marks=pytest.mark.long), 0.2])
 def test_what_is_of_one_array_is_explained_and_certified(said: str, area_mm2: float) -> None:
     asked = {"objective": "interval", "budgets": {"area_mm2": area_mm2}}
