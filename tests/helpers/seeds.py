@@ -34,8 +34,8 @@ def mostly_long(seeds: Iterable[T], few: int) -> list[T | ParameterSet]:
 def half_long(seeds: Iterable[T | ParameterSet], step: int = 2) -> list[T | ParameterSet]:
     """Of parameters every run takes every second, or so many apart, a long one all.
 
-    Those with marks keep them. Distances between those taken vary: in lists of kinds with a few
-    seeds each, no kind is left out by its place.
+    Those with marks keep them. Distances between those taken vary, so that kinds which alternate
+    are not left out; a kind of which there are one or two may be, until a long run.
     """
     every = list(seeds)
     plain = [x for x in every if not isinstance(x, ParameterSet)]
